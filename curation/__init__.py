@@ -1,0 +1,1 @@
+"""Curation: data in, data out. Importing this package loads nothing heavy."""

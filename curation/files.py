@@ -1,0 +1,129 @@
+"""Files that are either whole or not there: write to a temporary name, sync, rename."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from curation.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+
+
+@contextlib.contextmanager
+def _writing(target: Path) -> Iterator[None]:
+    """Turn an operating system's refusal to write into an error that names the place."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as fault:
+        if fault.errno in NO_SPACE:
+            fix = "free some space, then run the same command again: it goes on where it stopped"
+            raise UserError("no disk space left", where=str(target), fix=fix) from fault
+        if isinstance(fault, PermissionError) or fault.errno == errno.EROFS:
+            fix = "choose a folder that you may write to"
+            raise UserError("this place cannot be written to", where=str(target), fix=fix) from fault
+        raise
+
+
+@contextlib.contextmanager
+def new_file(target: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `target` that takes its name when the block ends well.
+
+    Args:
+        target: The file that should exist afterwards; an old one is replaced.
+
+    Yields:
+        The path to write to.
+
+    Raises:
+        UserError: The disk is full or the folder may not be written to.
+    """
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    with _writing(target):
+        try:
+            yield temporary
+            sync(temporary)
+            temporary.replace(target)
+            sync(target.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """Yield a temporary folder that takes the name `target` when the block ends well.
+
+    An existing `target` is kept as it is: folders are named by content or by version,
+    so the one that is there was written by the same step before a crash.
+
+    Args:
+        target: The folder that should exist afterwards.
+
+    Yields:
+        The folder to fill.
+
+    Raises:
+        UserError: The disk is full or the place may not be written to.
+    """
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    with _writing(target):
+        try:
+            temporary.mkdir()
+            yield temporary
+            for path in sorted(temporary.rglob("*")):
+                sync(path)
+            if not target.exists():
+                temporary.rename(target)
+                sync(target.parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def sync(path: Path) -> None:
+    """Make the disk hold what was written to a file or a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write a whole text file or nothing."""
+    with new_file(target) as temporary:
+        temporary.write_text(text, encoding="utf8")
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files and folders that a killed process left in `folder`."""
+    for path in folder.glob(".*.tmp"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def resource(*parts: str) -> Path:
+    """Path of a shipped file, from a wheel or from a checkout.
+
+    Args:
+        parts: The path below `resources/`.
+    """
+    here = Path(__file__).resolve().parent
+    installed = here / "_resources"
+    return (installed if installed.is_dir() else here.parent / "resources").joinpath(*parts)

@@ -1,0 +1,104 @@
+"""Held-out sets: frozen by item hashes, and searched for in everything that would be trained on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import polars as pl
+
+from curation.near import similar_pairs
+from curation.rows import canonical, drop_frame, prompt_text, row_id, short_hash, split_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class HeldoutSet(NamedTuple):
+    """A frozen set of evaluation items.
+
+    Attributes:
+        name: Its name in the configuration.
+        version: Hash of the items; a grown set is another version.
+        items: Rows with schema ROWS; the answer is the reference.
+    """
+
+    name: str
+    version: str
+    items: pl.DataFrame
+
+
+def freeze(name: str, items: pl.DataFrame) -> HeldoutSet:
+    """Fix the content of a held-out set by the hash of its items, whatever their order."""
+    return HeldoutSet(name, short_hash(sorted(items["id"])), items)
+
+
+def without_heldout(
+    rows: pl.DataFrame, heldout: Sequence[HeldoutSet], *, threshold: float = 0.8
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Leave out every row whose prompt is, or nearly is, that of a held-out item.
+
+    Prompts are compared without the system message, as text and as messages; answers do not count:
+    a held-out prompt with another answer still gives the test away.
+
+    Args:
+        rows: Rows with schema ROWS.
+        heldout: The frozen sets.
+        threshold: Smallest Jaccard similarity that counts as the same prompt.
+
+    Returns:
+        The rows that may stay, and the others as drops whose partner is the held-out item.
+    """
+    items = (
+        pl.concat([h.items.with_columns(source=pl.lit(f"heldout:{h.name}")) for h in heldout])
+        if heldout
+        else None
+    )
+    if items is None or not rows.height:
+        return rows, drop_frame([])
+    found = _matches(rows, items, threshold)
+    drops = [
+        {
+            "row_id": row["id"],
+            "source": row["source"],
+            "line": row["line"],
+            "step": "heldout",
+            "reason": f"held-out ({kind})",
+            "partner_id": items["id"][j],
+            "partner_source": items["source"][j],
+            "partner_line": items["line"][j],
+            "similarity": similarity,
+        }
+        for i, row in enumerate(rows.iter_rows(named=True))
+        if i in found
+        for j, similarity, kind in [found[i]]
+    ]
+    stay = pl.Series([i not in found for i in range(rows.height)], dtype=pl.Boolean)
+    return rows.filter(stay), drop_frame(drops)
+
+
+def _matches(rows: pl.DataFrame, items: pl.DataFrame, threshold: float) -> dict[int, tuple[int, float, str]]:
+    """For each offending row number: the item's number, the similarity and how it was found."""
+    left, right = rows["messages"].to_list(), items["messages"].to_list()
+    texts = [prompt_text(m) for m in (*left, *right)]
+    exact = {_prompt_id(messages): j for j, messages in enumerate(right)}
+    found: dict[int, tuple[int, float, str]] = {}
+    for a, b, s in zip(*(c.tolist() for c in similar_pairs(texts, threshold)), strict=True):
+        if a < len(left) <= b and s > found.get(a, (0, 0.0, ""))[1]:
+            found[a] = (b - len(left), s, "near")
+    for i, messages in enumerate(left):
+        if (j := exact.get(_prompt_id(messages))) is not None:
+            found[i] = (j, 1.0, "exact")
+    return found
+
+
+def _prompt_id(messages: Sequence[dict[str, str]]) -> str:
+    prompt, _ = split_answer(messages)
+    folded = [
+        {**m, "content": " ".join(m["content"].split()).casefold()} for m in prompt if m["role"] != "system"
+    ]
+    return row_id(folded)
+
+
+def fingerprint(heldout: Sequence[HeldoutSet]) -> str:
+    """What the sets were, in one line, for a manifest: names and versions."""
+    return canonical({h.name: h.version for h in heldout})

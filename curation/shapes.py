@@ -1,0 +1,145 @@
+"""The shapes that training files come in, and how each becomes messages."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+Role = Literal["system", "user", "assistant", "tool"]
+
+
+class Turn(msgspec.Struct):
+    """A chat message; `content` may be null only where the assistant calls a tool."""
+
+    role: Role
+    content: str | None = None
+    tool_calls: Any = None
+
+
+class Chat(msgspec.Struct):
+    """`{"messages": [{"role", "content"}, …]}`, as OpenAI and most trainers have it."""
+
+    messages: Annotated[list[Turn], msgspec.Meta(min_length=1)]
+
+
+class PromptResponse(msgspec.Struct):
+    """`{"prompt", "response"}`."""
+
+    prompt: str
+    response: str
+
+
+class PromptCompletion(msgspec.Struct):
+    """`{"prompt", "completion"}`."""
+
+    prompt: str
+    completion: str
+
+
+class QuestionAnswer(msgspec.Struct):
+    """`{"question", "answer"}`."""
+
+    question: str
+    answer: str
+
+
+class Alpaca(msgspec.Struct):
+    """`{"instruction", "input", "output"}`; `input` may be missing."""
+
+    instruction: str
+    output: str
+    input: str = ""
+
+
+class ShareTurn(msgspec.Struct):
+    """One turn of a ShareGPT conversation."""
+
+    from_: Literal["system", "human", "user", "gpt", "assistant"] = msgspec.field(name="from")
+    value: str
+
+
+class ShareGPT(msgspec.Struct):
+    """`{"conversations": [{"from", "value"}, …]}`."""
+
+    conversations: Annotated[list[ShareTurn], msgspec.Meta(min_length=1)]
+
+
+class Prompt(msgspec.Struct):
+    """`{"prompt"}` alone: something to answer, not to learn from."""
+
+    prompt: str
+
+
+Shape = (
+    type[Chat]
+    | type[PromptResponse]
+    | type[PromptCompletion]
+    | type[QuestionAnswer]
+    | type[Alpaca]
+    | type[ShareGPT]
+    | type[Prompt]
+)
+
+SHAPES: dict[str, Shape] = {
+    "messages": Chat,
+    "conversations": ShareGPT,
+    "prompt/response": PromptResponse,
+    "prompt/completion": PromptCompletion,
+    "question/answer": QuestionAnswer,
+    "instruction/output": Alpaca,
+    "prompt": Prompt,
+}
+"""Shapes by the keys that give them away; the more telling ones come first."""
+
+SHARE_ROLES = {"human": "user", "gpt": "assistant"}
+
+
+def recognise(record: dict[str, Any]) -> str | None:
+    """Name of the shape whose keys the record has, or None."""
+    return next((name for name in SHAPES if all(key in record for key in name.split("/"))), None)
+
+
+def to_messages(shape: str, record: dict[str, Any]) -> list[dict[str, Any]]:
+    """Messages of a record.
+
+    Args:
+        shape: A key of `SHAPES`.
+        record: One decoded JSON object.
+
+    Returns:
+        Turns with `role`, `content` and `extra` (a turn's other fields, or null).
+
+    Raises:
+        msgspec.ValidationError: The record does not fit; the message ends with the path.
+    """
+    match msgspec.convert(record, SHAPES[shape]):
+        case Chat():
+            return [_turn(turn, number) for number, turn in enumerate(record["messages"])]
+        case ShareGPT(conversations=turns):
+            return [_message(SHARE_ROLES.get(t.from_, t.from_), t.value) for t in turns]
+        case PromptResponse(prompt=p, response=a) | PromptCompletion(prompt=p, completion=a):
+            return [_message("user", p), _message("assistant", a)]
+        case QuestionAnswer(question=q, answer=a):
+            return [_message("user", q), _message("assistant", a)]
+        case Alpaca(instruction=i, input=x, output=a):
+            return [_message("user", f"{i}\n\n{x}" if x else i), _message("assistant", a)]
+        case Prompt(prompt=p):
+            return [_message("user", p)]
+
+
+def own_keys(shape: str) -> set[str]:
+    """Keys of a record that its shape uses; the others are kept as `meta`."""
+    return {field.encode_name for field in msgspec.structs.fields(SHAPES[shape])}
+
+
+def _message(role: str, content: str) -> dict[str, Any]:
+    return {"role": role, "content": content, "extra": None}
+
+
+def _turn(turn: dict[str, Any], number: int) -> dict[str, Any]:
+    rest = {key: value for key, value in turn.items() if key not in ("role", "content")}
+    if turn.get("content") is None and not turn.get("tool_calls"):
+        raise msgspec.ValidationError(f"Expected `str`, got `null` - at `$.messages[{number}].content`")
+    extra = msgspec.json.encode(rest).decode() if rest else None
+    return {"role": turn["role"], "content": turn.get("content") or "", "extra": extra}

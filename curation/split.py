@@ -1,0 +1,62 @@
+"""Splits by near-duplicate family: hashed, so that a row never changes split as data grows."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from curation.near import components, similar_pairs
+from curation.rows import prompt_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SPLITS = ("train", "validation", "test")
+
+
+def assign_families(rows: pl.DataFrame, *, threshold: float = 0.8) -> pl.DataFrame:
+    """Give every row without a family the family of its near-duplicates.
+
+    A family is a set of rows whose prompts chain by similarity. It is named after its smallest row
+    id, or after the name that one of its rows already has, so a new row takes the family (and so
+    the split) of the old rows that it resembles.
+
+    Args:
+        rows: Rows with schema ROWS.
+        threshold: Smallest Jaccard similarity of two prompts of one family.
+
+    Returns:
+        The rows with `family` filled; rows that had one keep it.
+    """
+    texts = [prompt_text(m) for m in rows["messages"].to_list()]
+    labels = pl.Series("label", components(rows.height, similar_pairs(texts, threshold)), pl.Int64)
+    name = pl.coalesce(pl.col("family").min(), pl.col("id").min()).over("label")
+    return (
+        rows.with_columns(labels)
+        .with_columns(pl.coalesce("family", name).alias("family"))
+        .select(rows.columns)
+    )
+
+
+def split_of(family: str, ratios: Mapping[str, float]) -> str:
+    """The split of a family.
+
+    Args:
+        family: The family's name.
+        ratios: Share of each split, in the order of `SPLITS`; together 1.
+    """
+    place = int.from_bytes(hashlib.sha256(f"split:{family}".encode()).digest()[:8], "big") / 2**64
+    edge = 0.0
+    for name in SPLITS:
+        edge += ratios.get(name, 0.0)
+        if place < edge:
+            return name
+    return next(name for name in reversed(SPLITS) if ratios.get(name))
+
+
+def assign_splits(rows: pl.DataFrame, ratios: Mapping[str, float]) -> pl.DataFrame:
+    """Rows with a column `split`; see `split_of`."""
+    splits = {family: split_of(family, ratios) for family in rows["family"].unique()}
+    return rows.with_columns(pl.col("family").replace_strict(splits, return_dtype=pl.String).alias("split"))

@@ -1,0 +1,191 @@
+"""The `[[curate.step]]` list: what each step may be told, and what it does to the rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import polars as pl
+
+from curation.augment import augment
+from curation.dedup import CONFLICTS, Policy, drop_exact, drop_near
+from curation.redact import redact
+from curation.rows import drop_frame, prompt_text
+from curation.select import select
+from curation.split import assign_families
+from curation.validate import FINDINGS, validate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Similarity = Annotated[float, msgspec.Meta(gt=0, le=1)]
+
+
+class Validate(msgspec.Struct, tag_field="step", tag="validate", forbid_unknown_fields=True, frozen=True):
+    """Check every row; rows that break a rule at level error, or one named in `drop`, go."""
+
+    drop: tuple[str, ...] = ()
+
+
+class Redact(msgspec.Struct, tag_field="step", tag="redact", forbid_unknown_fields=True, frozen=True):
+    """Replace personal data and secrets by placeholders."""
+
+
+class Dedup(msgspec.Struct, tag_field="step", tag="dedup", forbid_unknown_fields=True, frozen=True):
+    """Drop exact, normalised and near duplicates; `conflicts` says what becomes of contradicting rows."""
+
+    threshold: Similarity = 0.8
+    conflicts: Policy = "report"
+
+
+class Select(msgspec.Struct, tag_field="step", tag="select", forbid_unknown_fields=True, frozen=True):
+    """Keep the `share` of the rows whose prompts cover the others best."""
+
+    share: Share = 1.0
+    floor: Share = 0.05
+    seed: int = 0
+
+
+class Augment(msgspec.Struct, tag_field="step", tag="augment", forbid_unknown_fields=True, frozen=True):
+    """Add noisy copies of a `share` of the rows, for robustness."""
+
+    share: Share = 0.1
+    seed: int = 0
+
+
+Step = Validate | Redact | Dedup | Select | Augment
+
+
+class Tally(msgspec.Struct, frozen=True):
+    """What a step did: rows in and out, drops by reason, and what else is worth telling."""
+
+    step: str
+    rows_in: int
+    rows_out: int
+    dropped: dict[str, int] = {}
+    notes: dict[str, Any] = {}
+
+
+class Curated(msgspec.Struct, frozen=True):
+    """Rows as they stand after some steps, with everything that was found on the way."""
+
+    rows: pl.DataFrame
+    drops: pl.DataFrame
+    findings: pl.DataFrame
+    conflicts: pl.DataFrame
+    tallies: tuple[Tally, ...]
+
+
+def begin(rows: pl.DataFrame) -> Curated:
+    """Rows before the first step."""
+    empty = pl.DataFrame(schema=FINDINGS), pl.DataFrame(schema=CONFLICTS)
+    return Curated(rows, drop_frame([]), *empty, ())
+
+
+def run_steps(
+    rows: pl.DataFrame, steps: Sequence[Step], progress: Callable[[str], None] | None = None
+) -> Curated:
+    """Run steps in their order.
+
+    Args:
+        rows: Rows with schema ROWS.
+        steps: The steps with their settings.
+        progress: Called with one line when a step is done.
+    """
+    state = begin(rows)
+    for step in steps:
+        state = run_step(state, step)
+        if progress:
+            done = state.tallies[-1]
+            progress(f"{done.step}: {done.rows_in} rows in, {done.rows_out} out")
+    return state
+
+
+def run_step(state: Curated, step: Step) -> Curated:
+    """One step on the rows as they stand."""
+    match step:
+        case Validate(drop=drop):
+            return _validate(state, drop)
+        case Redact():
+            rows, counts = redact(state.rows)
+            return advance(state, "redact", rows, notes={"replaced": counts})
+        case Dedup(threshold=threshold, conflicts=policy):
+            return dedup(state, threshold=threshold, conflicts=policy)
+        case Select():
+            return _select(state, step)
+        case Augment(share=share, seed=seed):
+            rows = assign_families(state.rows)
+            children = augment(rows, share=share, seed=seed)
+            return advance(state, "augment", pl.concat([rows, children]), notes={"children": children.height})
+
+
+def advance(
+    state: Curated,
+    step: str,
+    rows: pl.DataFrame,
+    drops: pl.DataFrame | None = None,
+    notes: dict[str, Any] | None = None,
+) -> Curated:
+    """The state after a step, its tally counted from its rows and drops."""
+    gone = drop_frame([]) if drops is None else drops
+    tally = Tally(
+        step, state.rows.height, rows.height, dict(sorted(Counter(gone["reason"]).items())), notes or {}
+    )
+    return msgspec.structs.replace(
+        state, rows=rows, drops=pl.concat([state.drops, gone]), tallies=(*state.tallies, tally)
+    )
+
+
+def _validate(state: Curated, drop: Sequence[str]) -> Curated:
+    findings = validate(state.rows)
+    fatal = findings.filter(
+        pl.col("line").is_not_null() & ((pl.col("level") == "error") | pl.col("code").is_in(drop))
+    )
+    first = fatal.unique(["source", "line"], keep="first", maintain_order=True)
+    drops = drop_frame(
+        {
+            "row_id": f["row_id"],
+            "source": f["source"],
+            "line": f["line"],
+            "step": "validate",
+            "reason": f"{f['code']} {f['message']}",
+            "detail": f["fix"],
+        }
+        for f in first.iter_rows(named=True)
+    )
+    rows = state.rows.join(first, on=["source", "line"], how="anti", maintain_order="left")
+    notes = {"findings": dict(sorted(Counter(findings["code"]).items()))}
+    done = advance(state, "validate", rows, drops, notes)
+    return msgspec.structs.replace(done, findings=pl.concat([state.findings, findings]))
+
+
+def dedup(state: Curated, *, threshold: float = 0.8, conflicts: Policy = "report", old: int = 0) -> Curated:
+    """Exact, then near duplicates; the first `old` rows are preferred to the others."""
+    exact = drop_exact(state.rows, old=old)
+    near = drop_near(exact.rows, threshold=threshold, conflicts=conflicts, old=old)
+    notes = {"conflicts": near.conflicts.height}
+    done = advance(state, "dedup", near.rows, pl.concat([exact.drops, near.drops]), notes)
+    return msgspec.structs.replace(done, conflicts=pl.concat([state.conflicts, near.conflicts]))
+
+
+def _select(state: Curated, step: Select) -> Curated:
+    prompts = [prompt_text(m) for m in state.rows["messages"].to_list()]
+    chosen = select(prompts, round(step.share * len(prompts)), floor=step.floor, seed=step.seed)
+    picked = set(chosen.picks)
+    below = set(chosen.below_floor)
+    drops = drop_frame(
+        {
+            "row_id": row["id"],
+            "source": row["source"],
+            "line": row["line"],
+            "step": "select",
+            "reason": "below the density floor" if i in below else "covered by others",
+        }
+        for i, row in enumerate(state.rows.iter_rows(named=True))
+        if i not in picked
+    )
+    rows = state.rows[sorted(picked)]
+    notes = {"coverage": round(chosen.coverage, 4), "random_coverage": round(chosen.random_coverage, 4)}
+    return advance(state, "select", rows, drops, notes)

@@ -1,0 +1,1 @@
+"""Judge: opinions about answers. Importing this package loads nothing heavy."""

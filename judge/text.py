@@ -1,0 +1,64 @@
+"""How the deterministic checks see text: normalised, in any script."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO ", "KHMER", "MYANMAR")
+_STOPS = " .,;:!?。、؟।"
+
+
+def normalise(text: str) -> str:
+    """NFKC, case-folded, every run of white space one space, none at the ends."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    # folding can undo the composition (U+0130 becomes two characters), so it is composed again
+    return " ".join(unicodedata.normalize("NFKC", folded).split())
+
+
+def first_line(text: str) -> str:
+    """The first line that is not blank, normalised."""
+    return normalise(text.strip().partition("\n")[0])
+
+
+def labels(text: str) -> frozenset[str]:
+    """The normalised labels in the lines after the first, separated by commas or white space."""
+    rest = normalise(text.strip().partition("\n")[2])
+    return frozenset(re.split(r"[\s,、]+", rest)) - {""}
+
+
+def contains_words(text: str, phrase: str) -> bool:
+    """Whether `phrase` stands in `text` as whole words, both normalised; stops around it do not count.
+
+    Scripts that write no spaces between words (Chinese, Japanese, Thai...) have no word ends to respect.
+    """
+    text, whole = normalise(text), normalise(phrase)
+    phrase = whole.strip(_STOPS) or whole
+    start = text.find(phrase)
+    while start != -1:
+        if not _inside(text, start) and not _inside(text, start + len(phrase)):
+            return True
+        start = text.find(phrase, start + 1)
+    return False
+
+
+def _inside(text: str, cut: int) -> bool:
+    """Whether cutting before `text[cut]` splits a word or a number such as 3.14."""
+    left, right = text[max(cut - 1, 0) : cut], text[cut : cut + 1]
+    if not left or not right:
+        return False
+    if _wordy(left) and _wordy(right):
+        return not (_unspaced(left) or _unspaced(right))
+    before, after = text[max(cut - 2, 0) : max(cut - 1, 0)], text[cut + 1 : cut + 2]
+    return (left.isdigit() and right in ".," and after.isdigit()) or (
+        right.isdigit() and left in ".," and before.isdigit()
+    )
+
+
+def _wordy(char: str) -> bool:
+    # marks are part of a word: Python's \w leaves out the vowel signs of Indic scripts
+    return char == "_" or unicodedata.category(char)[0] in "LNM"
+
+
+def _unspaced(char: str) -> bool:
+    return unicodedata.name(char, "").startswith(_UNSPACED)

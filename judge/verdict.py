@@ -1,0 +1,124 @@
+"""The verdict: what a judge said about one answer, or the state that says why it said nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct, structs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import polars as pl
+
+    VERDICTS: pl.Schema
+
+State = Literal["scored", "unparsable", "refused", "truncated", "failed"]
+"""scored: there is a score. unparsable: a reply came that says no valid grades. refused: the judge
+declined. truncated: the reply was cut off. failed: no reply came, or there was nothing to judge by."""
+
+
+class Item(Struct, frozen=True):
+    """An answer to judge: `messages` ({role, content}) are the prompt, `output` answers them.
+
+    `id` is the trace's; `reference` is a right answer, where there is one.
+    """
+
+    id: str
+    messages: list[dict[str, str]]
+    output: str
+    reference: str | None = None
+
+
+class Verdict(Struct, frozen=True):
+    """One judge's opinion of one item.
+
+    Attributes:
+        item_id: Id of the item.
+        judge_id: Judge, model, rubric and prompt that gave it; scores compare only within one id.
+        repeat: Number of the asking, from 0, where an item is asked more than once.
+        state: Whether there is a score, and why not.
+        score: 0 to 1 when scored, None in every other state.
+        criteria: Score (0 to 1) per criterion when scored, else empty.
+        feedback: What the judge says, or what went wrong.
+        raw: The reply as it came, so that a verdict can be read again.
+        stop_reason: Why the judge's reply ended, in the service's words; empty when there was none.
+        input_tokens: Tokens read, cached ones included.
+        output_tokens: Tokens written.
+        cost: US dollars; None when unknown.
+
+    Raises:
+        ValueError: A score in a state other than scored, or scored without a score in 0 to 1.
+    """
+
+    item_id: str
+    judge_id: str
+    repeat: int
+    state: State
+    score: float | None = None
+    criteria: dict[str, float] = {}
+    feedback: str = ""
+    raw: str = ""
+    stop_reason: str = ""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.state != "scored":
+            if self.score is not None or self.criteria:
+                raise ValueError(f"a verdict in state '{self.state}' has no score")
+        elif self.score is None or not all(map(_in_range, (self.score, *self.criteria.values()))):
+            raise ValueError(f"a scored verdict has scores from 0 to 1, not {self.score} and {self.criteria}")
+
+
+def _in_range(score: float) -> bool:
+    return math.isfinite(score) and 0 <= score <= 1
+
+
+def content_key(item: Item, judge_id: str, repeat: int) -> str:
+    """SHA-256 (64 hexadecimal digits) of what is judged and who judges: the key of a cached verdict.
+
+    The item's id is left out: the same answer to the same prompt need not be paid for twice.
+    """
+    content = [item.messages, item.output, item.reference, judge_id, repeat]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode("ascii")).hexdigest()
+
+
+def frame(verdicts: Iterable[Verdict]) -> pl.DataFrame:
+    """Verdicts as a frame with the schema `VERDICTS`; `criteria` becomes a JSON object in a string."""
+    import polars as pl  # a judge runs without polars; only its tables need it
+
+    rows = [structs.asdict(verdict) | {"criteria": json.dumps(verdict.criteria)} for verdict in verdicts]
+    return pl.DataFrame(rows, schema=_schema(), orient="row")
+
+
+def _schema() -> pl.Schema:
+    import polars as pl
+
+    return pl.Schema(
+        {
+            "item_id": pl.String,
+            "judge_id": pl.String,
+            "repeat": pl.Int64,
+            "state": pl.String,
+            "score": pl.Float64,
+            "criteria": pl.String,
+            "feedback": pl.String,
+            "raw": pl.String,
+            "stop_reason": pl.String,
+            "input_tokens": pl.Int64,
+            "output_tokens": pl.Int64,
+            "cost": pl.Float64,
+        }
+    )
+
+
+def __getattr__(name: str) -> pl.Schema:
+    """Build `VERDICTS` on first use, so that importing this module does not load polars."""
+    if name != "VERDICTS":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _schema()

@@ -1,0 +1,138 @@
+"""`regrind.toml`: every setting, decoded and checked, with the place of the fault in each error."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+
+from curation.errors import UserError
+from curation.steps import Augment, Dedup, Redact, Select, Step, Validate
+from training.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
+class Data(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The user's inputs, as paths relative to the workspace; they are never written.
+
+    Attributes:
+        seed: JSONL files of labelled rows.
+        pool: JSONL file of prompts for the production model to answer, or empty.
+        references: JSONL file of `{"id", "reference"}` for the pool, or empty.
+    """
+
+    seed: tuple[str, ...] = ("data/seed.jsonl",)
+    pool: str = ""
+    references: str = ""
+
+
+class Heldout(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A held-out set. The gate promotes on a `target`; a `regression` set must not get worse."""
+
+    name: str
+    file: str
+    rubric: str
+    role: Literal["target", "regression"] = "target"
+
+
+class Split(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Shares of the splits; together they are 1."""
+
+    train: Share = 0.8
+    validation: Share = 0.2
+    test: Share = 0.0
+
+    def __post_init__(self) -> None:
+        if abs(self.train + self.validation + self.test - 1) > 1e-9:
+            raise ValueError("train, validation and test must add up to 1")
+
+
+class Curate(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """How rows become a snapshot: the steps in their order, and the splits."""
+
+    step: tuple[Step, ...] = (Validate(), Redact(), Dedup(), Select(), Augment(share=0.0))
+    split: Split = Split()
+
+
+class Judge(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Who judges the traces, by which rubric, and which score is low.
+
+    Attributes:
+        kind: `reference` compares with the pool's references, offline; `anthropic` asks Claude.
+        rubric: Path of the rubric, relative to the workspace.
+        model: The judge's model where it is one.
+        threshold: Traces that score below are corrected before they are learned from.
+        max_corrections: At most so many corrections a cycle.
+    """
+
+    kind: Literal["reference", "anthropic"] = "reference"
+    rubric: str = "rubrics/safety.toml"
+    model: str = "claude-haiku-5-5"
+    threshold: Share = 0.7
+    max_corrections: Annotated[int, msgspec.Meta(ge=0)] = 1000
+
+
+class Generate(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """How answers are generated; temperature 0 takes the likeliest token each time."""
+
+    max_new_tokens: Annotated[int, msgspec.Meta(ge=1)] = 32
+    batch_size: Annotated[int, msgspec.Meta(ge=1)] = 16
+    temperature: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+
+
+class Gate(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """When a candidate replaces production.
+
+    Attributes:
+        alpha: Chance of a false promotion over all `rounds` together.
+        rounds: How many gate decisions share `alpha`.
+        min_effect: Smallest gain in mean score that is worth a new model.
+        regression: Share of the incumbent's score that must be kept on each regression set.
+    """
+
+    alpha: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.05
+    rounds: Annotated[int, msgspec.Meta(ge=1)] = 10
+    min_effect: Share = 0.01
+    regression: Share = 0.95
+
+
+class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Everything in `regrind.toml`. `train` holds the fields of `training.settings.TrainSettings`."""
+
+    model: str = "model"
+    data: Data = Data()
+    heldout: tuple[Heldout, ...] = ()
+    curate: Curate = Curate()
+    judge: Judge = Judge()
+    train: dict[str, Any] = {}
+    generate: Generate = Generate()
+    gate: Gate = Gate()
+
+
+def load_config(path: Path) -> Config:
+    """Decode `regrind.toml`.
+
+    Raises:
+        UserError: There is no such file, it is not TOML, or a setting is unknown or out of range.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf8"))
+        config = msgspec.convert(raw, Config)
+    except FileNotFoundError as fault:
+        fix = "run `regrind init DIR` and work in that folder, or name one with --workspace"
+        raise UserError(
+            "this folder is no workspace: it has no regrind.toml", where=str(path), fix=fix
+        ) from fault
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+        raise UserError(f"not TOML: {fault}", where=str(path), fix="correct the line") from fault
+    except msgspec.ValidationError as fault:
+        problem, _, place = str(fault).partition(" - at ")
+        where = f"{path}: {place.strip('`').removeprefix('$.')}" if place else str(path)
+        raise UserError(problem, where=where, fix="see the settings in docs/configuration.md") from fault
+    TrainSettings.from_dict(config.train)
+    return config

@@ -1,0 +1,125 @@
+"""Evaluation: what a version answers on a held-out set, scored by the set's reference judge."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import polars as pl
+
+from curation.rows import plain, schema, split_answer
+from judge.run import judge_items
+from judge.verdict import Item, Verdict
+from loop.judging import reference_judge
+from loop.models import answer, load_version
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from curation.heldout import HeldoutSet
+    from loop.config import Heldout
+    from loop.progress import Progress
+    from loop.workspace import Workspace
+
+EVALUATIONS = schema(
+    {
+        "model": pl.String,
+        "version": pl.Int32,
+        "heldout": pl.String,
+        "heldout_version": pl.String,
+        "item": pl.String,
+        "judge": pl.String,
+        "tags": pl.List(pl.String),
+        "output": pl.String,
+        "reference": pl.String,
+        "state": pl.String,
+        "score": pl.Float64,
+        "criteria": pl.String,
+        "exact": pl.Boolean,
+    }
+)
+
+
+class HeldoutScores(NamedTuple):
+    """Scores of a version on a set, in the order of the item ids: what the gate pairs."""
+
+    items: list[str]
+    scores: list[float | None]
+    tags: list[list[str]]
+
+
+class _Memory(dict[str, Verdict]):
+    """A cache for one evaluation: the reference judge costs nothing."""
+
+    def put(self, key: str, verdict: Verdict) -> None:
+        self[key] = verdict
+
+
+def evaluate(
+    workspace: Workspace, version: int, sets: list[tuple[Heldout, HeldoutSet]], progress: Progress
+) -> pl.DataFrame:
+    """Let a version answer held-out sets, and score the answers.
+
+    Args:
+        workspace: Where.
+        version: Version of the workspace's model; 0 is the base.
+        sets: Configuration and content of each set.
+        progress: Told as answers arrive.
+
+    Returns:
+        One row an item, with the columns of `EVALUATIONS`. `exact` says that the whole answer
+        equals the reference but for white space at its ends.
+    """
+    loaded = load_version(workspace, version)
+    parts = []
+    for held, frozen in sets:
+        conversations = frozen.items["messages"].to_list()
+        given = answer(workspace, loaded, conversations, progress, f"v{version} on {held.name}")
+        items = [
+            Item(id=i, messages=plain(split_answer(m)[0]), output=a.text, reference=split_answer(m)[1])
+            for i, m, a in zip(frozen.items["id"], conversations, given, strict=True)
+        ]
+        judge = reference_judge(workspace.path(held.rubric))
+        verdicts = judge_items(items, judge, _Memory())
+        tags = frozen.items["tags"].to_list()
+        key = {"model": workspace.config.model, "version": version, "heldout": held.name}
+        key |= {"heldout_version": frozen.version, "judge": judge.id}
+        parts += [key | _row(*entry) for entry in zip(items, verdicts, tags, strict=True)]
+    return pl.DataFrame(parts, schema=EVALUATIONS, orient="row")
+
+
+def _row(item: Item, verdict: Verdict, tags: list[str]) -> dict[str, Any]:
+    return {
+        "item": item.id,
+        "tags": tags,
+        "output": item.output,
+        "reference": item.reference,
+        "state": verdict.state,
+        "score": verdict.score,
+        "criteria": json.dumps(verdict.criteria),
+        "exact": item.output.strip() == (item.reference or "").strip(),
+    }
+
+
+def is_evaluated(
+    connection: duckdb.DuckDBPyConnection, model: str, version: int, held: HeldoutSet, judge: str
+) -> bool:
+    """Whether the store has this version's scores on this version of the set by this judge."""
+    row = connection.execute(
+        "SELECT count(*) FROM evaluations WHERE model = ? AND version = ? AND heldout = ?"
+        " AND heldout_version = ? AND judge = ?",
+        [model, version, held.name, held.version, judge],
+    ).fetchone()
+    return bool(row and row[0] == held.items.height)
+
+
+def stored_scores(
+    connection: duckdb.DuckDBPyConnection, model: str, version: int, held: HeldoutSet, judge: str
+) -> HeldoutScores:
+    """Scores of a version on a set, from the store."""
+    rows = connection.execute(
+        "SELECT item, score, tags FROM evaluations WHERE model = ? AND version = ? AND heldout = ?"
+        " AND heldout_version = ? AND judge = ? ORDER BY item",
+        [model, version, held.name, held.version, judge],
+    ).fetchall()
+    return HeldoutScores([r[0] for r in rows], [r[1] for r in rows], [r[2] or [] for r in rows])

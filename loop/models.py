@@ -1,0 +1,80 @@
+"""Models on disk and in memory: where a version lies, how it is loaded, what it answers."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from curation.rows import plain, split_answer
+from training.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from loop.progress import Progress
+    from loop.workspace import Workspace
+    from training.generate import Answer
+    from training.model import LoadedModel
+
+
+def cache() -> Path:
+    """The folder for models that were converted once: `REGRIND_CACHE`, else the user's cache folder."""
+    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(os.environ.get("REGRIND_CACHE") or f"{home}/regrind")
+
+
+def settings(workspace: Workspace) -> TrainSettings:
+    """The training settings of the workspace's configuration."""
+    return TrainSettings.from_dict(workspace.config.train)
+
+
+def base_folder(workspace: Workspace) -> Path:
+    """The base model's folder; an embedded model is converted on first use.
+
+    Raises:
+        UserError: There is no such model.
+    """
+    from training.embedded import find_model
+
+    name = settings(workspace).base_model
+    local = workspace.path(name)
+    return find_model(str(local) if local.is_dir() else name, cache())
+
+
+def load_version(workspace: Workspace, version: int) -> LoadedModel:
+    """Load a version of the workspace's model; version 0 is the base."""
+    from training.model import load
+
+    adapter = workspace.model(version) if version else None
+    return load(base_folder(workspace), adapter, settings(workspace).precision)
+
+
+def answer(
+    workspace: Workspace,
+    loaded: LoadedModel,
+    conversations: Sequence[Sequence[dict[str, Any]]],
+    progress: Progress,
+    what: str,
+) -> list[Answer]:
+    """What a model says to some prompts; the answer that a conversation may end with is not shown to it.
+
+    Args:
+        workspace: Its generation and training settings are used.
+        loaded: The model.
+        conversations: Messages of each item.
+        progress: Told as answers arrive.
+        what: What is being answered, for the progress line.
+    """
+    from training.generate import GenerateSettings, generate
+
+    chosen, train = workspace.config.generate, settings(workspace)
+    how = GenerateSettings(
+        max_new_tokens=chosen.max_new_tokens,
+        batch_size=chosen.batch_size,
+        temperature=chosen.temperature,
+        seed=train.seed,
+        precision=train.precision,
+    )
+    prompts = [plain(split_answer(messages)[0]) for messages in conversations]
+    return generate(loaded, prompts, how, lambda done, total: progress.step(done, total, what))

@@ -1,0 +1,60 @@
+"""Snapshots in the store: which row is in which, where it came from, and what was dropped."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from curation.snapshot import Manifest, read_rows
+from loop.store import insert, utc_now
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import duckdb
+
+
+def dropped(manifest: Manifest) -> dict[str, int]:
+    """Drops of all steps of a snapshot, by reason."""
+    total: Counter[str] = Counter()
+    for tally in manifest.steps:
+        total.update(tally.dropped)
+    return dict(sorted(total.items()))
+
+
+def record(connection: duckdb.DuckDBPyConnection, folder: Path, manifest: Manifest, cycle: int) -> None:
+    """Write a snapshot's facts; writing them twice is harmless. Call it inside a transaction."""
+    key = [manifest.id]
+    if connection.execute("SELECT 1 FROM snapshots WHERE id = ?", key).fetchone():
+        return
+    counts = [manifest.splits.get(name, 0) for name in ("train", "validation", "test")]
+    rows_in = manifest.steps[0].rows_in if manifest.steps else sum(counts)
+    connection.execute(
+        "INSERT INTO snapshots VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [manifest.id, manifest.parent, cycle, utc_now(), rows_in, *counts, json.dumps(dropped(manifest))],
+    )
+    insert(connection, "membership", membership(folder, manifest), known="none")
+    drops = pl.read_parquet(folder / "drops.parquet").with_columns(snapshot=pl.lit(manifest.id))
+    insert(connection, "drops", drops, known="none")
+
+
+def membership(folder: Path, manifest: Manifest) -> pl.DataFrame:
+    """Rows of a snapshot as the store has them: split, origin, source line, parents, trace."""
+    meta = pl.col("meta").str.json_path_match
+    return read_rows(folder).select(
+        snapshot=pl.lit(manifest.id),
+        row_id="id",
+        split="split",
+        origin=pl.coalesce(
+            meta("$.origin"),
+            pl.when(pl.col("parents").list.len() > 0).then(pl.lit("augmented")),
+            pl.lit("seed"),
+        ),
+        source="source",
+        line="line",
+        parents="parents",
+        trace=meta("$.trace"),
+    )

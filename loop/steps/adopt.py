@@ -1,0 +1,56 @@
+"""Step: register the base model as version 0 in production, and freeze the held-out sets."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from curation.errors import UserError
+from loop.heldout import read_heldout
+from loop.ledger import Outcome
+from loop.models import base_folder, settings
+from loop.store import insert, utc_now
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from loop.cycle import Context
+
+
+def run(context: Context) -> Outcome:
+    """Adopt the base model and the held-out sets.
+
+    Raises:
+        UserError: The base model is not to be had, or no held-out set is a target.
+    """
+    workspace = context.workspace
+    config = workspace.config
+    if not any(held.role == "target" for held in config.heldout):
+        fix = 'add a [[heldout]] table with name, file, rubric and role = "target"'
+        raise UserError("the gate has no held-out set to decide on", where="regrind.toml: heldout", fix=fix)
+    base_folder(workspace)
+    frozen = read_heldout(workspace)
+    sets = pl.DataFrame(
+        [
+            {
+                "name": held.name,
+                "version": frozen_set.version,
+                "items": frozen_set.items.height,
+                "role": held.role,
+            }
+            for held, frozen_set in zip(config.heldout, frozen, strict=True)
+        ]
+    )
+    name = settings(workspace).base_model
+
+    def commit(connection: duckdb.DuckDBPyConnection) -> None:
+        insert(connection, "heldout_sets", sets)
+        connection.execute(
+            "INSERT OR IGNORE INTO models VALUES (?, 0, ?, NULL, 'production', NULL, ?, '{}', ?)",
+            [config.model, name, json.dumps(config.train), utc_now()],
+        )
+
+    items = ", ".join(f"{row['name']} ({row['items']} items)" for row in sets.iter_rows(named=True))
+    return Outcome({"base": name}, f"base model {name}; held-out sets {items}", commit)

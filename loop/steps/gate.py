@@ -1,0 +1,103 @@
+"""Step: the candidate against production on the same held-out items; promoted only when proven better."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from curation.errors import UserError
+from loop.evaluation import HeldoutScores, stored_scores
+from loop.gate import Decision, Interval, decide, interval
+from loop.heldout import read_heldout
+from loop.ledger import Outcome
+from loop.registry import production, set_production
+from loop.store import transaction, utc_now
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from loop.cycle import Context
+
+SLICE = 5
+
+
+def run(context: Context) -> Outcome:
+    """Decide, and promote or reject the candidate in the same transaction."""
+    workspace, config = context.workspace, context.workspace.config
+    candidate, name = context.done["train"]["version"], config.model
+    judges = context.done["evaluate"]["judges"]
+    targets: list[tuple[HeldoutScores, HeldoutScores]] = []
+    regressions: dict[str, tuple[float, float]] = {}
+    with transaction(workspace.store) as connection:
+        incumbent = production(connection, name).version
+        for held, frozen in zip(config.heldout, read_heldout(workspace), strict=True):
+            new, old = (
+                stored_scores(connection, name, v, frozen, judges[held.name]) for v in (candidate, incumbent)
+            )
+            if held.role == "target":
+                targets.append((new, old))
+                version = frozen.version
+            else:
+                regressions[held.name] = (mean(new), mean(old))
+    differences, slices = pair(targets)
+    alpha = config.gate.alpha / config.gate.rounds
+    difference = interval(differences, alpha)
+    decision = decide(
+        difference, min_effect=config.gate.min_effect, regressions=regressions, keep=config.gate.regression
+    )
+
+    def commit(connection: duckdb.DuckDBPyConnection) -> None:
+        row = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM promotions").fetchone()
+        values = [row[0] if row else 1, context.cycle, name, candidate, incumbent, version, len(differences)]
+        values += [*difference, alpha, "promoted" if decision.promoted else "held", decision.reason]
+        values += [json.dumps(slices), json.dumps(regressions), utc_now()]
+        connection.execute("INSERT INTO promotions VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", values)
+        if decision.promoted:
+            set_production(connection, name, candidate)
+        else:
+            sql = "UPDATE models SET status = 'rejected' WHERE name = ? AND version = ?"
+            connection.execute(sql, [name, candidate])
+
+    return Outcome(
+        _outputs(candidate, incumbent, difference, decision), _summary(candidate, decision), commit
+    )
+
+
+def _outputs(candidate: int, incumbent: int, difference: Interval, decision: Decision) -> dict[str, object]:
+    result = {"candidate": candidate, "incumbent": incumbent, "promoted": decision.promoted}
+    return result | {"reason": decision.reason, "difference": list(difference)}
+
+
+def _summary(candidate: int, decision: Decision) -> str:
+    return f"v{candidate} {'promoted' if decision.promoted else 'held'}: {decision.reason}"
+
+
+def mean(scores: HeldoutScores) -> float:
+    """Mean of the scores that there are."""
+    known = [s for s in scores.scores if s is not None]
+    return sum(known) / len(known) if known else 0.0
+
+
+def pair(targets: list[tuple[HeldoutScores, HeldoutScores]]) -> tuple[list[float], dict[str, float]]:
+    """Differences of the items that both versions have a score for, and their mean by tag.
+
+    Raises:
+        UserError: There is no such item.
+    """
+    differences: list[float] = []
+    by_tag: dict[str, list[float]] = defaultdict(list)
+    for new, old in targets:
+        before = dict(zip(old.items, old.scores, strict=True))
+        for item, score, tags in zip(new.items, new.scores, new.tags, strict=True):
+            other = before.get(item)
+            if score is None or other is None:
+                continue
+            differences.append(score - other)
+            for tag in tags:
+                by_tag[tag].append(score - other)
+    if not differences:
+        fix = 'look at `regrind sql "select state, count(*) from evaluations group by all"`'
+        raise UserError("no held-out item has a score from both versions", where="gate", fix=fix)
+    slices = {tag: sum(d) / len(d) for tag, d in sorted(by_tag.items()) if len(d) >= SLICE}
+    return differences, slices

@@ -1,0 +1,101 @@
+"""Step: production's snapshot, high-scoring traces and accepted corrections become the next snapshot."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import polars as pl
+
+from curation.rows import frame, make_row
+from curation.snapshot import read_rows, write_snapshot
+from curation.steps import Dedup, Redact, Validate, advance, begin, dedup, run_steps
+from loop.heldout import read_heldout
+from loop.ledger import Outcome
+from loop.registry import production
+from loop.snapshots import record
+from loop.store import transaction
+from loop.traces import Judged, judged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import duckdb
+
+    from curation.steps import Curated
+    from loop.cycle import Context
+    from loop.workspace import Workspace
+
+
+def run(context: Context) -> Outcome:
+    """Write the next snapshot; held-out rows are kept out by its writer."""
+    workspace = context.workspace
+    with transaction(workspace.store) as connection:
+        traces = judged(connection, context.cycle, context.done["judge"]["judge"])
+        parent = production(connection, workspace.config.model).snapshot
+        corrected = accepted(connection, context.cycle)
+    new = frame(new_rows(traces, corrected, workspace.config.judge.threshold))
+    old = read_rows(workspace.snapshots / parent).drop("split") if parent else frame([])
+    recipe = {
+        "merge": {"parent": parent, "threshold": workspace.config.judge.threshold},
+        "steps": msgspec.to_builtins(workspace.config.curate.step),
+        "split": msgspec.to_builtins(workspace.config.curate.split),
+    }
+    manifest = write_snapshot(
+        workspace.snapshots,
+        merge(workspace, old, new),
+        recipe=recipe,
+        ratios=msgspec.to_builtins(workspace.config.curate.split),
+        heldout=read_heldout(workspace),
+        parent=parent,
+    )
+
+    def commit(connection: duckdb.DuckDBPyConnection) -> None:
+        record(connection, workspace.snapshots / manifest.id, manifest, context.cycle)
+
+    total = sum(manifest.splits.values())
+    summary = f"snapshot {manifest.id}: {old.height} rows kept, {new.height} offered, {total} in all"
+    return Outcome({"snapshot": manifest.id, "parent": parent, "offered": new.height}, summary, commit)
+
+
+def accepted(connection: duckdb.DuckDBPyConnection, cycle: int) -> dict[str, tuple[str, str]]:
+    """Accepted corrections of a cycle: output and author by trace; a person's beats any other."""
+    rows = connection.execute(
+        "SELECT trace, output, author FROM corrections WHERE cycle = ? AND state = 'accepted'"
+        " ORDER BY author LIKE 'person:%', author",
+        [cycle],
+    ).fetchall()
+    return {trace: (output, author) for trace, output, author in rows}
+
+
+def new_rows(
+    traces: list[Judged], corrected: dict[str, tuple[str, str]], threshold: float
+) -> Iterator[dict[str, Any]]:
+    """Rows that the traces of a cycle give: corrected answers, and those that scored high as they are.
+
+    A trace without a score gives none, unless it was corrected: nothing is known about its answer.
+    """
+    for item, verdict, tags in traces:
+        if item.id in corrected:
+            output, author = corrected[item.id]
+            origin = "correction"
+        elif verdict.score is not None and verdict.score >= threshold:
+            output, author, origin = item.output, "model", "trace"
+        else:
+            continue
+        meta = json.dumps({"author": author, "origin": origin, "trace": item.id}, sort_keys=True)
+        turns = [*item.messages, {"role": "assistant", "content": output}]
+        yield make_row(turns, tags=[*tags, origin], source=f"trace:{item.id}", meta=meta)
+
+
+def merge(workspace: Workspace, old: pl.DataFrame, new: pl.DataFrame) -> Curated:
+    """New rows checked by the configured rules and redacted, then joined to the old, which are preferred."""
+    steps = workspace.config.curate.step
+    checked = run_steps(new, [s for s in steps if isinstance(s, Validate | Redact)])
+    threshold = next((s.threshold for s in steps if isinstance(s, Dedup)), Dedup().threshold)
+    start = msgspec.structs.replace(begin(new), drops=checked.drops, findings=checked.findings)
+    joined = advance(
+        msgspec.structs.replace(start, tallies=checked.tallies), "merge", pl.concat([old, checked.rows])
+    )
+    return dedup(joined, threshold=threshold, old=old.height)

@@ -1,0 +1,120 @@
+"""The summary of a workspace: rows in and out, scores with intervals, decisions."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from loop.gate import interval
+from loop.store import query
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from loop.workspace import Workspace
+
+ALPHA = 0.05
+
+
+def summarise(workspace: Workspace) -> dict[str, Any]:
+    """What the store says about a workspace.
+
+    Returns:
+        `snapshots` (with drops by reason), `scores` (mean score and exact match of each version on
+        each held-out set with 95% intervals), `decisions`, `example_row` (one that was corrected,
+        where there is one) and `paths`.
+    """
+    view = workspace.view
+    snapshots = query(view, "SELECT * EXCLUDE created FROM snapshots ORDER BY created").to_dicts()
+    for entry in snapshots:
+        entry["dropped"] = json.loads(entry["dropped"])
+        rejects = workspace.snapshots / entry["id"] / "rejects.jsonl"
+        entry["rejected"] = len(rejects.read_text(encoding="utf8").splitlines()) if rejects.exists() else 0
+    decisions = query(view, "SELECT * EXCLUDE time FROM promotions ORDER BY id").to_dicts()
+    for entry in decisions:
+        entry |= {key: json.loads(entry[key]) for key in ("slices", "regressions")}
+    example = query(
+        view,
+        "SELECT m.row_id FROM membership m JOIN snapshots s ON s.id = m.snapshot"
+        " ORDER BY m.origin = 'correction' DESC, s.created DESC, m.row_id LIMIT 1",
+    )
+    return {
+        "snapshots": snapshots,
+        "scores": score_rows(query(view, "SELECT * FROM evaluations")),
+        "decisions": decisions,
+        "example_row": example["row_id"][0] if example.height else None,
+        "paths": {
+            "store": str(view),
+            "snapshots": str(workspace.snapshots),
+            "models": str(workspace.model(0).parent),
+        },
+    }
+
+
+def score_rows(evaluations: pl.DataFrame) -> list[dict[str, Any]]:
+    """Mean score, share of right first criteria and exact match by version and held-out set.
+
+    Args:
+        evaluations: Rows of the table `evaluations`.
+    """
+    found = []
+    keys = ["heldout", "version"]
+    for (heldout, version), group in evaluations.sort(*keys, "item").group_by(keys, maintain_order=True):
+        entry: dict[str, Any] = {"heldout": heldout, "version": version, "items": group.height}
+        entry["scored"] = group["score"].count()
+        entry["score"] = _interval(group["score"].drop_nulls())
+        for name, values in _criteria(group).items():
+            entry[name] = _interval(values)
+        entry["exact match"] = _interval(group["exact"].cast(pl.Float64))
+        found.append(entry)
+    return found
+
+
+def _criteria(group: pl.DataFrame) -> dict[str, pl.Series]:
+    """Scores of each criterion, where a rubric has more than one."""
+    read = [json.loads(text) for text in group["criteria"]]
+    names = list(read[0]) if read else []
+    return {n: pl.Series([r[n] for r in read if n in r]) for n in names} if len(names) > 1 else {}
+
+
+def _interval(values: pl.Series) -> str:
+    if not len(values):
+        return "-"
+    mean, low, high = interval(values.to_list(), ALPHA)
+    return f"{mean:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def render(summary: dict[str, Any], out: Callable[[str], None], table: Callable[..., None]) -> None:
+    """Print a summary.
+
+    Args:
+        summary: From `summarise`.
+        out: Prints a line.
+        table: Prints headers and rows.
+    """
+    for number, entry in enumerate(summary["snapshots"], start=1):
+        splits = ", ".join(f"{entry[name]} {name}" for name in ("train", "validation", "test") if entry[name])
+        out(f"snapshot {number} ({entry['id']}): {entry['rows_in']} rows in, {splits}")
+        reasons = {"rejected lines (not readable)": entry["rejected"], **entry["dropped"]}
+        table(["  out, by reason", "rows"], [(f"  {reason}", n) for reason, n in reasons.items() if n])
+        out("")
+    for name in dict.fromkeys(entry["heldout"] for entry in summary["scores"]):
+        rows = [entry for entry in summary["scores"] if entry["heldout"] == name]
+        columns = [key for key in rows[0] if key not in {"heldout", "version"}]
+        out(f"held-out set {name}, mean with 95% interval")
+        table(["version", *columns], [(_name(r["version"]), *(r[c] for c in columns)) for r in rows])
+        out("")
+    for d in summary["decisions"]:
+        out(
+            f"gate, cycle {d['cycle']}: v{d['candidate']} against {_name(d['incumbent'])}: "
+            f"{d['decision']}, {d['reason']}"
+        )
+    out("")
+    for what, path in summary["paths"].items():
+        out(f"{what}: {path}")
+
+
+def _name(version: int) -> str:
+    return f"v{version}" if version else "base"

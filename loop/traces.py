@@ -1,0 +1,50 @@
+"""Traces out of the store, as the judge, the corrector and the merge want them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, NamedTuple
+
+from judge.verdict import Item, Verdict
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+class Judged(NamedTuple):
+    """A trace with its verdict, and its tags."""
+
+    item: Item
+    verdict: Verdict
+    tags: list[str]
+
+
+def items(connection: duckdb.DuckDBPyConnection, cycle: int) -> list[Item]:
+    """The traces of a cycle as items to judge, by id."""
+    rows = connection.execute(
+        "SELECT id, messages, output, reference FROM traces WHERE cycle = ? ORDER BY id", [cycle]
+    ).fetchall()
+    return [Item(id=i, messages=plain_turns(m), output=o, reference=r) for i, m, o, r in rows]
+
+
+def judged(connection: duckdb.DuckDBPyConnection, cycle: int, judge: str) -> list[Judged]:
+    """The traces of a cycle that a judge gave a verdict on, by id."""
+    rows = connection.execute(
+        "SELECT t.id, t.messages, t.output, t.reference, t.tags, v.state, v.score, v.feedback"
+        " FROM traces t JOIN verdicts v ON v.trace = t.id AND v.repeat = 0"
+        " WHERE t.cycle = ? AND v.judge = ? ORDER BY t.id",
+        [cycle, judge],
+    ).fetchall()
+    return [
+        Judged(
+            Item(id=i, messages=plain_turns(m), output=o, reference=r),
+            Verdict(item_id=i, judge_id=judge, repeat=0, state=state, score=score, feedback=feedback),
+            tags or [],
+        )
+        for i, m, o, r, tags, state, score, feedback in rows
+    ]
+
+
+def plain_turns(text: str) -> list[dict[str, str]]:
+    """Messages as stored, with role and content alone: what a judge reads."""
+    return [{"role": m["role"], "content": m["content"]} for m in json.loads(text)]

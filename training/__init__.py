@@ -1,0 +1,1 @@
+"""Training: models. Importing this package loads nothing heavy."""

@@ -1,0 +1,89 @@
+"""Score answers that are already known, without generating: exact match and mean loss."""
+
+from __future__ import annotations
+
+
+import torch
+
+from curation.errors import UserError
+from training.encode import Encoded, Messages, encode
+from training.model import LoadedModel, autocast
+from training.pack import answer_logits, answer_loss, pack
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+
+def exact_match(
+    loaded: LoadedModel,
+    rows: Sequence[Messages],
+    batch_size: int = 64,
+    precision: str = "auto",
+    progress: Callable[[int, int], None] | None = None,
+) -> list[bool]:
+    """Say for each row whether greedy generation would give exactly its answer, in the order given.
+
+    An answer matches when every one of its tokens, the end-of-turn token included, is the likeliest after the
+    prompt and the answer's own tokens before it: then greedy decoding takes them one by one. One pass does it.
+
+    Args:
+        loaded: Model and tokenizer.
+        rows: Conversations whose last message is the expected answer.
+        batch_size: Rows that share one computation of their common start.
+        precision: "auto", "fp32" or "bf16".
+        progress: Called with (rows done, rows in all) after each batch.
+
+    Raises:
+        UserError: a row does not fit the model's context.
+    """
+    matched: list[bool] = []
+    with torch.inference_mode(), autocast(loaded.model, precision):
+        for batch in _batches([_encode(loaded, i, row) for i, row in enumerate(rows)], batch_size):
+            matched += _matches(loaded, batch)
+            if progress:
+                progress(len(matched), len(rows))
+    return matched
+
+
+def mean_loss(loaded: LoadedModel, rows: Sequence[Encoded], batch_size: int, precision: str) -> float | None:
+    """Return the loss in nats per answer token over all rows, or None when there are none."""
+    if not rows:
+        return None
+    was_training = loaded.model.training
+    loaded.model.eval()
+    total = 0.0
+    with torch.no_grad(), autocast(loaded.model, precision):
+        for batch in _batches(rows, batch_size):
+            total += sum(
+                answer_loss(loaded.model, packed.to(loaded.model.device)).item() for packed in pack(batch)
+            )
+    loaded.model.train(was_training)
+    return total / sum(len(row.answer_ids) for row in rows)
+
+
+def _matches(loaded: LoadedModel, batch: Sequence[Encoded]) -> list[bool]:
+    matched = [True] * len(batch)
+    for packed in pack(batch):
+        logits = answer_logits(loaded.model, packed.to(loaded.model.device))
+        right = (logits.argmax(dim=-1).cpu() == packed.labels).tolist()
+        for row, token_right in zip(packed.row.tolist(), right, strict=True):
+            matched[row] = matched[row] and token_right
+    return matched
+
+
+def _encode(loaded: LoadedModel, index: int, messages: Messages) -> Encoded:
+    limit = int(getattr(loaded.model.config, "max_position_embeddings", 1 << 30))
+    row = encode(loaded.tokenizer, messages, limit)
+    if row is None:
+        raise UserError(
+            f"the row has more than the {limit} tokens the model can read",
+            where=f"row {index}",
+            fix="shorten the prompt or the answer",
+        )
+    return row
+
+
+def _batches(rows: Sequence[Encoded], size: int) -> Iterator[Sequence[Encoded]]:
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]

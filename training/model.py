@@ -1,0 +1,115 @@
+"""Load a base model with its tokenizer, and an adapter or fine-tuned weights on top of it."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from curation.errors import UserError
+from training.embedded import quiet
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass
+class LoadedModel:
+    """A model in memory with its tokenizer, and the directory of the base it came from."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    base: Path
+
+
+def load(base: Path, adapter: Path | None = None, precision: str = "auto") -> LoadedModel:
+    """Load a model for inference, on the best device there is, from safetensors only.
+
+    Args:
+        base: A model directory with configuration, weights and tokenizer.
+        adapter: A PEFT adapter directory, or a whole fine-tuned model's directory (the base is then not read).
+        precision: "auto", "fp32" or "bf16": what the weights are held in.
+
+    Raises:
+        UserError: `adapter` is neither of the two.
+    """
+    if adapter is None:
+        return load_base(base, dtype_of(precision))
+    if (adapter / "adapter_config.json").is_file():
+        loaded = load_base(base, dtype_of(precision))
+        return LoadedModel(_with_adapter(loaded.model, adapter), loaded.tokenizer, base)
+    if (adapter / "config.json").is_file():
+        whole = load_base(adapter, dtype_of(precision))
+        return LoadedModel(whole.model, whole.tokenizer, base)
+    raise UserError(
+        "neither an adapter (adapter_config.json) nor a model (config.json) is in this directory",
+        where=str(adapter),
+        fix="give the model/ directory of a completed training run",
+    )
+
+
+def load_base(base: Path, dtype: torch.dtype) -> LoadedModel:
+    """Load the model of one directory, its weights in `dtype`, in evaluation mode.
+
+    Raises:
+        UserError: the weights are not in safetensors files.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    quiet()
+    if not any(base.glob("*.safetensors")):
+        raise UserError(
+            "the model directory has no safetensors weights",
+            where=str(base),
+            fix="save it again with save_pretrained, which writes safetensors",
+        )
+    # SDPA takes the 4-D masks that packing needs; flash attention kernels do not.
+    model = AutoModelForCausalLM.from_pretrained(
+        base, dtype=dtype, use_safetensors=True, local_files_only=True, attn_implementation="sdpa"
+    )
+    tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
+    return LoadedModel(model.to(device()).eval(), tokenizer, base)
+
+
+def device() -> torch.device:
+    """Return the accelerator of this machine, or its CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def dtype_of(precision: str) -> torch.dtype:
+    """Turn "auto", "fp32" or "bf16" into a dtype; auto is bf16 only where the hardware multiplies it."""
+    if precision == "bf16" or (precision == "auto" and _has_bf16()):
+        return torch.bfloat16
+    return torch.float32
+
+
+def _has_bf16() -> bool:
+    where = device()
+    if where.type == "cuda":
+        # Emulated bf16 (before Ampere) is slower than fp32.
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if where.type == "cpu":
+        capabilities = torch.cpu.get_capabilities()
+        return any(bool(capabilities.get(name)) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    return False
+
+
+def autocast(model: torch.nn.Module, precision: str) -> contextlib.AbstractContextManager[Any]:
+    """Return the context a forward pass runs in: bf16 autocast, or nothing for fp32."""
+    where = next(model.parameters()).device.type
+    if dtype_of(precision) == torch.bfloat16:
+        return torch.autocast(where, dtype=torch.bfloat16)
+    return contextlib.nullcontext()
+
+
+def _with_adapter(model: PreTrainedModel, adapter: Path) -> Any:
+    from peft import PeftModel
+
+    return PeftModel.from_pretrained(model, str(adapter)).eval()
