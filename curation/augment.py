@@ -23,7 +23,10 @@ CONTRACTIONS = {
     "it is": "it's",
     "is not": "isn't",
 }
-PROTECTED = re.compile(r"\d|[_`/@\\<>{}\[\]]|\b(?:not|no|never|without|n't)\b", re.IGNORECASE)
+PROTECTED = re.compile(
+    r"\d|[_`/@\\<>{}\[\]]|\b(?:not|no|nor|never|without|cannot|none|nobody|nothing|neither|nowhere)\b|n['\u2019]t\b",
+    re.IGNORECASE,
+)
 """Words with these are left alone: numbers, code, addresses, placeholders and negation carry the label."""
 
 OPERATIONS = ("swap", "drop", "case", "contract", "spacing")
@@ -34,7 +37,8 @@ def augment(rows: pl.DataFrame, *, share: float, seed: int = 0) -> pl.DataFrame:
 
     Each child has one parent, whose id it carries and whose family and answer it keeps; no parent
     has more than one child. Only text that other rows do not share is touched, so a policy or a
-    template stays as it is. Words with numbers, code or negation are never touched.
+    template stays as it is. Words with numbers, code or negation and names (any word with
+    a capital) get no typing errors.
 
     Args:
         rows: Rows with schema ROWS.
@@ -45,7 +49,8 @@ def augment(rows: pl.DataFrame, *, share: float, seed: int = 0) -> pl.DataFrame:
         The children alone (schema ROWS), tagged `augmented`.
     """
     shared = _shared_lines(rows)
-    candidates = sorted((canonical([seed, row["id"]]), row) for row in rows.iter_rows(named=True))
+    candidates = [(canonical([seed, row["id"]]), row) for row in rows.iter_rows(named=True)]
+    candidates.sort(key=lambda item: item[0])
     candidates.sort(key=lambda item: random.Random(item[0]).random())  # noqa: S311  (a shuffle, no secret)
     children: list[dict[str, Any]] = []
     known = set(rows["id"])
@@ -97,12 +102,16 @@ def noise(line: str, operation: str, rng: random.Random) -> str:
     if operation == "contract":
         return _contract(line)
     if operation == "spacing":
-        return re.sub(r"[?.!]+$", "", line)
+        return re.sub(r"(?<=\w)[?.!]+$", "", line)
     pieces = line.split(" ")
-    free = [i for i, w in enumerate(pieces) if i and len(w) > 4 and w.isalpha() and not PROTECTED.search(w)]
+    free = [i for i, w in enumerate(pieces) if i and _is_free(w)]
     for i in rng.sample(free, min(len(free), 2)):
         pieces[i] = _typo(pieces[i], operation, rng)
     return " ".join(pieces)
+
+
+def _is_free(word: str) -> bool:
+    return len(word) > 4 and word.isalpha() and word.islower() and not PROTECTED.search(word)
 
 
 def _contract(line: str) -> str:

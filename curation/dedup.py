@@ -88,7 +88,7 @@ def drop_near(
     """
     lists = rows["messages"].to_list()
     pairs = similar_pairs([prompt_text(m) for m in lists], threshold)
-    answers = [words(answer_text(m)) for m in lists]
+    answers = [_answer_words(answer_text(m)) for m in lists]
     same: dict[int, list[_Edge]] = defaultdict(list)
     contradicting: list[tuple[int, int, float]] = []
     for a, b, s in zip(*(c.tolist() for c in pairs), strict=True):
@@ -104,6 +104,14 @@ def drop_near(
     for loser, edge in _losers(order, alive, conflicts).items():
         partners[loser], reason[loser] = edge, "conflicting answer"
     return _result(rows, partners, reason, alive)
+
+
+def _answer_words(text: str) -> list[str]:
+    """Words of an answer; a short one is one word, signs included: `-5` is not `5`, nor `<` `>`."""
+    found = words(text)
+    if len(found) >= 3:
+        return found
+    return [" ".join(unicodedata.normalize("NFKC", text).casefold().split()).rstrip(".")]
 
 
 def answer_similarity(a: Sequence[str], b: Sequence[str]) -> float:

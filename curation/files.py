@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+UNWRITABLE = (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryError)
 
 
 @contextlib.contextmanager
@@ -28,8 +29,8 @@ def _writing(target: Path) -> Iterator[None]:
         if fault.errno in NO_SPACE:
             fix = "free some space, then run the same command again: it goes on where it stopped"
             raise UserError("no disk space left", where=str(target), fix=fix) from fault
-        if isinstance(fault, PermissionError) or fault.errno == errno.EROFS:
-            fix = "choose a folder that you may write to"
+        if isinstance(fault, UNWRITABLE) or fault.errno == errno.EROFS:
+            fix = "choose a folder that you may write to, and a name that no folder has"
             raise UserError("this place cannot be written to", where=str(target), fix=fix) from fault
         raise
 
@@ -77,6 +78,7 @@ def new_folder(target: Path) -> Iterator[Path]:
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     with _writing(target):
         try:
+            shutil.rmtree(temporary, ignore_errors=True)  # of a killed process with the same number
             temporary.mkdir()
             yield temporary
             for path in sorted(temporary.rglob("*")):

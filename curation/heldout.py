@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
 from curation.near import similar_pairs
+from curation.redact import redact_text
 from curation.rows import canonical, drop_frame, prompt_text, row_id, short_hash, split_answer
 
 if TYPE_CHECKING:
@@ -37,8 +39,9 @@ def without_heldout(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Leave out every row whose prompt is, or nearly is, that of a held-out item.
 
-    Prompts are compared without the system message, as text and as messages; answers do not count:
-    a held-out prompt with another answer still gives the test away.
+    Prompts are compared without the system message, redacted, as text and as messages; answers do
+    not count: a held-out prompt with another answer still gives the test away. Rows that were made
+    from one that is left out go with it.
 
     Args:
         rows: Rows with schema ROWS.
@@ -55,7 +58,7 @@ def without_heldout(
     )
     if items is None or not rows.height:
         return rows, drop_frame([])
-    found = _matches(rows, items, threshold)
+    found = _with_children(rows, _matches(rows, items, threshold))
     drops = [
         {
             "row_id": row["id"],
@@ -79,10 +82,11 @@ def without_heldout(
 def _matches(rows: pl.DataFrame, items: pl.DataFrame, threshold: float) -> dict[int, tuple[int, float, str]]:
     """For each offending row number: the item's number, the similarity and how it was found."""
     left, right = rows["messages"].to_list(), items["messages"].to_list()
-    texts = [prompt_text(m) for m in (*left, *right)]
+    texts = [redact_text(prompt_text(m))[0] for m in (*left, *right)]
     exact = {_prompt_id(messages): j for j, messages in enumerate(right)}
     found: dict[int, tuple[int, float, str]] = {}
-    for a, b, s in zip(*(c.tolist() for c in similar_pairs(texts, threshold)), strict=True):
+    pairs = similar_pairs(texts, threshold, items=len(right))
+    for a, b, s in zip(*(c.tolist() for c in pairs), strict=True):
         if a < len(left) <= b and s > found.get(a, (0, 0.0, ""))[1]:
             found[a] = (b - len(left), s, "near")
     for i, messages in enumerate(left):
@@ -91,12 +95,35 @@ def _matches(rows: pl.DataFrame, items: pl.DataFrame, threshold: float) -> dict[
     return found
 
 
+def _with_children(
+    rows: pl.DataFrame, found: dict[int, tuple[int, float, str]]
+) -> dict[int, tuple[int, float, str]]:
+    """The matches with all rows that descend from one; noise may have carried a child below the threshold."""
+    ids, parents = rows["id"].to_list(), rows["parents"].to_list()
+    leaked = {ids[i]: match for i, match in found.items()}
+    found = dict(found)
+    grew = True
+    while grew:
+        grew = False
+        for i, of in enumerate(parents):
+            parent = next((p for p in of if p in leaked), None)
+            if i not in found and parent is not None:
+                item, similarity, _ = leaked[parent]
+                found[i] = leaked[ids[i]] = (item, similarity, "made from one")
+                grew = True
+    return found
+
+
 def _prompt_id(messages: Sequence[dict[str, str]]) -> str:
     prompt, _ = split_answer(messages)
-    folded = [
-        {**m, "content": " ".join(m["content"].split()).casefold()} for m in prompt if m["role"] != "system"
-    ]
-    return row_id(folded)
+    return row_id(
+        {"role": m["role"], "content": _folded(m["content"])} for m in prompt if m["role"] != "system"
+    )
+
+
+def _folded(text: str) -> str:
+    normal = unicodedata.normalize("NFKC", redact_text(text)[0])
+    return " ".join(normal.split()).casefold()
 
 
 def fingerprint(heldout: Sequence[HeldoutSet]) -> str:

@@ -26,7 +26,7 @@ class Pairs(NamedTuple):
     similarity: NDArray[np.float64]
 
 
-def similar_pairs(texts: Sequence[str], threshold: float) -> Pairs:
+def similar_pairs(texts: Sequence[str], threshold: float, *, items: int = 0) -> Pairs:
     """All pairs of texts whose shingle sets have a Jaccard similarity of at least `threshold`.
 
     The intersections of a block of texts with all others come from one sparse matrix product,
@@ -36,11 +36,12 @@ def similar_pairs(texts: Sequence[str], threshold: float) -> Pairs:
     Args:
         texts: The texts, any number; their shared templates do not count (see `curation.text`).
         threshold: Smallest Jaccard similarity, above 0 and up to 1.
+        items: So many of the last texts are held-out items (see `curation.text.shingle`).
 
     Returns:
         The pairs in ascending order. Texts without shingles pair with equal ones, at similarity 1.
     """
-    return join(shingle(texts), threshold)
+    return join(shingle(texts, items=items), threshold)
 
 
 def join(shingles: Shingles, threshold: float) -> Pairs:

@@ -62,7 +62,15 @@ KINDS = (
     Kind("IBAN", re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b"), iban),
     Kind("CARD", re.compile(r"\b\d(?:[ -]?\d){12,18}\b"), luhn),
     Kind("IP", re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b"), ip),
-    Kind("PHONE", re.compile(r"(?<![\w.])\+?\(?\d[\d\s().\-]{7,18}\d\b"), phone),
+    Kind(
+        "PHONE",
+        re.compile(
+            r"(?<![\w.])(?:\+\d[\d ().\-]{7,18}\d"  # international: +44 20 7946 0958
+            r"|(?:1[ .\-])?(?:\(\d{3}\) ?|\d{3}[ .\-])\d{3}[ .\-]\d{4}"  # North America: (212) 555-0101
+            r"|\(?0\d{1,4}\)?(?:[ /.\-]\d{2,8}){1,4})\b"  # national, with a leading zero: 030 1234567
+        ),
+        phone,
+    ),
 )
 """Tried in this order; what one has replaced, the next does not see."""
 

@@ -71,9 +71,9 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "R302",
         "warning",
-        "answer ends in mid-sentence",
+        "answer ends in mid-sentence or inside a label",
         "complete the answer",
-        (LENGTH >= 20) & ANSWER.str.contains(CUT),
+        ((LENGTH >= 20) & ANSWER.str.contains(CUT)) | pl.col("cut_label"),
     ),
     Rule(
         "R303",

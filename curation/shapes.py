@@ -45,11 +45,11 @@ class QuestionAnswer(msgspec.Struct):
 
 
 class Alpaca(msgspec.Struct):
-    """`{"instruction", "input", "output"}`; `input` may be missing."""
+    """`{"instruction", "input", "output"}`; `input` may be missing, null or empty."""
 
     instruction: str
     output: str
-    input: str = ""
+    input: str | None = None
 
 
 class ShareTurn(msgspec.Struct):
@@ -117,7 +117,10 @@ def to_messages(shape: str, record: dict[str, Any]) -> list[dict[str, Any]]:
         case Chat():
             return [_turn(turn, number) for number, turn in enumerate(record["messages"])]
         case ShareGPT(conversations=turns):
-            return [_message(SHARE_ROLES.get(t.from_, t.from_), t.value) for t in turns]
+            return [
+                _message(SHARE_ROLES.get(t.from_, t.from_), t.value, _rest(turn, ("from", "value")))
+                for t, turn in zip(turns, record["conversations"], strict=True)
+            ]
         case PromptResponse(prompt=p, response=a) | PromptCompletion(prompt=p, completion=a):
             return [_message("user", p), _message("assistant", a)]
         case QuestionAnswer(question=q, answer=a):
@@ -133,13 +136,16 @@ def own_keys(shape: str) -> set[str]:
     return {field.encode_name for field in msgspec.structs.fields(SHAPES[shape])}
 
 
-def _message(role: str, content: str) -> dict[str, Any]:
-    return {"role": role, "content": content, "extra": None}
+def _message(role: str, content: str, extra: str | None = None) -> dict[str, Any]:
+    return {"role": role, "content": content, "extra": extra}
+
+
+def _rest(turn: dict[str, Any], used: tuple[str, ...]) -> str | None:
+    rest = {key: value for key, value in turn.items() if key not in used}
+    return msgspec.json.encode(rest).decode() if rest else None
 
 
 def _turn(turn: dict[str, Any], number: int) -> dict[str, Any]:
-    rest = {key: value for key, value in turn.items() if key not in ("role", "content")}
     if turn.get("content") is None and not turn.get("tool_calls"):
         raise msgspec.ValidationError(f"Expected `str`, got `null` - at `$.messages[{number}].content`")
-    extra = msgspec.json.encode(rest).decode() if rest else None
-    return {"role": turn["role"], "content": turn.get("content") or "", "extra": extra}
+    return _message(turn["role"], turn.get("content") or "", _rest(turn, ("role", "content")))

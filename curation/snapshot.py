@@ -85,7 +85,7 @@ def write_snapshot(
         return read_manifest(target)
     with new_folder(target) as folder:
         _write_tables(folder, table, state, rejects)
-        splits = {name: n for name in SPLITS if (n := table.filter(split=name).height)}
+        splits = _count(table)
         versions = {h.name: h.version for h in heldout}
         draft = Manifest(identity, parent, recipe, list(state.tallies), splits, versions, {})
         (folder / "README.md").write_text(card(draft), encoding="utf8")
@@ -103,8 +103,12 @@ def content_id(table: pl.DataFrame, recipe: dict[str, Any], parent: str | None) 
         recipe: The recipe.
         parent: The parent's id.
     """
-    rows = table.select("id", "split", "family", "tags", "parents").sort("id", "split", "family").rows()
+    rows = sorted(table.select("id", "split", "family", "tags", "parents").rows())
     return short_hash([FORMAT, [list(row) for row in rows], recipe, parent])
+
+
+def _count(table: pl.DataFrame) -> dict[str, int]:
+    return {name: n for name in SPLITS if (n := table.filter(split=name).height)}
 
 
 def _write_tables(folder: Path, table: pl.DataFrame, state: Curated, rejects: pl.DataFrame | None) -> None:
@@ -177,8 +181,12 @@ def verify(folder: Path) -> list[str]:
     for name in sorted(manifest.files.keys() & present):
         if file_hash(folder / name) != manifest.files[name]:
             faults.append(f"{name}: changed since it was written")
-    if not faults and content_id(read_rows(folder), manifest.recipe, manifest.parent) != manifest.id:
-        faults.append("manifest.json: the id is not that of the content")
+    if not faults:
+        rows = read_rows(folder)
+        if content_id(rows, manifest.recipe, manifest.parent) != manifest.id:
+            faults.append("manifest.json: the id is not that of the content")
+        if _count(rows) != manifest.splits:
+            faults.append("manifest.json: the splits are not those of the files")
     if folder.name != manifest.id:
         faults.append(f"manifest.json: the folder is called {folder.name}, the snapshot {manifest.id}")
     return faults

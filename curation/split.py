@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
-from curation.near import components, similar_pairs
+from curation.near import Pairs, components, similar_pairs
 from curation.rows import prompt_text
 
 if TYPE_CHECKING:
@@ -19,9 +20,9 @@ SPLITS = ("train", "validation", "test")
 def assign_families(rows: pl.DataFrame, *, threshold: float = 0.8) -> pl.DataFrame:
     """Give every row without a family the family of its near-duplicates.
 
-    A family is a set of rows whose prompts chain by similarity. It is named after its smallest row
-    id, or after the name that one of its rows already has, so a new row takes the family (and so
-    the split) of the old rows that it resembles.
+    A family is a set of rows whose prompts chain by similarity or by descent. It is named after its
+    smallest row id, or after the name that one of its rows already has, so a new row takes the family
+    (and so the split) of the old rows that it resembles.
 
     Args:
         rows: Rows with schema ROWS.
@@ -31,12 +32,25 @@ def assign_families(rows: pl.DataFrame, *, threshold: float = 0.8) -> pl.DataFra
         The rows with `family` filled; rows that had one keep it.
     """
     texts = [prompt_text(m) for m in rows["messages"].to_list()]
-    labels = pl.Series("label", components(rows.height, similar_pairs(texts, threshold)), pl.Int64)
+    pairs = _with_descent(rows, similar_pairs(texts, threshold))
+    labels = pl.Series("label", components(rows.height, pairs), pl.Int64)
     name = pl.coalesce(pl.col("family").min(), pl.col("id").min()).over("label")
     return (
         rows.with_columns(labels)
         .with_columns(pl.coalesce("family", name).alias("family"))
         .select(rows.columns)
+    )
+
+
+def _with_descent(rows: pl.DataFrame, pairs: Pairs) -> Pairs:
+    """The pairs with those of a row and its parent: noise may have made a child unlike it."""
+    numbers = {identity: i for i, identity in enumerate(rows["id"])}
+    edges = [(i, numbers[p]) for i, of in enumerate(rows["parents"].to_list()) for p in of if p in numbers]
+    children, parents = (np.array([edge[side] for edge in edges], np.int64) for side in (0, 1))
+    return Pairs(
+        np.concatenate([pairs.left, children]),
+        np.concatenate([pairs.right, parents]),
+        np.concatenate([pairs.similarity, np.ones(len(edges))]),
     )
 
 

@@ -41,7 +41,7 @@ class Dedup(msgspec.Struct, tag_field="step", tag="dedup", forbid_unknown_fields
 
 
 class Select(msgspec.Struct, tag_field="step", tag="select", forbid_unknown_fields=True, frozen=True):
-    """Keep the `share` of the rows whose prompts cover the others best."""
+    """Keep the `share` of each task's rows whose prompts cover the others best; a task is one first tag."""
 
     share: Share = 1.0
     floor: Share = 0.05
@@ -141,9 +141,10 @@ def advance(
 def _validate(state: Curated, drop: Sequence[str]) -> Curated:
     findings = validate(state.rows)
     fatal = findings.filter(
-        pl.col("line").is_not_null() & ((pl.col("level") == "error") | pl.col("code").is_in(drop))
+        pl.col("row_id").is_not_null() & ((pl.col("level") == "error") | pl.col("code").is_in(drop))
     )
-    first = fatal.unique(["source", "line"], keep="first", maintain_order=True)
+    place = ["row_id", "source", "line"]
+    first = fatal.unique(place, keep="first", maintain_order=True)
     drops = drop_frame(
         {
             "row_id": f["row_id"],
@@ -155,7 +156,15 @@ def _validate(state: Curated, drop: Sequence[str]) -> Curated:
         }
         for f in first.iter_rows(named=True)
     )
-    rows = state.rows.join(first, on=["source", "line"], how="anti", maintain_order="left")
+    # rows that were made, not read, have no line: null is equal to null here
+    rows = state.rows.join(
+        first,
+        left_on=["id", "source", "line"],
+        right_on=place,
+        how="anti",
+        nulls_equal=True,
+        maintain_order="left",
+    )
     notes = {"findings": dict(sorted(Counter(findings["code"]).items()))}
     done = advance(state, "validate", rows, drops, notes)
     return msgspec.structs.replace(done, findings=pl.concat([state.findings, findings]))
@@ -171,10 +180,21 @@ def dedup(state: Curated, *, threshold: float = 0.8, conflicts: Policy = "report
 
 
 def _select(state: Curated, step: Select) -> Curated:
-    prompts = [prompt_text(m) for m in state.rows["messages"].to_list()]
-    chosen = select(prompts, round(step.share * len(prompts)), floor=step.floor, seed=step.seed)
-    picked = set(chosen.picks)
-    below = set(chosen.below_floor)
+    """Select within each task (the rows that share their first tag), so that a small one keeps its share."""
+    task = pl.col("tags").list.first().fill_null("")
+    tasks = (
+        state.rows.select(task=task).with_row_index("row").group_by("task", maintain_order=True).agg("row")
+    )
+    picked: set[int] = set()
+    below: set[int] = set()
+    notes: dict[str, Any] = {}
+    for name, members in tasks.iter_rows():
+        prompts = [prompt_text(m) for m in state.rows["messages"].gather(members).to_list()]
+        chosen = select(prompts, round(step.share * len(prompts)), floor=step.floor, seed=step.seed)
+        picked.update(members[i] for i in chosen.picks)
+        below.update(members[i] for i in chosen.below_floor)
+        found = {"coverage": chosen.coverage, "random_coverage": chosen.random_coverage}
+        notes[name or "all"] = {key: round(value, 4) for key, value in found.items()}
     drops = drop_frame(
         {
             "row_id": row["id"],
@@ -186,6 +206,4 @@ def _select(state: Curated, step: Select) -> Curated:
         for i, row in enumerate(state.rows.iter_rows(named=True))
         if i not in picked
     )
-    rows = state.rows[sorted(picked)]
-    notes = {"coverage": round(chosen.coverage, 4), "random_coverage": round(chosen.random_coverage, 4)}
-    return advance(state, "select", rows, drops, notes)
+    return advance(state, "select", state.rows[sorted(picked)], drops, notes)

@@ -42,16 +42,24 @@ class Shingles(NamedTuple):
 
 
 def words(text: str) -> list[str]:
-    """Words of NFKC-normalised lower-case text; single characters where a script has no spaces."""
-    normal = unicodedata.normalize("NFKC", text).lower()
-    return list("".join(_WORD.findall(normal))) if _is_unspaced(normal) else _WORD.findall(normal)
+    """Words of NFKC-normalised lower-case text; single characters where a script has no spaces.
+
+    Text without any word (emoji, operators) is cut at white space, so that it is not all alike.
+    """
+    normal = _normal(text)
+    found = _WORD.findall(normal) or normal.split()
+    return list("".join(found)) if _is_unspaced(normal) else found
+
+
+def _normal(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).lower()
 
 
 def _is_unspaced(text: str) -> bool:
     return 2 * len(_UNSPACED.findall(text)) > len(text.replace(" ", ""))
 
 
-def shingle(texts: Sequence[str]) -> Shingles:
+def shingle(texts: Sequence[str], *, items: int = 0) -> Shingles:
     """Cut texts into shingles: word 3-grams, or character 5-grams in scripts without spaces.
 
     Shared text does not count: a shingle that more than 5% of the texts have, and at least 20 of
@@ -59,16 +67,18 @@ def shingle(texts: Sequence[str]) -> Shingles:
 
     Args:
         texts: The texts, any number.
+        items: So many of the last texts are held-out items. Shared text must leave half of those
+            that have it 3 words too: an item is not a template, however many rows copy it.
 
     Returns:
         Their shingle sets; texts with fewer than 3 words or no shingle left have an empty set.
     """
     tokens = [words(text) for text in texts]
-    sizes = [CHARACTERS if _is_unspaced(text.lower()) else WORDS for text in texts]
+    sizes = [CHARACTERS if _is_unspaced(_normal(text)) else WORDS for text in texts]
     vocabulary: dict[str, int] = {}
     occurrences = [_occurrences(t, n, vocabulary) for t, n in zip(tokens, sizes, strict=True)]
     sets = _matrix(occurrences, len(vocabulary))
-    shared = _templates(sets, tokens, occurrences, sizes)
+    shared = _templates(sets, tokens, occurrences, sizes, items)
     kept = sets[:, ~shared].tocsr()
     lengths = np.array([len(t) for t in tokens])
     comparable = (lengths >= np.array(sizes, dtype=np.int64)) & (np.diff(kept.indptr) > 0)
@@ -100,7 +110,11 @@ def _covered(tokens: list[str], row: list[int], size: int, shared: NDArray[np.bo
 
 
 def _templates(
-    sets: sparse.csr_matrix, tokens: list[list[str]], occurrences: list[list[int]], sizes: list[int]
+    sets: sparse.csr_matrix,
+    tokens: list[list[str]],
+    occurrences: list[list[int]],
+    sizes: list[int],
+    items: int,
 ) -> NDArray[np.bool_]:
     """Which shingles are shared text that still leaves the texts telling apart."""
     rows = np.asarray(sets.sum(axis=0)).ravel()
@@ -111,6 +125,14 @@ def _templates(
         int((~_covered(t, o, n, frequent)).sum()) for t, o, n in zip(tokens, occurrences, sizes, strict=True)
     ]
     telling = (np.array(left) >= WORDS).astype(np.int64)
-    share = np.asarray(sets.T @ telling).ravel() / np.maximum(rows, 1)
-    frequent &= share >= 0.5
+    frequent &= _mostly(sets, telling)
+    first = sets.shape[0] - items
+    frequent &= _mostly(sets[first:], telling[first:])
     return frequent
+
+
+def _mostly(sets: sparse.csr_matrix, telling: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which shingles have at least half of their texts among those that are telling."""
+    rows = np.asarray(sets.sum(axis=0)).ravel()
+    mostly: NDArray[np.bool_] = 2 * np.asarray(sets.T @ telling).ravel() >= rows
+    return mostly

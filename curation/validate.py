@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -74,7 +75,7 @@ def features(rows: pl.DataFrame) -> pl.DataFrame:
 
     Returns:
         A frame with id, source, line, prompt, answer, answer_folded, last_role, calls_tool,
-        disorder and odd_format.
+        disorder, labelled, odd_format and cut_label.
     """
     lists = rows["messages"].to_list()
     roles = [[m["role"] for m in messages] for messages in lists]
@@ -86,7 +87,8 @@ def features(rows: pl.DataFrame) -> pl.DataFrame:
         pl.Series("disorder", [_disorder(r) for r in roles], pl.Boolean),
     )
     folded = pl.col("answer").str.to_lowercase().str.strip_chars()
-    return table.with_columns(folded.alias("answer_folded"), _odd_format())
+    table = table.with_columns(folded.alias("answer_folded"), *_labels())
+    return table.with_columns(_cut_label(table).alias("cut_label"))
 
 
 def _disorder(roles: Sequence[str]) -> bool:
@@ -97,8 +99,8 @@ def _disorder(roles: Sequence[str]) -> bool:
     return talk[:1] != ["user"] or (not tools and any(a == b for a, b in itertools.pairwise(talk)))
 
 
-def _odd_format() -> pl.Expr:
-    """True where a task's answers begin with one of a few labels and this one does not.
+def _labels() -> tuple[pl.Expr, pl.Expr]:
+    """Whether a row's task is a labelling task, and whether its answer begins with none of the labels.
 
     A task is the rows that share their first tag. Its labels are the first lines that at least 5%
     of its rows have; it is a labelling task when 80% or more of its rows begin with one of them.
@@ -107,4 +109,19 @@ def _odd_format() -> pl.Expr:
     size = pl.len().over("task")
     common = pl.len().over("task", label) >= LABEL_SHARE * size
     labelled = (common.cast(pl.Float64).mean().over("task") >= MAJORITY) & (size >= SMALL_GROUP)
-    return (labelled & ~common).alias("odd_format")
+    return labelled.alias("labelled"), (labelled & ~common).alias("odd_format")
+
+
+def _cut_label(table: pl.DataFrame) -> pl.Series:
+    """True where a labelling task's answer breaks off inside a word of an answer that 5% of its rows have."""
+    keys = list(zip(table["task"], table["answer"], strict=True))
+    counts, sizes = Counter(keys), Counter(task for task, _ in keys)
+    common = {key for key, count in counts.items() if count >= LABEL_SHARE * sizes[key[0]]}
+    cuts = {
+        (task, answer[:i])
+        for task, answer in common
+        for i in range(1, len(answer))
+        if answer[i - 1].isalnum() and answer[i].isalnum()
+    }
+    cut = [key in cuts and key not in common for key in keys]
+    return pl.Series("cut_label", cut, pl.Boolean) & table["labelled"]

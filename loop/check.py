@@ -8,7 +8,7 @@ from curation.errors import UserError
 from curation.intake import read_jsonl
 from curation.validate import validate
 from judge.rubric import load_rubric
-from loop.heldout import read_heldout
+from loop.heldout import demand_target, read_heldout
 from loop.pool import read_pool
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def check_workspace(workspace: Workspace) -> dict[str, Any]:
     before = len(messages)
     for path in dict.fromkeys([config.judge.rubric, *(held.rubric for held in config.heldout)]):
         _attempt(lambda path=path: load_rubric(workspace.path(path)), messages)  # type: ignore[misc]
+    _attempt(lambda: demand_target(config), messages)
     _attempt(lambda: read_heldout(workspace), messages)
     if config.data.pool:
         _attempt(lambda: read_pool(workspace), messages)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z")]
+"""A name that is a folder's name too."""
 
 
 class Data(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -34,7 +36,7 @@ class Data(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class Heldout(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A held-out set. The gate promotes on a `target`; a `regression` set must not get worse."""
 
-    name: str
+    name: Name
     file: str
     rubric: str
     role: Literal["target", "regression"] = "target"
@@ -104,7 +106,7 @@ class Gate(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Everything in `regrind.toml`. `train` holds the fields of `training.settings.TrainSettings`."""
 
-    model: str = "model"
+    model: Name = "model"
     data: Data = Data()
     heldout: tuple[Heldout, ...] = ()
     curate: Curate = Curate()
@@ -112,6 +114,11 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     train: dict[str, Any] = {}
     generate: Generate = Generate()
     gate: Gate = Gate()
+
+    def __post_init__(self) -> None:
+        names = [held.name for held in self.heldout]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two held-out sets have one name (there is {', '.join(names)})")
 
 
 def load_config(path: Path) -> Config:
@@ -134,5 +141,8 @@ def load_config(path: Path) -> Config:
         problem, _, place = str(fault).partition(" - at ")
         where = f"{path}: {place.strip('`').removeprefix('$.')}" if place else str(path)
         raise UserError(problem, where=where, fix="see the settings in docs/configuration.md") from fault
-    TrainSettings.from_dict(config.train)
+    try:
+        TrainSettings.from_dict(config.train)
+    except UserError as fault:
+        raise UserError(fault.problem, where=f"{path}: {fault.where}", fix=fault.fix) from fault
     return config

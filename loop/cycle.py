@@ -80,16 +80,18 @@ def run_cycle(workspace: Workspace, progress: Progress, *, again: bool = False, 
         restart: Abandon an interrupted cycle and begin anew.
 
     Raises:
-        UserError: The settings or inputs changed since the interrupted cycle began, or a step
-            found something that the user can fix.
+        UserError: The settings or inputs changed since the interrupted cycle's first step was done,
+            or a step found something that the user can fix.
     """
     workspace.tidy()
     ledger = Ledger(workspace.store)
     key = inputs_key(workspace)
     cycle = ledger.last()
+    if cycle and cycle.state == "running" and cycle.key != key and not ledger.outputs(cycle):
+        restart = True  # its first step asked for this very change, and nothing is lost
     if cycle and cycle.state == "running" and restart:
         ledger.close(cycle, "abandoned")
-        cycle = ledger.last()
+        cycle, again = ledger.last(), True
     if cycle and cycle.state == "running" and cycle.key != key:
         fix = "undo the change and run again, or start the cycle anew with `regrind cycle run --restart`"
         raise UserError(
@@ -97,6 +99,7 @@ def run_cycle(workspace: Workspace, progress: Progress, *, again: bool = False, 
         )
     if cycle and cycle.state == "finished":
         if cycle.kind == "feedback" and cycle.key == key and not again:
+            publish(workspace.store, workspace.view)  # a crash may have come just before it
             return Ran(cycle, 0)
         cycle = ledger.begin("feedback", key)
     return _run(workspace, ledger, cycle or ledger.begin("seed", key), progress)

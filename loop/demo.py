@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from curation.errors import UserError
 from curation.files import new_folder, resource
 from loop.cycle import run_cycle
+from loop.judging import KINDS
 from loop.ledger import Ledger
+from loop.store import publish
 from loop.summary import summarise
 from loop.workspace import Workspace
 
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
 
     from loop.progress import Progress
 
-CYCLES = 2
 FILES = ("seed.jsonl", "pool.jsonl", "pool.references.jsonl", "heldout.jsonl", "general.jsonl")
 
 
@@ -40,18 +41,19 @@ def run_demo(folder: Path, judge: str, progress: Progress) -> dict[str, Any]:
     ledger = Ledger(workspace.store)
     while not _finished(ledger):
         run_cycle(workspace, progress)
+    publish(workspace.store, workspace.view)  # a crash may have come just before it
     return summarise(workspace)
 
 
 def _finished(ledger: Ledger) -> bool:
     last = ledger.last()
-    return bool(last and last.id >= CYCLES and last.state == "finished")
+    return bool(last and last.kind == "feedback" and last.state == "finished")
 
 
 def prepare(folder: Path, judge: str) -> None:
     """Write the demo's workspace: its configuration, rubrics and data."""
-    if judge not in {"reference", "anthropic"}:
-        raise UserError(f"there is no judge {judge!r}", where="--judge", fix="use reference or anthropic")
+    if judge not in KINDS:
+        raise UserError(f"there is no judge {judge!r}", where="--judge", fix=f"use {' or '.join(KINDS)}")
     if (folder / "regrind.toml").exists():
         return
     if folder.exists() and any(folder.iterdir()):

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from loop.workspace import Workspace
 
 PARTS = {
-    "snapshots": "SELECT snapshot, split, origin, source, line, parents FROM membership WHERE row_id = $id",
+    "snapshots": "SELECT snapshot, split, origin, source, line, parents FROM membership"
+    " JOIN snapshots s ON s.id = snapshot WHERE row_id = $id ORDER BY s.created, source, line",
     "drops": "SELECT snapshot, step, reason, source, line, partner_id, partner_source, partner_line,"
-    " similarity, detail FROM drops WHERE row_id = $id",
-    "children": "SELECT DISTINCT row_id FROM membership WHERE list_contains(parents, $id)",
+    " similarity, detail FROM drops WHERE row_id = $id ORDER BY ALL",
+    "children": "SELECT DISTINCT row_id FROM membership WHERE list_contains(parents, $id) ORDER BY row_id",
     "traces": "SELECT id, cycle, model, version, time, output, reference, finish_reason, mean_entropy"
     " FROM traces WHERE id = $trace",
     "verdicts": "SELECT judge, state, score, criteria, feedback, cost FROM verdicts WHERE trace = $trace",
@@ -98,7 +99,8 @@ def story(found: dict[str, Any]) -> Iterator[str]:
 
 def _data_lines(found: dict[str, Any]) -> Iterator[str]:
     for s in found["snapshots"]:
-        yield f"  in snapshot {s['snapshot']} ({s['split']}), {s['origin']}, from {_place(s['source'], s['line'])}"
+        place = _place(s["source"], s["line"])
+        yield f"  in snapshot {s['snapshot']} ({s['split']}), {s['origin']}, from {place}"
         if s["parents"]:
             yield f"    made from row {', '.join(s['parents'])}"
     for d in found["drops"]:

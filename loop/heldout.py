@@ -1,4 +1,4 @@
-"""The workspace's held-out sets, read and frozen."""
+"""The workspace's held-out sets: demanded, read and frozen."""
 
 from __future__ import annotations
 
@@ -12,7 +12,19 @@ from curation.intake import read_jsonl
 from curation.validate import validate
 
 if TYPE_CHECKING:
+    from loop.config import Config
     from loop.workspace import Workspace
+
+
+def demand_target(config: Config) -> None:
+    """Refuse a configuration whose gate would have nothing to decide on.
+
+    Raises:
+        UserError: No held-out set is a target.
+    """
+    if not any(held.role == "target" for held in config.heldout):
+        fix = 'add a [[heldout]] table with name, file, rubric and role = "target"'
+        raise UserError("the gate has no held-out set to decide on", where="regrind.toml: heldout", fix=fix)
 
 
 def read_heldout(workspace: Workspace) -> list[HeldoutSet]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from curation.errors import UserError
 from judge.rubric import Rubric, load_rubric
 
 if TYPE_CHECKING:
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
 
     from judge.protocol import Judge
     from loop.workspace import Workspace
+
+KINDS = ("reference", "anthropic")
 
 
 def configured_judge(workspace: Workspace) -> Judge:
@@ -24,7 +27,13 @@ def configured_judge(workspace: Workspace) -> Judge:
 
 
 def make_judge(kind: str, rubric: Rubric, model: str) -> Judge:
-    """A judge by its kind: `reference` compares, `anthropic` asks Claude."""
+    """A judge by its kind: `reference` compares, `anthropic` asks Claude.
+
+    Raises:
+        UserError: There is no such kind, or the judge's key is missing.
+    """
+    if kind not in KINDS:
+        raise UserError(f"there is no judge {kind!r}", where="--judge", fix=f"use {' or '.join(KINDS)}")
     if kind == "anthropic":
         from judge.anthropic_judge import AnthropicJudge
 

@@ -84,16 +84,24 @@ def read_references(path: Path) -> dict[str, str]:
     """References by the id of the prompt.
 
     Raises:
-        UserError: A line is not `{"id", "reference"}`.
+        UserError: There is no such file, a line is not `{"id", "reference"}`, or an id stands twice.
     """
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as fault:
+        problem = f"the references cannot be read: {fault.strerror}"
+        raise UserError(problem, where=str(path), fix="check data.references in regrind.toml") from fault
     found: dict[str, str] = {}
-    for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
             entry = msgspec.json.decode(line, type=_Reference)
-        except msgspec.DecodeError as fault:
+        except (msgspec.DecodeError, UnicodeDecodeError) as fault:
             fix = 'each line is {"id": "…", "reference": "…"}'
             raise UserError(f"not a reference: {fault}", where=f"{path}:{number}", fix=fix) from fault
+        if entry.id in found:
+            problem = f"the id {entry.id!r} has two references"
+            raise UserError(problem, where=f"{path}:{number}", fix="remove one of them")
         found[entry.id] = entry.reference
     return found

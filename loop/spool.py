@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+VERDICTS = "verdicts.jsonl"
+
+
 class FileCache:
     """Verdicts by content key in one file, appended and synced one by one.
 
@@ -48,7 +51,12 @@ class FileCache:
 
 def open_spool(folder: Path, store: Path, judge: str) -> FileCache:
     """The spool of a workspace, which also knows what a judge's verdicts in the store are."""
-    return FileCache(folder / "verdicts.jsonl", _stored(store, judge))
+    return FileCache(folder / VERDICTS, _stored(store, judge))
+
+
+def clear_spool(folder: Path) -> None:
+    """Empty the spool of a workspace; call it when the store has its verdicts."""
+    (folder / VERDICTS).unlink(missing_ok=True)
 
 
 def _spooled(path: Path) -> dict[str, Verdict]:

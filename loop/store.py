@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 import re
+import shutil
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
 MIGRATIONS = Path(__file__).parent / "migrations"
 COMPATIBLE: dict[str, str | bool | int | float | list[str]] = {"storage_compatibility_version": "v1.5.0"}
 PATIENCE = 30.0
+_FILE_FAULTS = (
+    duckdb.IOException,
+    duckdb.FatalException,
+    duckdb.InternalException,
+    duckdb.TransactionException,
+    duckdb.SerializationException,
+)
 
 
 def utc_now() -> datetime:
@@ -51,19 +59,30 @@ def transaction(path: Path, *, patience: float = PATIENCE) -> Iterator[duckdb.Du
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = _open(path, patience)
     try:
-        _migrate(connection, path)
-        connection.begin()
-        try:
-            yield connection
-            connection.commit()
-        except BaseException:
-            connection.rollback()
-            raise
-    except duckdb.IOException as fault:
-        fix = "free some space, then run the same command again: it goes on where it stopped"
-        raise UserError(f"the store cannot be written: {fault}", where=str(path), fix=fix) from fault
+        with _explained(path):
+            _migrate(connection, path)
+            connection.begin()
+            try:
+                yield connection
+                connection.commit()
+            except BaseException:
+                with contextlib.suppress(duckdb.Error):  # after a fatal error there is nothing to roll back
+                    connection.rollback()
+                raise
     finally:
         connection.close()
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn a full disk or a damaged file into an error that says so; a wrong statement stays what it is."""
+    try:
+        yield
+    except _FILE_FAULTS as fault:
+        if re.search("could not write|no space", str(fault), re.IGNORECASE):
+            fix = "free some space, then run the same command again: it goes on where it stopped"
+            raise UserError(f"the store cannot be written: {fault}", where=str(path), fix=fix) from fault
+        raise UserError(f"the store cannot be read: {fault}", where=str(path), fix=_BACKUP) from fault
 
 
 def _open(path: Path, patience: float) -> duckdb.DuckDBPyConnection:
@@ -72,17 +91,16 @@ def _open(path: Path, patience: float) -> duckdb.DuckDBPyConnection:
         try:
             return duckdb.connect(str(path), config=COMPATIBLE)
         except duckdb.IOException as fault:
-            if "lock" not in str(fault).lower():
-                fix = "restore the file from a backup; the snapshots and models beside it are whole"
-                raise UserError(f"the store cannot be opened: {fault}", where=str(path), fix=fix) from fault
+            if "could not set lock" not in str(fault).lower():
+                raise UserError(f"the store cannot be read: {fault}", where=str(path), fix=_BACKUP) from fault
             if time.monotonic() > until:
                 raise UserError(_holder(str(fault)), where=str(path), fix=_HOLDER_FIX) from fault
-        except (duckdb.SerializationException, duckdb.Error) as fault:
-            fix = "restore the file from a backup; the snapshots and models beside it are whole"
-            raise UserError(f"the store cannot be read: {fault}", where=str(path), fix=fix) from fault
+        except duckdb.Error as fault:
+            raise UserError(f"the store cannot be read: {fault}", where=str(path), fix=_BACKUP) from fault
         time.sleep(random.uniform(0.02, 0.2))  # noqa: S311  (jitter, no secret)
 
 
+_BACKUP = "restore the file from a backup; the snapshots and models beside it are whole"
 _HOLDER_FIX = (
     "close that program (it has the store open for writing; `regrind sql` reads a copy), then run again"
 )
@@ -90,7 +108,7 @@ _HOLDER_FIX = (
 
 def _holder(text: str) -> str:
     """Say which process holds the store, from DuckDB's own message."""
-    found = re.search(r"held in (\S+).*?PID (\d+)", text)
+    found = re.search(r"held in (.+?) \(PID (\d+)", text)
     return (
         f"the store is held by {Path(found[1]).name}, process {found[2]}" if found else "the store is locked"
     )
@@ -141,20 +159,26 @@ def publish(store: Path, view: Path) -> None:
     Raises:
         UserError: As `transaction`.
     """
-    temporary = view.with_name(f".{view.name}.{os.getpid()}.tmp")
-    temporary.unlink(missing_ok=True)
+    folder = view.with_name(f".{view.name}.{os.getpid()}.tmp")
+    shutil.rmtree(folder, ignore_errors=True)
     connection = _open(store, PATIENCE)
     try:
-        name = connection.execute("SELECT current_database()").fetchone()
-        quoted = str(temporary).replace("'", "''")
-        connection.execute(f"ATTACH '{quoted}' AS published (STORAGE_VERSION 'v1.5.0')")
-        connection.execute(f'COPY FROM DATABASE "{name[0] if name else ""}" TO published')
-        connection.execute("DETACH published")
-        sync(temporary)
-        temporary.replace(view)
+        folder.mkdir()  # a folder, so that DuckDB's log beside the copy goes with it
+        with _explained(store):
+            _copy(connection, folder / view.name)
+        sync(folder / view.name)
+        (folder / view.name).replace(view)
     finally:
         connection.close()
-        temporary.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
+    name = connection.execute("SELECT current_database()").fetchone()
+    quoted = str(target).replace("'", "''")
+    connection.execute(f"ATTACH '{quoted}' AS published (STORAGE_VERSION 'v1.5.0')")
+    connection.execute(f'COPY FROM DATABASE "{name[0] if name else ""}" TO published')
+    connection.execute("DETACH published")
 
 
 def query(path: Path, sql: str, params: Sequence[Any] | Mapping[str, Any] = ()) -> pl.DataFrame:
@@ -181,7 +205,13 @@ def query(path: Path, sql: str, params: Sequence[Any] | Mapping[str, Any] = ()) 
 
 
 def pl_frame(relation: duckdb.DuckDBPyRelation | None) -> pl.DataFrame:
-    """A relation as a polars frame; an empty frame for a statement without a result."""
+    """A relation as a polars frame, spans of time as text; empty for a statement without a result."""
     import polars as pl
 
-    return pl.DataFrame() if relation is None else relation.pl()
+    if relation is None:
+        return pl.DataFrame()
+    if "INTERVAL" in relation.types:  # polars knows no such type
+        columns = zip(relation.columns, relation.types, strict=True)
+        casts = (f'"{name}"{"::VARCHAR" if kind == "INTERVAL" else ""} AS "{name}"' for name, kind in columns)
+        relation = relation.project(", ".join(casts))
+    return relation.pl()

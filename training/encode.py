@@ -38,7 +38,7 @@ def encode(tokenizer: PreTrainedTokenizerBase, messages: Messages, max_length: i
         in the middle, so callers leave such a row out and count it.
 
     Raises:
-        UserError: the last message is not the assistant's, or the template rewrites the prompt after the fact.
+        UserError: the last message is not the assistant's, or the template rewrites the prompt afterwards.
     """
     if not messages or messages[-1]["role"] != "assistant":
         raise UserError(

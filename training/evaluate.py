@@ -2,43 +2,45 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 
 import torch
 
 from curation.errors import UserError
 from training.encode import Encoded, Messages, encode
-from training.model import LoadedModel, autocast
+from training.model import LoadedModel, as_loaded, autocast
 from training.pack import answer_logits, answer_loss, pack
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+_BATCH = 64
 
 
 def exact_match(
     loaded: LoadedModel,
     rows: Sequence[Messages],
-    batch_size: int = 64,
+    batch_size: int = _BATCH,
     precision: str = "auto",
     progress: Callable[[int, int], None] | None = None,
 ) -> list[bool]:
     """Say for each row whether greedy generation would give exactly its answer, in the order given.
 
     An answer matches when every one of its tokens, the end-of-turn token included, is the likeliest after the
-    prompt and the answer's own tokens before it: then greedy decoding takes them one by one. One pass does it.
+    prompt and the answer's own tokens before it: greedy decoding then takes them one by one.
 
     Args:
         loaded: Model and tokenizer.
         rows: Conversations whose last message is the expected answer.
         batch_size: Rows that share one computation of their common start.
-        precision: "auto", "fp32" or "bf16".
+        precision: "auto" is what the model was loaded in; another than that is refused.
         progress: Called with (rows done, rows in all) after each batch.
 
     Raises:
-        UserError: a row does not fit the model's context.
+        UserError: a row does not fit the model's context, or the precision is not the model's.
     """
     matched: list[bool] = []
-    with torch.inference_mode(), autocast(loaded.model, precision):
+    with torch.inference_mode(), as_loaded(loaded, precision):
         for batch in _batches([_encode(loaded, i, row) for i, row in enumerate(rows)], batch_size):
             matched += _matches(loaded, batch)
             if progress:
@@ -46,7 +48,7 @@ def exact_match(
     return matched
 
 
-def mean_loss(loaded: LoadedModel, rows: Sequence[Encoded], batch_size: int, precision: str) -> float | None:
+def mean_loss(loaded: LoadedModel, rows: Sequence[Encoded], precision: str = "auto") -> float | None:
     """Return the loss in nats per answer token over all rows, or None when there are none."""
     if not rows:
         return None
@@ -54,7 +56,7 @@ def mean_loss(loaded: LoadedModel, rows: Sequence[Encoded], batch_size: int, pre
     loaded.model.eval()
     total = 0.0
     with torch.no_grad(), autocast(loaded.model, precision):
-        for batch in _batches(rows, batch_size):
+        for batch in _batches(rows, _BATCH):
             total += sum(
                 answer_loss(loaded.model, packed.to(loaded.model.device)).item() for packed in pack(batch)
             )

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from dataclasses import dataclass
-from typing import Any, Literal, TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
 from curation.errors import UserError
+from training.alike import shared_prefix
 from training.encode import Messages, encode_prompt, stop_ids
-from training.model import LoadedModel, autocast
-from training.pack import shared_prefix
+from training.model import LoadedModel, as_loaded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from transformers import DynamicCache, StaticCache
 
 
 @dataclass(frozen=True)
@@ -25,13 +26,13 @@ class GenerateSettings:
     max_new_tokens: int = 16
     """Tokens after which an answer is cut, with finish reason "length"."""
     batch_size: int = 16
-    """Prompts answered side by side; the answers do not depend on it."""
+    """Prompts answered side by side; the answers depend on it by no more than rounding."""
     temperature: float = 0.0
     """0 takes the likeliest token; above 0 samples."""
     seed: int = 0
     """Fixes the samples: each prompt draws from a stream of its own."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Of the arithmetic; auto is bf16 where the hardware has it."""
+    """Auto is what the model was loaded in; another than that is refused."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def generate(
         progress: Called with (answers done, answers in all) after each batch.
 
     Raises:
-        UserError: a prompt does not fit the model's context.
+        UserError: a prompt does not fit the model's context, or the precision is not the model's.
     """
     settings = settings or GenerateSettings()
     rows = [_Row(i, encode_prompt(loaded.tokenizer, prompt), []) for i, prompt in enumerate(prompts)]
@@ -81,15 +82,15 @@ def generate(
         return []
     _check_fit(loaded, rows, settings)
     answers: dict[int, Answer] = {}
-    with torch.inference_mode(), autocast(loaded.model, settings.precision):
+    with torch.inference_mode(), as_loaded(loaded, settings.precision):
         shared = shared_prefix([row.prompt for row in rows])
-        prefix_cache = _prefix_cache(loaded, rows[0].prompt[:shared])
+        prefix = _read_prefix(loaded, rows[0].prompt[:shared])
         # Rows of like length side by side: the least padding.
         by_length = sorted(rows, key=lambda row: len(row.prompt))
         for start in range(0, len(rows), settings.batch_size):
             batch = by_length[start : start + settings.batch_size]
             began = time.perf_counter()
-            _answer_batch(loaded, batch, shared, copy.deepcopy(prefix_cache), settings)
+            _answer_batch(loaded, batch, shared, prefix, settings)
             share = (time.perf_counter() - began) / len(batch)
             answers.update({row.index: _finish(loaded, row, share) for row in batch})
             if progress:
@@ -108,7 +109,7 @@ def _check_fit(loaded: LoadedModel, rows: Sequence[_Row], settings: GenerateSett
             )
 
 
-def _prefix_cache(loaded: LoadedModel, prefix: Sequence[int]) -> Any:
+def _read_prefix(loaded: LoadedModel, prefix: Sequence[int]) -> DynamicCache:
     from transformers import DynamicCache
 
     cache = DynamicCache(config=loaded.model.config)
@@ -118,26 +119,34 @@ def _prefix_cache(loaded: LoadedModel, prefix: Sequence[int]) -> Any:
     return cache
 
 
-def _answer_batch(
-    loaded: LoadedModel,
-    batch: list[_Row],
-    shared: int,
-    cache: Any,
-    settings: GenerateSettings,
-) -> None:
+def _spread(loaded: LoadedModel, prefix: DynamicCache, shared: int, rows: int, length: int) -> StaticCache:
+    # Room for the whole answer at once: a cache that grows copies itself at every token.
+    from transformers import StaticCache
+
+    cache = StaticCache(config=loaded.model.config, max_cache_len=length)
     if shared:
-        cache.batch_repeat_interleave(len(batch))
+        for index, layer in enumerate(prefix.layers):
+            cache.update(layer.keys.expand(rows, -1, -1, -1), layer.values.expand(rows, -1, -1, -1), index)
+    return cache
+
+
+def _answer_batch(
+    loaded: LoadedModel, batch: list[_Row], shared: int, prefix: DynamicCache, settings: GenerateSettings
+) -> None:
     ids, mask, positions = _left_pad(batch, shared, loaded.model.device)
+    cache = _spread(loaded, prefix, shared, len(batch), mask.shape[1] + settings.max_new_tokens)
     stops = set(stop_ids(loaded.tokenizer))
     draws = [torch.Generator().manual_seed(settings.seed * 1_000_003 + row.index) for row in batch]
+    last = torch.tensor([-1], device=loaded.model.device)
     for _ in range(settings.max_new_tokens):
+        # A tensor index: a slice would leave the head a strided view, which it multiplies very slowly.
         output = loaded.model(
             input_ids=ids,
             attention_mask=mask,
             position_ids=positions,
             past_key_values=cache,
             use_cache=True,
-            logits_to_keep=1,
+            logits_to_keep=last,
         )
         scores = output.logits[:, -1].float()
         tokens = _choose(scores, settings.temperature, draws)
@@ -179,8 +188,9 @@ def _choose(scores: torch.Tensor, temperature: float, draws: Sequence[torch.Gene
 
 
 def _entropy(scores: torch.Tensor) -> torch.Tensor:
-    log_probability = scores.log_softmax(dim=-1)
-    return -(log_probability.exp() * log_probability).sum(dim=-1)
+    # log Z - E[score], as one product per row: no second table of the vocabulary's size.
+    expected: torch.Tensor = torch.linalg.vecdot(scores.softmax(dim=-1), scores)
+    return scores.logsumexp(dim=-1) - expected
 
 
 def _record(batch: list[_Row], tokens: list[int], entropies: list[float], stops: set[int]) -> None:

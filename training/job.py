@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from curation.errors import UserError
 from training.embedded import find_model
-from training.encode import Encoded, encode
 from training.evaluate import mean_loss
+from training.jobfiles import clear, encode_file, read_json, snapshot_id, write_json
 from training.model import LoadedModel, dtype_of, load_base
 from training.settings import TrainSettings
 from training.trainer import lora_config, train
+
+if TYPE_CHECKING:
+    from training.encode import Encoded
 
 Progress = Callable[[dict[str, Any]], None]
 
@@ -40,42 +42,45 @@ def run(jobdir: Path, progress: Progress | None = None, cache: Path | None = Non
         The content of result.json.
 
     Raises:
-        UserError: a file, a row or a setting is wrong, or the loss became infinite.
+        UserError: a file, a row or a setting is wrong, or the loss became infinite or not a number.
     """
-    _clear(jobdir)
-    _write_json(jobdir / "state.json", {"state": "running", "step": 0, "total": None})
+    clear(jobdir)
+    state = {"state": "queued", "step": 0, "total": 0}
+    write_json(jobdir / "state.json", state)
+
+    def on_step(step: dict[str, Any]) -> None:
+        state.update(state="running", step=step["step"], total=step["total"])
+        write_json(jobdir / "state.json", state)
+        if progress:
+            progress(step)
+
     threads = torch.get_num_threads()
     try:
-        result = _run(jobdir, progress or (lambda _: None), cache or jobdir.parent / "cache")
+        result = _run(jobdir, on_step, cache or jobdir.parent / "cache")
     except BaseException as error:
-        _write_json(
-            jobdir / "state.json",
-            {**_read_json(jobdir / "state.json"), "state": "failed", "error": str(error)},
-        )
+        write_json(jobdir / "state.json", {**state, "state": "failed", "error": str(error)})
         raise
     finally:
         torch.set_num_threads(threads)
-    _write_json(
-        jobdir / "state.json", {"state": "completed", "step": result["steps"], "total": result["steps"]}
-    )
-    _write_json(jobdir / "result.json", result)
+    write_json(jobdir / "state.json", {**state, "state": "completed"})
+    write_json(jobdir / "result.json", result)
     return result
 
 
-def _run(jobdir: Path, progress: Progress, cache: Path) -> dict[str, Any]:
+def _run(jobdir: Path, on_step: Progress, cache: Path) -> dict[str, Any]:
     began = time.perf_counter()
-    settings = TrainSettings.from_dict(_read_json(jobdir / "settings.json"))
-    snapshot = _snapshot_id(jobdir / "manifest.json")
+    settings = TrainSettings.from_dict(read_json(jobdir / "settings.json"))
+    snapshot = snapshot_id(jobdir / "manifest.json")
     if settings.threads:
         torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
     loaded = _prepare(find_model(settings.base_model, cache), settings)
-    rows, left_out = _encode_file(jobdir / "train.jsonl", loaded, settings)
-    held, held_left_out = _encode_file(jobdir / "validation.jsonl", loaded, settings)
-    _require_rows(rows, left_out, jobdir, settings)
-    before = mean_loss(loaded, held, settings.batch_size, settings.precision)
-    losses = _train(jobdir, loaded, rows, settings, progress)
-    after = mean_loss(loaded, held, settings.batch_size, settings.precision)
+    rows, left_out = encode_file(jobdir / "train.jsonl", loaded.tokenizer, settings.max_length)
+    held, held_left_out = encode_file(jobdir / "validation.jsonl", loaded.tokenizer, settings.max_length)
+    _require_rows(rows, left_out, settings)
+    before = mean_loss(loaded, held, settings.precision)
+    losses = _train(jobdir / "metrics.jsonl", loaded, rows, settings, on_step)
+    after = mean_loss(loaded, held, settings.precision)
     _save(jobdir, loaded, settings)
     return {
         "snapshot": snapshot,
@@ -105,31 +110,35 @@ def _prepare(base: Path, settings: TrainSettings) -> LoadedModel:
     from peft import get_peft_model
 
     loaded = load_base(base, dtype_of(settings.precision))
-    return LoadedModel(
-        get_peft_model(loaded.model, lora_config(loaded.model, settings)), loaded.tokenizer, base
-    )
+    adapted = get_peft_model(loaded.model, lora_config(loaded.model, settings))
+    # The name as the user gave it, not this machine's path: the same job writes the same adapter anywhere.
+    adapted.peft_config["default"].base_model_name_or_path = settings.base_model
+    return LoadedModel(adapted, loaded.tokenizer, base)
+
+
+def _require_rows(rows: Sequence[Encoded], left_out: Sequence[str], settings: TrainSettings) -> None:
+    if not rows:
+        raise UserError(
+            f"no row to train on ({len(left_out)} have more than {settings.max_length} tokens)",
+            where="train.jsonl",
+            fix="raise train.max_length" if left_out else "put rows into the snapshot's train split",
+        )
 
 
 def _train(
-    jobdir: Path, loaded: LoadedModel, rows: Sequence[Encoded], settings: TrainSettings, progress: Progress
+    metrics: Path, loaded: LoadedModel, rows: Sequence[Encoded], settings: TrainSettings, on_step: Progress
 ) -> list[float]:
     losses: list[float] = []
-    with (
-        tempfile.TemporaryDirectory() as scratch,
-        (jobdir / "metrics.jsonl").open("w", encoding="utf-8") as metrics,
-    ):
+    with tempfile.TemporaryDirectory() as scratch, metrics.open("w", encoding="utf-8") as stream:
 
-        def on_step(step: dict[str, float]) -> None:
+        def record(step: dict[str, Any]) -> None:
             losses.append(step["loss"])
             line = {key: step[key] for key in ("step", "epoch", "loss", "learning_rate")}
-            metrics.write(json.dumps(line) + "\n")
-            metrics.flush()
-            _write_json(
-                jobdir / "state.json", {"state": "running", "step": step["step"], "total": step["total"]}
-            )
-            progress(step)
+            stream.write(json.dumps(line) + "\n")
+            stream.flush()
+            on_step(step)
 
-        train(loaded, rows, settings, Path(scratch), on_step)
+        train(loaded, rows, settings, Path(scratch), record)
     return losses
 
 
@@ -142,90 +151,16 @@ def _save(jobdir: Path, loaded: LoadedModel, settings: TrainSettings) -> None:
             loaded.tokenizer.save_pretrained(building)
         else:
             _save_adapter(loaded.model, building)
-        os.replace(building, jobdir / "model")
+        building.replace(jobdir / "model")
     finally:
         shutil.rmtree(building, ignore_errors=True)
 
 
-def _save_adapter(model: Any, building: Path) -> None:
+def _save_adapter(model: Any, building: Path) -> None:  # noqa: ANN401 - PEFT's wrapper is untyped
     # Without the embedding check, which would ask the hub about the base model.
     model.save_pretrained(building, save_embedding_layers=False)
     (building / "README.md").unlink(missing_ok=True)
-    config = _read_json(building / "adapter_config.json")
+    config = read_json(building / "adapter_config.json")
     # PEFT writes a set in the order of this process's string hashes.
     config["target_modules"] = sorted(config["target_modules"])
-    _write_json(building / "adapter_config.json", config)
-
-
-def _encode_file(path: Path, loaded: LoadedModel, settings: TrainSettings) -> tuple[list[Encoded], list[str]]:
-    rows: list[Encoded] = []
-    left_out: list[str] = []
-    for number, line in enumerate(_lines(path), start=1):
-        try:
-            row = json.loads(line)
-            encoded = encode(loaded.tokenizer, row["messages"], settings.max_length)
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
-            fix = 'each line is {"id": ..., "messages": [{"role": ..., "content": ...}, ...]}'
-            raise UserError(f"not a training row: {error!r}", where=f"{path}:{number}", fix=fix) from error
-        except UserError as error:
-            raise UserError(error.problem, where=f"{path}:{number}", fix=error.fix) from error
-        if encoded is None:
-            left_out.append(str(row["id"]))
-        else:
-            rows.append(encoded)
-    return rows, left_out
-
-
-def _lines(path: Path) -> list[str]:
-    if not path.is_file():
-        raise UserError(
-            "the file is missing", where=str(path), fix="write it (validation.jsonl may be empty)"
-        )
-    return [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
-
-
-def _require_rows(
-    rows: Sequence[Encoded], left_out: Sequence[str], jobdir: Path, settings: TrainSettings
-) -> None:
-    if not rows:
-        raise UserError(
-            f"no row to train on ({len(left_out)} are longer than {settings.max_length} tokens)",
-            where=str(jobdir / "train.jsonl"),
-            fix="raise train.max_length" if left_out else "add rows to the snapshot's train split",
-        )
-
-
-def _snapshot_id(path: Path) -> str:
-    try:
-        return str(_read_json(path)["id"])
-    except KeyError as error:
-        raise UserError(
-            'the manifest has no "id"', where=str(path), fix="use a snapshot's manifest.json"
-        ) from error
-
-
-def _clear(jobdir: Path) -> None:
-    # The result first: while it is there, the rest must be whole.
-    for name in ("result.json", "state.json", "metrics.jsonl"):
-        (jobdir / name).unlink(missing_ok=True)
-    shutil.rmtree(jobdir / "model", ignore_errors=True)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UserError(
-            "the file is missing", where=str(path), fix="prepare the job with `regrind train run`"
-        ) from error
-    except json.JSONDecodeError as error:
-        raise UserError(f"not JSON: {error}", where=str(path), fix="write the job directory again") from error
-    if not isinstance(content, dict):
-        raise UserError("not a JSON object", where=str(path), fix="write the job directory again")
-    return content
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    building = path.with_name(f".{path.name}.tmp")
-    building.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    os.replace(building, path)
+    write_json(building / "adapter_config.json", config)

@@ -13,6 +13,8 @@ from training.embedded import quiet
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
@@ -30,7 +32,7 @@ def load(base: Path, adapter: Path | None = None, precision: str = "auto") -> Lo
 
     Args:
         base: A model directory with configuration, weights and tokenizer.
-        adapter: A PEFT adapter directory, or a whole fine-tuned model's directory (the base is then not read).
+        adapter: A PEFT adapter directory, or a fine-tuned model's directory (the base is then not read).
         precision: "auto", "fp32" or "bf16": what the weights are held in.
 
     Raises:
@@ -94,22 +96,38 @@ def _has_bf16() -> bool:
     where = device()
     if where.type == "cuda":
         # Emulated bf16 (before Ampere) is slower than fp32.
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if where.type == "cpu":
         capabilities = torch.cpu.get_capabilities()
         return any(bool(capabilities.get(name)) for name in ("avx512_bf16", "amx_bf16", "bf16"))
     return False
 
 
-def autocast(model: torch.nn.Module, precision: str) -> contextlib.AbstractContextManager[Any]:
+def autocast(model: PreTrainedModel, precision: str) -> contextlib.AbstractContextManager[Any]:
     """Return the context a forward pass runs in: bf16 autocast, or nothing for fp32."""
-    where = next(model.parameters()).device.type
     if dtype_of(precision) == torch.bfloat16:
-        return torch.autocast(where, dtype=torch.bfloat16)
+        return torch.autocast(model.device.type, dtype=torch.bfloat16)
     return contextlib.nullcontext()
 
 
-def _with_adapter(model: PreTrainedModel, adapter: Path) -> Any:
+def as_loaded(loaded: LoadedModel, precision: str) -> contextlib.AbstractContextManager[Any]:
+    """Return the context for inference: the arithmetic of the weights as they were loaded.
+
+    Raises:
+        UserError: another precision is asked for than the weights have.
+    """
+    held = "bf16" if loaded.model.get_input_embeddings().weight.dtype == torch.bfloat16 else "fp32"
+    if precision not in ("auto", held):
+        raise UserError(
+            f"{precision} was asked for, but the model was loaded in {held}",
+            where="precision",
+            fix=f'load the model with precision="{precision}"',
+        )
+    # Under bf16 weights an adapter is still fp32: autocast brings the two together.
+    return autocast(loaded.model, held)
+
+
+def _with_adapter(model: PreTrainedModel, adapter: Path) -> PeftModel:
     from peft import PeftModel
 
     return PeftModel.from_pretrained(model, str(adapter)).eval()

@@ -1,8 +1,8 @@
 """Lay rows that start alike into one sequence, the common start computed once, and score their answers.
 
-Shared-prefix packing: `[prefix][suffix 1][suffix 2]...`, where each suffix sees the prefix and itself only and
-its positions go on from the prefix's end. Every row's logits and gradients are those it has alone (up to
-rounding), at a fraction of the tokens where prompts share a policy or a system prompt.
+Shared-prefix packing: `[prefix][suffix 1][suffix 2]...`, where each suffix sees its prefix and itself only
+and its positions go on from the prefix's end. Every row's logits and gradients are those it has alone (up
+to rounding), at a fraction of the tokens where prompts share a policy or a system prompt.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
+from torch.nn import functional
 
+from training.alike import Group, group_alike
 
 if TYPE_CHECKING:
-    from training.encode import Encoded
     from collections.abc import Sequence
+
     from transformers import PreTrainedModel
 
-MIN_PREFIX = 16
-"""Tokens: below this, sharing saves less than it costs to arrange."""
+    from training.encode import Encoded
+
 MAX_TOKENS = 1024
 """Tokens of one pack: attention's mask grows with the square."""
 
@@ -31,61 +32,60 @@ class Pack(NamedTuple):
     """(1, T)"""
     position_ids: torch.Tensor
     """(1, T): each token's place in its own row."""
-    visible: torch.Tensor
-    """(1, 1, T, T) bool: whether query (row) may see key (column)."""
+    segment: torch.Tensor
+    """(T,): which of the given rows each token belongs to; -1 in a prefix, which belongs to several."""
+    group: torch.Tensor
+    """(T,): which prefix a token is part of or stands behind."""
+    owner: torch.Tensor
+    """(T,): a row that has the token at that place: a prefix is shown as its first row's."""
     predicts: torch.Tensor
     """(N,): indices into T of the tokens whose logits are needed."""
     labels: torch.Tensor
     """(N,): the token each of them must predict."""
     row: torch.Tensor
     """(N,): which of the given rows each label belongs to."""
+    states: torch.Tensor | None = None
+    """(1, T, width): what the model's lower layers make of the tokens, where that is known already."""
 
     def to(self, device: torch.device) -> Pack:
         """Return the pack with its tensors on another device."""
-        return Pack(*(tensor.to(device) for tensor in self))
-
-
-def shared_prefix(prompts: Sequence[Sequence[int]]) -> int:
-    """Return how many first tokens all prompts share, or 0 when too few to be worth sharing.
-
-    One token of every prompt stays out of it: the one that predicts the row's own first answer token.
-    """
-    first, last = min(prompts), max(prompts)
-    limit = min(len(prompt) for prompt in prompts) - 1
-    length = next((i for i in range(limit) if first[i] != last[i]), limit)
-    return length if length >= MIN_PREFIX else 0
+        moved = {name: value.to(device) for name, value in self._asdict().items() if value is not None}
+        return Pack(**moved)
 
 
 def pack(rows: Sequence[Encoded], max_tokens: int = MAX_TOKENS) -> list[Pack]:
-    """Lay rows into as few sequences as fit, in order, each starting with the prefix that all rows share.
+    """Lay rows into few sequences; rows that start alike stand behind one copy of their common start.
 
     Args:
         rows: Encoded rows of any lengths.
         max_tokens: The size of one sequence; a row that is longer by itself gets a sequence of its own.
     """
-    if not rows:
-        return []
-    prefix = shared_prefix([row.prompt_ids for row in rows])
     packs: list[Pack] = []
-    held: list[int] = []
-    size = prefix
-    for i, row in enumerate(rows):
-        # The last answer token is predicted, never read: it needs no place.
-        length = len(row.ids) - 1 - prefix
-        if held and size + length > max_tokens:
-            packs.append(_lay_out(rows, held, prefix))
-            held, size = [], prefix
-        held.append(i)
-        size += length
-    return [*packs, _lay_out(rows, held, prefix)]
+    held: list[Group] = []
+    size = 0
+    for prefix, members in group_alike([row.prompt_ids for row in rows]):
+        opened = False
+        for i in members:
+            # The last answer token is predicted, never read: it needs no place.
+            length = len(rows[i].ids) - 1
+            if held and size + length - prefix * opened > max_tokens:
+                packs.append(_lay_out(rows, held))
+                held, size, opened = [], 0, False
+            if not opened:
+                held.append(Group(prefix, []))
+            held[-1].members.append(i)
+            size += length - prefix * opened
+            opened = True
+    return [*packs, _lay_out(rows, held)] if held else packs
 
 
 def answer_logits(model: PreTrainedModel, pack: Pack) -> torch.Tensor:
     """Run one pack and return the (N, vocabulary) logits that predict its labels, and no others."""
+    source = {"input_ids": pack.input_ids} if pack.states is None else {"inputs_embeds": pack.states}
     output: Any = model(
-        input_ids=pack.input_ids,
+        **source,
         position_ids=pack.position_ids,
-        attention_mask=_mask_for(model, pack.visible),
+        attention_mask=mask(model, pack),
         use_cache=False,
         logits_to_keep=pack.predicts,
     )
@@ -94,45 +94,51 @@ def answer_logits(model: PreTrainedModel, pack: Pack) -> torch.Tensor:
 
 def answer_loss(model: PreTrainedModel, pack: Pack) -> torch.Tensor:
     """Return the summed cross-entropy (nats) of a pack's answer tokens, in fp32."""
-    return F.cross_entropy(answer_logits(model, pack).float(), pack.labels, reduction="sum")
+    return functional.cross_entropy(answer_logits(model, pack).float(), pack.labels, reduction="sum")
 
 
-def _lay_out(rows: Sequence[Encoded], held: Sequence[int], prefix: int) -> Pack:
-    ids, positions = rows[held[0]].ids[:prefix], list(range(prefix))
-    segment = [-1] * prefix
-    predicts: list[int] = []
-    labels: list[int] = []
-    owner: list[int] = []
-    for i in held:
-        row, start = rows[i], len(ids)
-        suffix = row.ids[prefix:-1]
-        first = start + len(row.prompt_ids) - 1 - prefix
-        predicts += range(first, first + len(row.answer_ids))
-        labels += row.answer_ids
-        owner += [i] * len(row.answer_ids)
-        ids += suffix
-        positions += range(prefix, prefix + len(suffix))
-        segment += [i] * len(suffix)
-    visible = _visible(torch.tensor(segment))
-    return Pack(
-        torch.tensor([ids]),
-        torch.tensor([positions]),
-        visible,
-        torch.tensor(predicts),
-        torch.tensor(labels),
-        torch.tensor(owner),
-    )
-
-
-def _visible(segment: torch.Tensor) -> torch.Tensor:
-    own = segment[:, None] == segment[None, :]
-    prefix = (segment == -1)[None, :]
-    return (own | prefix).tril()[None, None]
-
-
-def _mask_for(model: PreTrainedModel, visible: torch.Tensor) -> torch.Tensor:
+def mask(model: PreTrainedModel, pack: Pack) -> torch.Tensor:
+    """Return the (1, 1, T, T) attention mask: a token sees its row and the row's prefix, up to itself."""
+    alike = pack.group[:, None] == pack.group[None, :]
+    own = pack.segment[:, None] == pack.segment[None, :]
+    prefix = (pack.segment == -1)[None, :]
+    visible = (alike & (own | prefix)).tril()[None, None]
     if model.config._attn_implementation != "eager":
         return visible
     # Eager attention adds its mask to the scores, so a boolean one would be added as 0 and 1.
     hidden = torch.finfo(model.dtype).min
-    return torch.zeros(visible.shape, dtype=model.dtype, device=visible.device).masked_fill(~visible, hidden)
+    return torch.zeros_like(visible, dtype=model.dtype).masked_fill(~visible, hidden)
+
+
+def _lay_out(rows: Sequence[Encoded], groups: Sequence[Group]) -> Pack:
+    columns: dict[str, list[int]] = {name: [] for name in ("ids", "position", "segment", "group", "owner")}
+    predicts: list[int] = []
+    labels: list[int] = []
+    answered: list[int] = []
+
+    def add(row: int, start: int, stop: int, segment: int, group: int) -> None:
+        columns["ids"] += rows[row].ids[start:stop]
+        columns["position"] += range(start, stop)
+        for name, value in (("segment", segment), ("group", group), ("owner", row)):
+            columns[name] += [value] * (stop - start)
+
+    for number, (prefix, members) in enumerate(groups):
+        add(members[0], 0, prefix, -1, number)
+        for i in members:
+            row = rows[i]
+            first = len(columns["ids"]) + len(row.prompt_ids) - 1 - prefix
+            predicts += range(first, first + len(row.answer_ids))
+            labels += row.answer_ids
+            answered += [i] * len(row.answer_ids)
+            add(i, prefix, len(row.ids) - 1, i, number)
+    ids, position, segment, group, owner = (torch.tensor(column) for column in columns.values())
+    return Pack(
+        ids[None],
+        position[None],
+        segment,
+        group,
+        owner,
+        torch.tensor(predicts),
+        torch.tensor(labels),
+        torch.tensor(answered),
+    )

@@ -59,7 +59,7 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            _check_kind(field.name, field.type, getattr(self, field.name))
+            _check_kind(field.name, str(field.type), getattr(self, field.name))
         _check_ranges(self)
 
     @classmethod
@@ -91,7 +91,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
 _CHOICES = {"Method": get_args(Method), "Precision": get_args(Precision), "Scheduler": get_args(Scheduler)}
 
 
-def _check_kind(name: str, annotation: Any, value: object) -> None:
+def _check_kind(name: str, annotation: str, value: object) -> None:
     if annotation in _CHOICES:
         if value not in _CHOICES[annotation]:
             choices = ", ".join(f'"{choice}"' for choice in _CHOICES[annotation])

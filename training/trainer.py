@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import re
-from typing import Any, TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.pytorch_utils import Conv1D
 
 from curation.errors import UserError
+from training.frozen import States, lower_states, upper_part
 from training.model import LoadedModel, autocast
 from training.pack import Pack, answer_loss, pack
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from peft import LoraConfig
+    from transformers import PreTrainedModel, TrainerControl, TrainerState
+
     from training.encode import Encoded
     from training.settings import TrainSettings
-    from pathlib import Path
-    from collections.abc import Callable, Sequence
 
 
 class PackedTrainer(Trainer):  # type: ignore[misc]
-    """A Trainer whose batches are packs and whose loss is the mean over the effective batch's answer tokens."""
+    """A Trainer whose batches are packs, its loss the mean over the effective batch's answer tokens."""
 
-    def __init__(self, precision: str, **arguments: Any) -> None:
+    def __init__(self, precision: str, **arguments: object) -> None:
         super().__init__(**arguments)
         self.precision = precision
         # Ours is a sum divided by the answer tokens of all accumulated batches, so it needs no more scaling.
@@ -31,7 +37,7 @@ class PackedTrainer(Trainer):  # type: ignore[misc]
 
     def compute_loss(
         self,
-        model: Any,
+        model: PreTrainedModel,
         inputs: dict[str, Any],
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
@@ -45,7 +51,7 @@ class PackedTrainer(Trainer):  # type: ignore[misc]
         assert num_items_in_batch is not None, "the collator gives labels to count"
         with autocast(self.model, self.precision):
             total = torch.stack([answer_loss(model, Pack(**packed)) for packed in inputs["packs"]]).sum()
-        loss = total * self.accelerator.num_processes / num_items_in_batch
+        loss: torch.Tensor = total * self.accelerator.num_processes / num_items_in_batch
         if not torch.isfinite(loss):
             raise UserError(
                 f"the loss became {loss.item()} at step {self.state.global_step + 1}",
@@ -55,15 +61,18 @@ class PackedTrainer(Trainer):  # type: ignore[misc]
         return loss
 
 
-def collate(rows: Sequence[Encoded]) -> dict[str, Any]:
-    """Pack a batch; `shift_labels` is what the Trainer counts to know how many tokens a step has."""
-    packs = pack(rows)
+def collate(indices: Sequence[int], rows: Sequence[Encoded], states: States | None) -> dict[str, Any]:
+    """Pack a batch of rows, with the lower layers' states where there are any."""
+    packs = pack([rows[i] for i in indices])
+    if states:
+        packs = [states.give(packed, indices) for packed in packs]
+    # `shift_labels` is what the Trainer counts to know how many tokens a step has.
     labels = torch.cat([packed.labels for packed in packs])
     # Plain mappings, because the Trainer rebuilds containers in a way that named tuples do not survive.
     return {"packs": [packed._asdict() for packed in packs], "labels": labels, "shift_labels": labels}
 
 
-def lora_config(model: Any, settings: TrainSettings) -> Any:
+def lora_config(model: PreTrainedModel, settings: TrainSettings) -> LoraConfig:
     """Describe an adapter on every linear map inside the last layers of any decoder.
 
     Args:
@@ -82,7 +91,6 @@ def lora_config(model: Any, settings: TrainSettings) -> Any:
     first = max(0, layers - (settings.last_layers or layers))
     return LoraConfig(
         task_type="CAUSAL_LM",
-        base_model_name_or_path=settings.base_model,
         r=settings.lora_rank,
         lora_alpha=settings.lora_alpha,
         lora_dropout=settings.lora_dropout,
@@ -110,20 +118,22 @@ def train(
     Raises:
         UserError: the loss became infinite or not a number.
     """
+    states = lower_states(loaded, rows, settings.precision)
     trainer = PackedTrainer(
         settings.precision,
         model=loaded.model,
         args=_arguments(settings, scratch),
-        train_dataset=list(rows),
-        data_collator=collate,
+        train_dataset=range(len(rows)),
+        data_collator=partial(collate, rows=rows, states=states),
         processing_class=loaded.tokenizer,
         callbacks=[_StepCallback(on_step)],
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.train()
+    with upper_part(loaded.model, states):
+        trainer.train()
 
 
-def _arguments(settings: TrainSettings, scratch: Path) -> Any:
+def _arguments(settings: TrainSettings, scratch: Path) -> TrainingArguments:
     arguments = TrainingArguments(
         output_dir=str(scratch),
         num_train_epochs=settings.epochs,
@@ -152,7 +162,14 @@ class _StepCallback(TrainerCallback):  # type: ignore[misc]
     def __init__(self, on_step: Callable[[dict[str, float]], None]) -> None:
         self.on_step = on_step
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: Any) -> None:
+    def on_log(
+        self,
+        _args: TrainingArguments,
+        state: TrainerState,
+        _control: TrainerControl,
+        logs: dict[str, float],
+        **_: object,
+    ) -> None:
         if "loss" in logs:
             self.on_step(
                 {

@@ -40,6 +40,7 @@ def main() -> None:
         if error.fix:
             sys.stderr.write(f"  fix: {error.fix}\n")
         sys.exit(EXIT_USER)
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted: run the same command again, it goes on from the last finished step\n")
-        sys.exit(EXIT_INTERRUPTED)
+    except SystemExit as end:
+        if end.code == EXIT_INTERRUPTED:  # what typer makes of Ctrl-C
+            sys.stderr.write("interrupted: run it again, it goes on from the last finished step\n")
+        raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -46,7 +47,14 @@ def out(text: str) -> None:
 
 def out_json(value: Any) -> None:  # noqa: ANN401  (whatever JSON can say)
     """The result as JSON."""
-    out(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    out(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
+
+
+def _plain(value: object) -> object:
+    """A value that JSON has no form for; a sum of whole numbers comes from the store as a decimal."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return str(value)
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

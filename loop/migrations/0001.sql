@@ -49,7 +49,8 @@ CREATE TABLE evaluations (
     model VARCHAR NOT NULL, version INTEGER NOT NULL, heldout VARCHAR NOT NULL, heldout_version VARCHAR NOT NULL,
     item VARCHAR NOT NULL, judge VARCHAR NOT NULL, tags VARCHAR[], output VARCHAR NOT NULL,
     reference VARCHAR NOT NULL, state VARCHAR NOT NULL, score DOUBLE, criteria JSON NOT NULL, exact BOOLEAN NOT NULL,
-    PRIMARY KEY (model, version, heldout, heldout_version, judge, item)
+    PRIMARY KEY (model, version, heldout, heldout_version, judge, item),
+    CHECK ((state = 'scored') = (score IS NOT NULL))
 );
 CREATE TABLE promotions (
     id INTEGER PRIMARY KEY, cycle INTEGER NOT NULL, model VARCHAR NOT NULL, candidate INTEGER NOT NULL,
@@ -73,16 +74,17 @@ CREATE VIEW low_scores AS
     SELECT t.id AS trace, t.cycle, t.model, t.version, v.score, v.judge, v.feedback, t.output, t.reference
     FROM traces t JOIN verdicts v ON v.trace = t.id WHERE v.state = 'scored' ORDER BY v.score, t.id;
 CREATE VIEW score_by_model AS
-    SELECT model, version, heldout, judge, count(*) AS items, count(score) AS scored, avg(score) AS mean_score,
+    SELECT model, version, heldout, heldout_version, judge, count(*) AS items, count(score) AS scored, avg(score) AS mean_score,
            avg(exact::DOUBLE) AS exact_match
-    FROM evaluations GROUP BY ALL ORDER BY model, version, heldout;
+    FROM evaluations GROUP BY ALL ORDER BY model, version, heldout, heldout_version, judge;
 CREATE VIEW score_by_cycle AS
     SELECT t.cycle, t.version, v.judge, count(*) AS traces, count(v.score) AS scored, avg(v.score) AS mean_score
     FROM traces t JOIN verdicts v ON v.trace = t.id GROUP BY ALL ORDER BY t.cycle;
 CREATE VIEW judge_cost AS
-    SELECT judge, count(*) AS verdicts, sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
-           sum(cost) AS cost
-    FROM verdicts GROUP BY judge ORDER BY judge;
+    SELECT judge, sum(traces)::BIGINT AS verdicts, count(*) AS asked, sum(input_tokens)::BIGINT AS input_tokens,
+           sum(output_tokens)::BIGINT AS output_tokens, sum(cost) AS cost
+    FROM (SELECT judge, key, input_tokens, output_tokens, cost, count(*) AS traces FROM verdicts GROUP BY ALL)
+    GROUP BY judge ORDER BY judge;
 CREATE VIEW abstentions AS
     SELECT judge, state, count(*) AS verdicts FROM verdicts WHERE state <> 'scored' GROUP BY ALL ORDER BY ALL;
 CREATE VIEW row_history AS

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from curation.errors import UserError
-from loop.heldout import read_heldout
+from loop.heldout import demand_target, read_heldout
 from loop.ledger import Outcome
 from loop.models import base_folder, settings
 from loop.store import insert, utc_now
@@ -27,9 +26,7 @@ def run(context: Context) -> Outcome:
     """
     workspace = context.workspace
     config = workspace.config
-    if not any(held.role == "target" for held in config.heldout):
-        fix = 'add a [[heldout]] table with name, file, rubric and role = "target"'
-        raise UserError("the gate has no held-out set to decide on", where="regrind.toml: heldout", fix=fix)
+    demand_target(config)
     base_folder(workspace)
     frozen = read_heldout(workspace)
     sets = pl.DataFrame(

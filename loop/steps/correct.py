@@ -14,6 +14,7 @@ from curation.rows import frame, make_row
 from judge.correct import Correction, Screen, correctable, format_screen, from_reference
 from loop.heldout import read_heldout
 from loop.ledger import Outcome
+from loop.spool import clear_spool
 from loop.store import insert, transaction
 from loop.traces import judged
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 def run(context: Context) -> Outcome:
     """Correct what scored low, from the reference; a correction that a screen stops is kept as rejected."""
     workspace = context.workspace
+    clear_spool(workspace.spool)  # not in the step before: its verdicts are in the store only when it is done
     judge = context.done["judge"]["judge"]
     with transaction(workspace.store) as connection:
         traces = judged(connection, context.cycle, judge)

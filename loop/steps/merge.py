@@ -1,4 +1,4 @@
-"""Step: production's snapshot, high-scoring traces and accepted corrections become the next snapshot."""
+"""Step: the last snapshot, high-scoring traces and accepted corrections become the next snapshot."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from curation.snapshot import read_rows, write_snapshot
 from curation.steps import Dedup, Redact, Validate, advance, begin, dedup, run_steps
 from loop.heldout import read_heldout
 from loop.ledger import Outcome
-from loop.registry import production
 from loop.snapshots import record
 from loop.store import transaction
 from loop.traces import Judged, judged
@@ -33,10 +32,10 @@ def run(context: Context) -> Outcome:
     workspace = context.workspace
     with transaction(workspace.store) as connection:
         traces = judged(connection, context.cycle, context.done["judge"]["judge"])
-        parent = production(connection, workspace.config.model).snapshot
+        parent = last_snapshot(connection, context.cycle)
         corrected = accepted(connection, context.cycle)
     new = frame(new_rows(traces, corrected, workspace.config.judge.threshold))
-    old = read_rows(workspace.snapshots / parent).drop("split") if parent else frame([])
+    old = read_rows(workspace.snapshots / parent).drop("split")
     recipe = {
         "merge": {"parent": parent, "threshold": workspace.config.judge.threshold},
         "steps": msgspec.to_builtins(workspace.config.curate.step),
@@ -57,6 +56,19 @@ def run(context: Context) -> Outcome:
     total = sum(manifest.splits.values())
     summary = f"snapshot {manifest.id}: {old.height} rows kept, {new.height} offered, {total} in all"
     return Outcome({"snapshot": manifest.id, "parent": parent, "offered": new.height}, summary, commit)
+
+
+def last_snapshot(connection: duckdb.DuckDBPyConnection, cycle: int) -> str:
+    """The snapshot of the last finished cycle, whether its model was promoted or not: data only grows."""
+    row = connection.execute(
+        "SELECT s.outputs->>'snapshot' FROM steps s JOIN cycles c ON c.id = s.cycle"
+        " WHERE s.name IN ('curate', 'merge') AND c.state = 'finished' AND c.id < ?"
+        " ORDER BY c.id DESC LIMIT 1",
+        [cycle],
+    ).fetchone()
+    if row is None:
+        raise AssertionError("a feedback cycle begins after a finished cycle")
+    return str(row[0])
 
 
 def accepted(connection: duckdb.DuckDBPyConnection, cycle: int) -> dict[str, tuple[str, str]]:

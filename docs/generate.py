@@ -1,0 +1,119 @@
+"""Writes docs/cli.md and docs/configuration.md from the code; `--check` fails when they are out of date."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import typer.main
+
+from curation import steps
+from curation.rules import RULES
+from loop import config
+from loop.cli import app
+from training import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import click
+
+DOCS = Path(__file__).parent
+TABLES = {
+    "top level": config.Config,
+    "[data]": config.Data,
+    "[[heldout]]": config.Heldout,
+    "[curate.split]": config.Split,
+    "[judge]": config.Judge,
+    "[generate]": config.Generate,
+    "[gate]": config.Gate,
+}
+STEPS = (steps.Validate, steps.Redact, steps.Dedup, steps.Select, steps.Augment)
+
+
+def cli() -> str:
+    """The command reference, one section a command."""
+    root = typer.main.get_command(app)
+    lines = ["# Commands", "", "Made by `make docs` from the code; do not edit.", ""]
+    lines += ["Results go to stdout, progress and the next command to stderr. Exit codes: 0 done, 1 the user can fix it"]
+    lines += ["(the message says where and how), 2 usage, 3 the gate held or a check found errors.", ""]
+    for path, command in commands(root, "regrind"):
+        lines += [f"## {path}", "", (command.help or "").strip(), "", *parameters(command), ""]
+    return "\n".join(lines)
+
+
+def commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
+    """Every command below one, with its full name."""
+    for name, child in sorted(getattr(command, "commands", {}).items()):
+        if hasattr(child, "commands"):
+            yield from commands(child, f"{path} {name}")
+        else:
+            yield f"{path} {name}", child
+
+
+def parameters(command: click.Command) -> list[str]:
+    """Arguments and options of a command as a list."""
+    lines = []
+    for p in command.params:
+        name = ", ".join(p.opts) if p.param_type_name == "option" else (p.name or "").upper()
+        lines.append(f"- `{name}`: {getattr(p, 'help', None) or ''}".rstrip(": "))
+    return [line for line in lines if "--help" not in line]
+
+
+def configuration() -> str:
+    """Every table of regrind.toml with its settings and defaults."""
+    lines = ["# Settings", "", "Made by `make docs` from the code; do not edit.", ""]
+    lines += ["`regrind.toml` in the workspace holds every setting; secrets come from the environment.", ""]
+    for name, struct in TABLES.items():
+        lines += [f"## {name}", "", inspect.getdoc(struct) or "", "", *defaults(struct), ""]
+    lines += ["## [[curate.step]]", "", "Steps run in their order. Each table names its `step`.", ""]
+    for struct in STEPS:
+        lines += [f"### step = \"{struct.__struct_config__.tag}\"", "", inspect.getdoc(struct) or "", ""]
+        lines += [*defaults(struct), ""]
+    lines += ["Rules that `validate` knows; those of level error always drop the row:", ""]
+    lines += ["| code | level | what is wrong | what to do |", "|---|---|---|---|"]
+    lines += [f"| {r.code} | {r.level} | {r.title} | {r.fix} |" for r in RULES]
+    lines += ["", "## [train]", "", *train_fields(), ""]
+    return "\n".join(lines)
+
+
+def defaults(struct: type[msgspec.Struct]) -> list[str]:
+    """Plain settings of a struct, one line each; tables inside it have sections of their own."""
+    lines = []
+    for field in msgspec.structs.fields(struct):
+        if isinstance(field.default, msgspec.Struct) or field.name in {"heldout", "step", "train"}:
+            continue
+        required = field.default is msgspec.NODEFAULT
+        shown = "required" if required else f"default `{msgspec.json.encode(field.default).decode()}`"
+        lines.append(f"- `{field.name}`: {shown}")
+    return lines
+
+
+def train_fields() -> list[str]:
+    """Settings of a training run, with the line under each field."""
+    tree = ast.parse(inspect.getsource(settings))
+    body = next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "TrainSettings").body
+    lines = []
+    for field, text in zip(body, body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and field.value:
+            said = ast.literal_eval(text.value)
+            lines.append(f"- `{ast.unparse(field.target)}`: default `{ast.unparse(field.value)}`. {said}")
+    return lines
+
+
+def main() -> None:
+    """Write the pages, or with `--check` compare them."""
+    pages = {DOCS / "cli.md": cli(), DOCS / "configuration.md": configuration()}
+    stale = [p for p, text in pages.items() if not p.exists() or p.read_text(encoding="utf8") != text]
+    if "--check" in sys.argv:
+        sys.exit(f"out of date, run `make docs`: {', '.join(p.name for p in stale)}" if stale else 0)
+    for path, text in pages.items():
+        path.write_text(text, encoding="utf8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""No held-out prompt stays in what is trained on, whatever road it comes by."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from curation.heldout import fingerprint, freeze, without_heldout
+from curation.redact import redact
+from curation.rows import frame, make_row
+
+POLICY = "You are a guard. Decide whether the message below asks for something harmful, safe or unsafe.\n\n"
+
+
+def chat(prompt: str, answer: str = "yes", line: int = 1, system: str = "", **more) -> dict:
+    turns = [{"role": "system", "content": system}] if system else []
+    turns += [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
+    return make_row(turns, source="s", line=line, **more)
+
+
+def prose(seed: object, length: int = 20) -> str:
+    rng = random.Random(str(seed))
+    return " ".join("".join(rng.choices("abcdefghij", k=rng.randrange(3, 8))) for _ in range(length))
+
+
+ITEMS = [POLICY + prose(i) for i in range(25)]
+HELDOUT = [freeze("h", frame(chat(text, "reference", i) for i, text in enumerate(ITEMS)))]
+OTHERS = [chat(POLICY + prose(("other", i)), line=i) for i in range(60)]
+
+
+def spaced(text: str) -> str:
+    return text.replace(" ", " \t ", 5) + "\n"
+
+
+def last_word(text: str) -> str:
+    return text.rsplit(" ", 1)[0] + " instead"
+
+
+def with_more(text: str) -> str:
+    return text + " and more"
+
+
+def wide(text: str) -> str:
+    return "".join(chr(ord(c) + 0xFEE0) if "a" <= c <= "z" else c for c in text)
+
+
+EDITS = [str, str.upper, str.title, spaced, last_word, with_more, wide]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, len(ITEMS) - 1),
+            st.lists(st.sampled_from(EDITS), max_size=1),
+            st.sampled_from([str, str.upper, spaced]),
+            st.sampled_from(["", "Answer in one word."]),
+        ),
+        max_size=25,
+    ),
+    st.randoms(use_true_random=False),
+)
+@settings(deadline=None, derandomize=True, max_examples=40)
+def test_planted_items_never_stay_and_others_do(plants, rng):
+    planted = []
+    for number, edits, outer, system in plants:
+        text = ITEMS[number]
+        for edit in [*edits, outer]:
+            text = edit(text)
+        planted.append(chat(text, "another answer", 1000 + number, system))
+    rows = [*OTHERS, *planted]
+    rng.shuffle(rows)
+    stay, drops = without_heldout(frame(rows), HELDOUT)
+    assert sorted(stay["line"]) == list(range(len(OTHERS)))
+    assert drops["partner_line"].to_list() == [line - 1000 for line in drops["line"]]
+    assert set(drops["step"]) <= {"heldout"}
+
+
+@pytest.mark.parametrize("prompt", ["Hi", "hi there", "春が来", "😀", "<"])
+def test_short_prompts_are_found_as_they_are(prompt):
+    held = [freeze("h", frame([chat(prompt)]))]
+    rows = frame([chat(f" {prompt.upper()}\n"), chat("something else that stays")])
+    assert without_heldout(rows, held)[0]["id"].to_list() == [rows["id"][1]]
+
+
+def test_the_kind_of_match_and_the_item_are_told():
+    rows = frame([chat(ITEMS[3].upper()), chat(last_word(ITEMS[4]))])
+    drops = without_heldout(rows, HELDOUT)[1]
+    assert drops.select("reason", "partner_source", "partner_line").rows() == [
+        ("held-out (exact)", "heldout:h", 3),
+        ("held-out (near)", "heldout:h", 4),
+    ]
+    assert drops["similarity"][0] == 1.0
+    assert 0.8 <= drops["similarity"][1] < 1
+
+
+def test_an_item_that_many_rows_copy_is_no_template():
+    copies = [chat(f"{prose(i, 4)} {prose('item', 40)}", line=i) for i in range(40)]
+    held = [freeze("h", frame([chat(prose("item", 40))]))]
+    assert without_heldout(frame(copies), held)[0].height == 0
+
+
+def test_rows_made_from_a_leaked_row_go_with_it():
+    leaked, noisy = (
+        chat("Please tell where penguins usually travel"),
+        "Please tell where penugins usualy travel",
+    )
+    held = [freeze("h", frame([leaked]))]
+    child = chat(noisy, line=2, parents=[leaked["id"]])
+    grandchild = chat("far away", line=3, parents=["unknown", child["id"]])
+    assert without_heldout(frame([chat(noisy), grandchild]), held)[1].height == 0
+    stay, drops = without_heldout(frame([grandchild, child, chat("far off"), leaked]), held)
+    assert stay["id"].to_list() == [chat("far off")["id"]]
+    assert drops["reason"].to_list() == ["held-out (made from one)"] * 2 + ["held-out (exact)"]
+    assert set(drops["partner_id"]) == {leaked["id"]}
+
+
+def test_redaction_does_not_hide_an_item():
+    text = f"Call 212-555-0101 {prose('call', 12)}"
+    rows = frame([chat("Call 212-555-0101 soon"), chat(text + " soon")])
+    held = [freeze("h", frame([chat("Call 212-555-0101 soon"), chat(text + " now")]))]
+    hidden, counts = redact(rows)
+    assert counts == {"PHONE": 2}
+    assert without_heldout(hidden, held)[0].height == 0
+
+
+def test_every_set_is_searched_and_a_turn_of_a_conversation_counts():
+    turns = [
+        {"role": "user", "content": "Which one?"},
+        {"role": "assistant", "content": "The left one, which stands beside the door."},
+        {"role": "user", "content": "Why that one of all?"},
+    ]
+    held = [HELDOUT[0], freeze("talk", frame([make_row([*turns, {"role": "assistant", "content": "r"}])]))]
+    rows = frame(
+        [chat(ITEMS[0]), make_row([*turns, {"role": "assistant", "content": "x"}]), chat("Why that one")]
+    )
+    assert without_heldout(rows, held)[1]["partner_source"].to_list() == ["heldout:h", "heldout:talk"]
+
+
+def test_without_sets_or_rows_nothing_happens():
+    rows = frame(OTHERS)
+    assert without_heldout(rows, [])[0].equals(rows)
+    assert without_heldout(frame([]), HELDOUT)[0].height == 0
+
+
+def test_the_version_is_that_of_the_items_in_any_order():
+    items = frame(OTHERS)
+    version = freeze("h", items).version
+    assert freeze("other name", items.reverse()).version == version
+    assert freeze("h", items.head(59)).version != version
+    assert fingerprint([freeze("h", items)]) == f'{{"h":"{version}"}}'

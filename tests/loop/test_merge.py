@@ -1,0 +1,119 @@
+"""What a judged trace gives to the next snapshot."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from curation.rows import answer_text, frame, make_row
+from judge.verdict import Item, Verdict
+from loop.steps.merge import accepted, last_snapshot, merge, new_rows
+from loop.store import insert, transaction
+from loop.traces import Judged
+from tests.loop.byhand import JUDGE, build_workspace, filled
+
+PROMPT = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Which river?"}]
+
+
+def trace(identity: str, score: float | None, output: str = "Danube", tags: tuple[str, ...] = ()) -> Judged:
+    state = "unparsable" if score is None else "scored"
+    return Judged(
+        Item(identity, PROMPT, output), Verdict(identity, JUDGE, 0, state, score), list(tags)
+    )  # type: ignore[arg-type]
+
+
+def test_a_high_score_is_learned_from_as_it_is() -> None:
+    (row,) = new_rows([trace("t", 1.0, tags=("rivers",))], {}, 0.7)
+    assert answer_text(row["messages"]) == "Danube"
+    assert [m["role"] for m in row["messages"]] == ["system", "user", "assistant"]
+    assert row["tags"] == ["rivers", "trace"]
+    assert row["source"] == "trace:t"
+    assert json.loads(row["meta"]) == {"author": "model", "origin": "trace", "trace": "t"}
+
+
+@pytest.mark.parametrize(("score", "rows"), [(0.7, 1), (0.69, 0), (0.0, 0)])
+def test_the_threshold_belongs_to_the_high_scores(score: float, rows: int) -> None:
+    assert len(list(new_rows([trace("t", score)], {}, 0.7))) == rows
+
+
+def test_a_trace_without_a_score_gives_no_row() -> None:
+    assert list(new_rows([trace("t", None)], {}, 0.0)) == []
+
+
+@pytest.mark.parametrize("score", [0.0, 1.0, None])
+def test_an_accepted_correction_wins_over_what_was_said(score: float | None) -> None:
+    corrected = {"t": ("Rhine", "person:ada"), "another": ("Elbe", "reference")}
+    (row,) = new_rows([trace("t", score)], corrected, 0.7)
+    assert answer_text(row["messages"]) == "Rhine"
+    assert row["tags"] == ["correction"]
+    assert json.loads(row["meta"]) == {"author": "person:ada", "origin": "correction", "trace": "t"}
+
+
+def test_only_accepted_corrections_of_the_cycle_count_and_a_persons_comes_first(tmp_path: Path) -> None:
+    rows = [
+        ("t", "Rhine", "reference", "accepted", 2),
+        ("t", "Inn", "person:ada", "accepted", 2),
+        ("t", "Elbe", "zephyr-model", "accepted", 2),
+        ("u", "Oder", "reference", "rejected", 2),
+        ("v", "Main", "reference", "proposed", 2),
+        ("w", "Spree", "reference", "accepted", 1),
+    ]
+    with transaction(tmp_path / "s.duckdb") as connection:
+        for identity, output, author, state, cycle in rows:
+            values = [identity, JUDGE, author, output, state, "", cycle]
+            connection.execute("INSERT INTO corrections VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+        assert accepted(connection, 2) == {"t": ("Inn", "person:ada")}
+        assert accepted(connection, 3) == {}
+
+
+def test_the_parent_is_the_snapshot_of_the_last_finished_cycle(tmp_path: Path) -> None:
+    workspace, first, second = filled(tmp_path)
+    with transaction(workspace.store) as connection:
+        assert last_snapshot(connection, 2) == first.id
+        assert last_snapshot(connection, 3) == second.id
+        connection.execute("UPDATE cycles SET state = 'abandoned' WHERE id = 2")
+        assert last_snapshot(connection, 3) == first.id
+        with pytest.raises(AssertionError):
+            last_snapshot(connection, 1)
+
+
+def test_old_rows_are_preferred_and_new_ones_are_checked_and_redacted(tmp_path: Path) -> None:
+    workspace = build_workspace(tmp_path)
+
+    def row(question: str, answer: str, source: str, line: int) -> dict[str, object]:
+        turns = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+        return make_row(turns, source=source, line=line)
+
+    old = frame([row("Which river crosses Vienna?", "Danube", "seed", 1)])
+    new = frame(
+        [
+            row("Which river crosses Vienna?", "Danube", "trace:a", 1),
+            row("Who answers the mail here?", "write to ada@example.org", "trace:b", 2),
+            row("What is left when nothing is said?", " ", "trace:c", 3),
+        ]
+    )
+    state = merge(workspace, old, new)
+    assert [(r["source"], answer_text(r["messages"])) for r in state.rows.iter_rows(named=True)] == [
+        ("seed", "Danube"),
+        ("trace:b", "write to [EMAIL]"),
+    ]
+    assert dict(state.drops.select("source", "reason").rows()) == {
+        "trace:a": "exact duplicate",
+        "trace:c": "R102 empty answer",
+    }
+    assert [t.step for t in state.tallies] == ["validate", "redact", "merge", "dedup"]
+
+
+def test_a_verdict_of_another_judge_is_not_mixed_in(tmp_path: Path) -> None:
+    workspace, *_ = filled(tmp_path)
+    from loop.steps.judge import verdict_rows
+    from loop.traces import items, judged
+
+    with transaction(workspace.store) as connection:
+        asked = items(connection, 2)
+        other = [Verdict(i.id, "other", 0, "scored", 0.9) for i in asked]
+        insert(connection, "verdicts", verdict_rows(asked, other))
+        assert {t.verdict.score for t in judged(connection, 2, "other")} == {0.9}
+        assert [t.verdict.score for t in judged(connection, 2, JUDGE)] == [1.0, 0.0, None, 0.0]

@@ -1,0 +1,84 @@
+"""Rows become token ids: only the answer and its end-of-turn token carry the loss."""
+
+from __future__ import annotations
+
+import pytest
+
+from curation.errors import UserError
+from tests.tiny import CHAT_TEMPLATE, build_tokenizer
+from training.encode import encode, encode_prompt, stop_ids
+
+
+@pytest.fixture
+def tokenizer():
+    return build_tokenizer()
+
+
+def _chat(answer="cards", question="my card"):
+    return [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+
+
+def test_the_answer_ends_with_the_end_of_turn_token(tokenizer):
+    row = encode(tokenizer, _chat(), 100)
+    assert tokenizer.decode(row.answer_ids) == "cards<|im_end|>"
+    assert tokenizer.decode(row.prompt_ids).endswith("<|im_start|>assistant\n")
+
+
+def test_the_prompt_is_what_generation_sees(tokenizer):
+    assert encode(tokenizer, _chat(), 100).prompt_ids == encode_prompt(tokenizer, _chat()[:-1])
+
+
+def test_earlier_answers_belong_to_the_prompt(tokenizer):
+    row = encode(tokenizer, _chat("first") + _chat("second"), 200)
+    assert "first" in tokenizer.decode(row.prompt_ids)
+    assert tokenizer.decode(row.answer_ids) == "second<|im_end|>"
+
+
+@pytest.mark.parametrize("answer", ["\ncards", " cards ", "", "é"])
+def test_an_answer_that_could_merge_with_the_prompt_keeps_its_own_tokens(tokenizer, answer):
+    row = encode(tokenizer, _chat(answer), 100)
+    assert row.prompt_ids == encode_prompt(tokenizer, _chat()[:-1])
+    assert tokenizer.decode(row.answer_ids) == f"{answer}<|im_end|>"
+
+
+def test_a_prompt_merging_with_the_answer_is_split_where_generation_starts():
+    tokenizer = build_tokenizer()
+    tokenizer.chat_template = "{{ 'ca' }}{% if messages|length > 1 %}{{ messages[1]['content'] }}{% endif %}"
+    assert (
+        tokenizer("ca")["input_ids"] != tokenizer("cards")["input_ids"][: len(tokenizer("ca")["input_ids"])]
+    )
+    row = encode(tokenizer, _chat("rds"), 100)
+    assert row.prompt_ids == encode_prompt(tokenizer, _chat()[:-1])
+    assert tokenizer.decode(row.answer_ids) == "rds<|im_end|>"
+
+
+def test_a_row_is_never_cut(tokenizer):
+    row = encode(tokenizer, _chat(), 100)
+    assert encode(tokenizer, _chat(), len(row.ids)) == row
+    assert encode(tokenizer, _chat(), len(row.ids) - 1) is None
+
+
+def test_without_a_chat_template_a_plain_layout_ends_with_eos(tokenizer):
+    tokenizer.chat_template = None
+    row = encode(tokenizer, _chat(), 100)
+    assert tokenizer.decode(row.prompt_ids) == "User: my card\nAssistant:"
+    assert tokenizer.decode(row.answer_ids) == " cards<|im_end|>"
+    assert row.prompt_ids == encode_prompt(tokenizer, _chat()[:-1])
+
+
+def test_a_row_without_an_answer_is_refused(tokenizer):
+    with pytest.raises(UserError, match="assistant"):
+        encode(tokenizer, _chat()[:-1], 100)
+
+
+def test_a_template_that_rewrites_the_prompt_is_refused(tokenizer):
+    tokenizer.chat_template = "{{ messages|length }}" + CHAT_TEMPLATE
+    with pytest.raises(UserError) as caught:
+        encode(tokenizer, _chat(), 100)
+    assert caught.value.where == "chat_template"
+
+
+def test_generation_stops_at_the_template_s_end_and_at_eos(tokenizer):
+    assert stop_ids(tokenizer) == [tokenizer.eos_token_id]
+    tokenizer.eos_token = "<|im_start|>"
+    assert stop_ids(tokenizer) == sorted(tokenizer.convert_tokens_to_ids(["<|im_start|>", "<|im_end|>"]))

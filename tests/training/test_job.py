@@ -1,0 +1,183 @@
+"""A job directory goes in, a model and its measurements come out, the same every time."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from curation.errors import UserError
+from training.__main__ import main
+from training.evaluate import exact_match
+from training.job import run
+from training.model import load
+
+ROOT = Path(__file__).parents[2]
+LONG = {
+    "id": "long",
+    "messages": [{"role": "user", "content": "word " * 300}, {"role": "assistant", "content": "none"}],
+}
+
+
+def _adapter(job):
+    return (job / "model" / "adapter_model.safetensors").read_bytes()
+
+
+def _json(path):
+    return json.loads(path.read_text())
+
+
+def test_a_run_learns_its_rows_and_writes_what_it_promises(make_job, rows, tiny):
+    job = make_job(
+        train=[*rows, LONG], validation=[*rows[:3], LONG], epochs=15, batch_size=6, learning_rate=1e-2
+    )
+    seen = []
+    result = run(job, seen.append)
+
+    given = {"settings.json", "manifest.json", "train.jsonl", "validation.jsonl"}
+    written = {"metrics.jsonl", "state.json", "result.json", "model"}
+    assert {path.name for path in job.iterdir()} == given | written
+    assert sorted(path.name for path in (job / "model").iterdir()) == [
+        "adapter_config.json",
+        "adapter_model.safetensors",
+    ]
+    assert _json(job / "result.json") == result
+    assert _json(job / "state.json") == {"state": "completed", "step": 30, "total": 30}
+    metrics = [json.loads(line) for line in (job / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in metrics] == list(range(1, 31))
+    assert all(set(line) == {"step", "epoch", "loss", "learning_rate"} for line in metrics)
+    assert [step["loss"] for step in seen] == [line["loss"] for line in metrics]
+
+    assert result["snapshot"] == "snapshot-1"
+    assert (result["rows"], result["left_out"]) == (12, ["long"])
+    assert (result["validation_rows"], result["validation_left_out"]) == (3, ["long"])
+    assert result["train_loss_last"] < result["train_loss_first"] / 4
+    assert result["validation_loss_after"] < result["validation_loss_before"] / 4
+    trained = load(tiny, job / "model", "fp32")
+    assert sum(exact_match(trained, [row["messages"] for row in rows])) >= 10
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_same_job_gives_the_same_adapter_bit_for_bit(make_job, precision):
+    first, second = (make_job(name, epochs=2, batch_size=5, precision=precision) for name in "ab")
+    run(first)
+    torch.rand(3)  # what the process drew before must not matter
+    run(second)
+    assert _adapter(first) == _adapter(second)
+    before = _adapter(first)
+    run(first)
+    assert _adapter(first) == before
+
+
+def test_another_seed_gives_another_adapter(make_job):
+    first, second = make_job("a", epochs=1, seed=0), make_job("b", epochs=1, seed=1)
+    run(first)
+    run(second)
+    assert _adapter(first) != _adapter(second)
+
+
+def test_full_fine_tuning_writes_a_model_that_can_be_a_base(make_job, tiny):
+    first = make_job("first", method="full", epochs=8, learning_rate=2e-3)
+    result = run(first)
+    assert result["train_loss_last"] < result["train_loss_first"]
+    assert load(tiny, first / "model").model.config.model_type == "llama"
+    chained = make_job("chained", base_model=str(first / "model"), epochs=1)
+    assert run(chained)["train_loss_first"] < result["train_loss_first"]
+
+
+def test_threads_are_given_back(make_job):
+    before = torch.get_num_threads()
+    assert run(make_job(epochs=1, threads=2))["threads"] == 2
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("not json", "not a training row"),
+        ('{"id": "x"}', "messages"),
+        ('["x"]', "not a training row"),
+        ('{"id": "x", "messages": [{"role": "user", "content": "q"}]}', "assistant"),
+    ],
+)
+def test_a_bad_row_is_named_by_its_line(make_job, line, named):
+    job = make_job()
+    with (job / "train.jsonl").open("a") as stream:
+        stream.write("\n" + line + "\n")
+    with pytest.raises(UserError, match=named) as caught:
+        run(job)
+    assert caught.value.where == f"{job / 'train.jsonl'}:14"
+    assert not (job / "result.json").exists()
+    state = _json(job / "state.json")
+    assert state["state"] == "failed"
+    assert named in state["error"]
+
+
+@pytest.mark.parametrize("missing", ["settings.json", "manifest.json", "train.jsonl", "validation.jsonl"])
+def test_a_missing_file_is_named(make_job, missing):
+    job = make_job()
+    (job / missing).unlink()
+    with pytest.raises(UserError) as caught:
+        run(job)
+    assert caught.value.where == str(job / missing)
+
+
+@pytest.mark.parametrize(("train", "fix"), [([LONG], "max_length"), ([], "train split")])
+def test_a_job_without_a_usable_row_is_refused(make_job, train, fix):
+    with pytest.raises(UserError, match="no row") as caught:
+        run(make_job(train=train))
+    assert fix in caught.value.fix
+
+
+def test_the_manifest_needs_an_id(make_job):
+    job = make_job()
+    (job / "manifest.json").write_text("{}")
+    with pytest.raises(UserError, match="id"):
+        run(job)
+
+
+def test_a_failed_run_leaves_no_model_of_an_earlier_one(make_job):
+    job = make_job(epochs=1)
+    run(job)
+    (job / "train.jsonl").write_text("")
+    with pytest.raises(UserError):
+        run(job)
+    assert not (job / "model").exists()
+    assert not (job / "result.json").exists()
+
+
+def test_the_command_says_what_is_wrong_and_returns_1(make_job, capsys):
+    job = make_job()
+    (job / "settings.json").write_text('{"epochs": 0}')
+    assert main(["run", str(job)]) == 1
+    captured = capsys.readouterr()
+    assert "train.epochs" in captured.err
+    assert captured.out == ""
+
+
+def test_it_runs_with_none_of_the_other_rooms_libraries(make_job):
+    job = make_job(epochs=1)
+    blocked = "polars duckdb msgspec typer anthropic judge loop"
+    program = f"""
+import sys
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {blocked.split()!r}:
+            raise ImportError(f"{{name}} is not on this machine")
+sys.meta_path.insert(0, Block())
+from training.__main__ import main
+sys.exit(main(["run", {str(job)!r}]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    assert _json(job / "state.json")["state"] == "completed"
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith("step 1/2  loss ")
+    assert len(lines) == 3

@@ -1,0 +1,122 @@
+"""Packed rows are kept apart exactly: logits, loss and gradients are those of each row alone."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from training.alike import MIN_PREFIX, group_alike, shared_prefix
+from training.encode import Encoded
+from training.pack import answer_logits, answer_loss, pack
+
+PREFIX = list(range(10, 40))
+ROWS = [
+    Encoded([*PREFIX, 51, 52, 53], [60, 61, 1]),
+    Encoded([*PREFIX, 54], [62, 1]),
+    Encoded([*PREFIX, 51, 55, 56, 57, 58, 59], [63, 64, 65, 66, 1]),
+    Encoded([*PREFIX, 54], [1]),
+]
+UNLIKE = [Encoded([70 + i, *range(71 + i, 90 + 2 * i)], [5 + i, 1]) for i in range(3)]
+OTHER = list(range(100, 130))
+SEVERAL = [ROWS[0], Encoded([*OTHER, 51], [60, 1]), UNLIKE[0], ROWS[1], Encoded([*OTHER, 54, 55], [61, 1])]
+CASES = {"shared prefix": ROWS, "several prefixes": SEVERAL, "nothing shared": UNLIKE, "one row": ROWS[:1]}
+
+
+@pytest.fixture(params=["sdpa", "eager"])
+def model(request, tiny):
+    return AutoModelForCausalLM.from_pretrained(tiny, attn_implementation=request.param).eval()
+
+
+def _alone(model, row):
+    """The logits that predict each answer token, by a plain forward pass over one row."""
+    logits = model(input_ids=torch.tensor([row.ids])).logits[0]
+    start = len(row.prompt_ids) - 1
+    return logits[start : start + len(row.answer_ids)]
+
+
+def in_order(packs, logits):
+    """The logits of all packs in the order of the rows."""
+    return logits[torch.cat([one.row for one in packs]).argsort(stable=True)]
+
+
+def _gradients(model, loss):
+    model.zero_grad()
+    loss.backward()
+    return torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
+
+
+@pytest.mark.parametrize("rows", CASES.values(), ids=CASES.keys())
+@pytest.mark.parametrize("max_tokens", [1024, 45])
+def test_logits_loss_and_gradients_equal_those_of_rows_alone(model, rows, max_tokens):
+    packs = pack(rows, max_tokens)
+    alone = torch.cat([_alone(model, row) for row in rows])
+    packed = in_order(packs, torch.cat([answer_logits(model, one) for one in packs]))
+    torch.testing.assert_close(packed, alone, rtol=1e-4, atol=1e-5)
+
+    labels = torch.tensor([token for row in rows for token in row.answer_ids])
+    expected = torch.nn.functional.cross_entropy(alone, labels, reduction="sum")
+    loss = torch.stack([answer_loss(model, one) for one in packs]).sum()
+    torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(_gradients(model, loss), _gradients(model, expected), rtol=1e-4, atol=1e-5)
+
+
+def test_a_row_does_not_feel_its_neighbour(model):
+    changed = [ROWS[0], Encoded([*PREFIX, 99], [98, 97, 1]), *ROWS[2:]]
+    before, after = pack(ROWS)[0], pack(changed)[0]
+    mine = answer_logits(model, before)[before.row != 1]
+    still_mine = answer_logits(model, after)[after.row != 1]
+    torch.testing.assert_close(still_mine, mine, rtol=1e-4, atol=1e-5)
+
+
+def test_the_prefix_is_laid_out_once_per_pack():
+    [one] = pack(ROWS)
+    suffixes = sum(len(row.ids) - 1 - len(PREFIX) for row in ROWS)
+    assert one.input_ids.shape == (1, len(PREFIX) + suffixes)
+
+
+def test_packs_hold_at_most_max_tokens_and_every_label_once():
+    packs = pack(ROWS * 10, 60)
+    assert len(packs) > 1
+    assert all(one.input_ids.shape[1] <= 60 for one in packs)
+    assert sorted(row for one in packs for row in one.row.tolist()) == [
+        i for i, row in enumerate(ROWS * 10) for _ in row.answer_ids
+    ]
+
+
+def test_a_row_longer_than_a_pack_gets_one_of_its_own():
+    long = Encoded([*PREFIX, *range(100, 200)], [1])
+    assert [one.input_ids.shape[1] for one in pack([ROWS[1], long], 50)] == [32, 130]
+
+
+def test_equal_prompts_keep_a_token_each_to_predict_from():
+    assert shared_prefix([PREFIX, PREFIX]) == len(PREFIX) - 1
+
+
+@pytest.mark.parametrize("shared", [0, MIN_PREFIX - 1, MIN_PREFIX, 40])
+def test_a_short_common_start_is_not_shared(shared):
+    start = list(range(shared))
+    prompts = [[*start, 101, 102, 7], [*start, 103], [*start, 101, 104]]
+    assert shared_prefix(prompts) == (shared if shared >= MIN_PREFIX else 0)
+
+
+def test_no_rows_make_no_packs():
+    assert pack([]) == []
+
+
+def test_rows_are_grouped_where_that_saves_most():
+    prompts = [row.prompt_ids for row in SEVERAL]
+    assert group_alike(prompts) == [(len(PREFIX), [0, 3]), (len(OTHER), [1, 4]), (0, [2])]
+
+
+def test_a_short_start_that_all_share_does_not_hide_a_long_one():
+    common = list(range(20))
+    policy = [*common, *range(200, 300)]
+    prompts = [[*policy, 1, 2], [*common, 7, 8], [*policy, 3], [*common, 9], [*policy, 4]]
+    assert group_alike(prompts) == [(120, [0, 2, 4]), (20, [1, 3])]
+
+
+def test_several_prefixes_cost_one_copy_each():
+    [one] = pack(SEVERAL)
+    alone = sum(len(row.ids) - 1 for row in SEVERAL)
+    assert one.input_ids.shape == (1, alone - len(PREFIX) - len(OTHER))

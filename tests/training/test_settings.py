@@ -1,0 +1,56 @@
+"""Settings refuse nonsense with the field's name and survive a round trip."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from curation.errors import UserError
+from training.settings import TrainSettings
+
+
+def test_round_trip_through_json():
+    settings = TrainSettings(method="full", epochs=1, last_layers=None, learning_rate=1e-4)
+    assert TrainSettings.from_dict(json.loads(json.dumps(settings.to_dict()))) == settings
+
+
+def test_left_out_fields_keep_their_defaults():
+    assert TrainSettings.from_dict({"epochs": 2}) == TrainSettings(epochs=2)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("method", "qlora"),
+        ("precision", "fp8"),
+        ("lr_scheduler", "step"),
+        ("epochs", 0),
+        ("epochs", "three"),
+        ("epochs", float("nan")),
+        ("learning_rate", float("inf")),
+        ("learning_rate", -1e-3),
+        ("batch_size", 2.5),
+        ("batch_size", True),
+        ("gradient_accumulation_steps", 0),
+        ("warmup_steps", -1),
+        ("lora_rank", 0),
+        ("lora_dropout", 1.0),
+        ("last_layers", -1),
+        ("max_length", 4),
+        ("threads", -2),
+        ("base_model", " "),
+    ],
+)
+def test_nonsense_is_refused_with_the_field_and_a_fix(field, value):
+    with pytest.raises(UserError) as caught:
+        TrainSettings.from_dict({field: value})
+    assert caught.value.where == f"train.{field}"
+    assert caught.value.fix
+
+
+def test_an_unknown_field_is_refused_and_the_known_ones_are_listed():
+    with pytest.raises(UserError) as caught:
+        TrainSettings.from_dict({"epoch": 3})
+    assert caught.value.where == "train.epoch"
+    assert "epochs" in caught.value.fix

@@ -1,0 +1,125 @@
+"""Run the layers below the adapter once per row, not once per epoch: training does not change them."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from training.alike import shared_prefix
+from training.model import LoadedModel, autocast
+from training.pack import Pack, mask, pack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from transformers import PreTrainedModel
+
+    from training.encode import Encoded
+
+_PLAIN_CHAINS = {"llama", "mistral", "qwen2", "qwen3"}
+"""Architectures whose decoder does nothing between its layers, so that it can be started in the middle."""
+_MOST_BYTES = 256 * 2**20
+_BATCH = 64
+
+
+@dataclass
+class States:
+    """What the lower layers make of every token of every row; the shared prefix is held once."""
+
+    layers: int
+    """How many layers these are."""
+    shared: int
+    starts: torch.Tensor
+    """(rows,): a row's token t past the shared prefix stands at `starts[row] + t`."""
+    table: torch.Tensor
+    """(tokens, width)"""
+
+    def give(self, packed: Pack, rows: Sequence[int]) -> Pack:
+        """Return the pack with its states; `rows` says which row each of its segments is."""
+        return packed._replace(states=self.table[self._places(packed, rows)][None])
+
+    def keep(self, packed: Pack, rows: Sequence[int], states: torch.Tensor) -> None:
+        """Store a pack's (T, width) states."""
+        self.table[self._places(packed, rows)] = states
+
+    def _places(self, packed: Pack, rows: Sequence[int]) -> torch.Tensor:
+        position = packed.position_ids[0]
+        own = self.starts[torch.tensor(rows)[packed.owner]] + position
+        return torch.where(position < self.shared, position, own)
+
+
+def lower_states(loaded: LoadedModel, rows: Sequence[Encoded], precision: str) -> States | None:
+    """Run the layers below the lowest trained one over all rows.
+
+    Returns:
+        The states, or None where that does not pay or is not safe: nothing is frozen, the architecture is not
+        known to be a plain chain of layers, or the states would take more than 256 MiB.
+    """
+    layers = _frozen_layers(loaded.model)
+    if not layers:
+        return None
+    empty = _empty(loaded.model, layers, rows)
+    if empty.table.numel() * empty.table.element_size() > _MOST_BYTES:
+        return None
+    with torch.no_grad(), autocast(loaded.model, precision), _only(loaded.model, slice(layers)):
+        for start in range(0, len(rows), _BATCH):
+            indices = range(start, min(start + _BATCH, len(rows)))
+            for packed in pack([rows[i] for i in indices]):
+                empty.keep(packed, indices, _run(loaded.model, packed.to(loaded.model.device)).cpu())
+    return empty
+
+
+@contextlib.contextmanager
+def upper_part(model: PreTrainedModel, states: States | None) -> Iterator[None]:
+    """Leave the model only the layers above the states while the context lasts."""
+    if states is None:
+        yield
+        return
+    with _only(model, slice(states.layers, None)):
+        yield
+
+
+def _frozen_layers(model: PreTrainedModel) -> int:
+    if model.config.model_type not in _PLAIN_CHAINS or model.config.attention_dropout:
+        return 0
+    decoder = model.get_decoder()
+    if any(weight.requires_grad for weight in decoder.embed_tokens.parameters()):
+        return 0
+    trained = [any(weight.requires_grad for weight in layer.parameters()) for layer in decoder.layers]
+    return trained.index(True)
+
+
+def _empty(model: PreTrainedModel, layers: int, rows: Sequence[Encoded]) -> States:
+    shared = shared_prefix([row.prompt_ids for row in rows])
+    own = torch.tensor([len(row.ids) - 1 - shared for row in rows])
+    ends = shared + own.cumsum(0)
+    table = torch.empty(int(ends[-1]), model.config.hidden_size, dtype=model.dtype)
+    return States(layers, shared, ends - own - shared, table)
+
+
+def _run(model: PreTrainedModel, packed: Pack) -> torch.Tensor:
+    output = model.get_decoder()(
+        input_ids=packed.input_ids,
+        position_ids=packed.position_ids,
+        attention_mask=mask(model, packed),
+        use_cache=False,
+    )
+    states: torch.Tensor = output.last_hidden_state[0]
+    return states
+
+
+@contextlib.contextmanager
+def _only(model: PreTrainedModel, part: slice) -> Iterator[None]:
+    decoder = model.get_decoder()
+    layers, norm = decoder.layers, decoder.norm
+    decoder.layers = layers[part]
+    if part.stop is not None:
+        # The final norm belongs after the last layer, and this is not the last.
+        decoder.norm = torch.nn.Identity()
+    try:
+        yield
+    finally:
+        decoder.layers, decoder.norm = layers, norm
