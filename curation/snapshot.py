@@ -79,6 +79,9 @@ def write_snapshot(
         fix = "look at the counts of `regrind curate validate` and loosen the step that dropped the rows"
         raise UserError("no row is left to train on", where="snapshot", fix=fix)
     table = assign_splits(assign_families(rows), ratios).sort("id", "source", "line")
+    versions = {h.name: h.version for h in heldout}
+    # What was kept out is part of what the snapshot is, even where it took out nothing.
+    recipe = recipe | {"heldout": versions}
     identity = content_id(table, recipe, parent)
     target = root / identity
     if target.exists():
@@ -86,7 +89,6 @@ def write_snapshot(
     with new_folder(target) as folder:
         _write_tables(folder, table, state, rejects)
         splits = _count(table)
-        versions = {h.name: h.version for h in heldout}
         draft = Manifest(identity, parent, recipe, list(state.tallies), splits, versions, {})
         (folder / "README.md").write_text(card(draft), encoding="utf8")
         files = {path.name: file_hash(path) for path in sorted(folder.iterdir())}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -179,6 +180,17 @@ def dedup(state: Curated, *, threshold: float = 0.8, conflicts: Policy = "report
     return msgspec.structs.replace(done, conflicts=pl.concat([state.conflicts, near.conflicts]))
 
 
+def _quotas(sizes: Sequence[int], share: float) -> list[int]:
+    """Rows to keep of each task: a `share` of all together, dealt out by largest remainder."""
+    exact = [share * size for size in sizes]
+    quotas = [math.floor(part) for part in exact]
+    short = round(share * sum(sizes)) - sum(quotas)
+    order = sorted(range(len(sizes)), key=lambda i: quotas[i] - exact[i])
+    for i in order[:short]:
+        quotas[i] += 1
+    return quotas
+
+
 def _select(state: Curated, step: Select) -> Curated:
     """Select within each task (the rows that share their first tag), so that a small one keeps its share."""
     task = pl.col("tags").list.first().fill_null("")
@@ -188,9 +200,10 @@ def _select(state: Curated, step: Select) -> Curated:
     picked: set[int] = set()
     below: set[int] = set()
     notes: dict[str, Any] = {}
-    for name, members in tasks.iter_rows():
+    quotas = _quotas([len(members) for members in tasks["row"]], step.share)
+    for (name, members), quota in zip(tasks.iter_rows(), quotas, strict=True):
         prompts = [prompt_text(m) for m in state.rows["messages"].gather(members).to_list()]
-        chosen = select(prompts, round(step.share * len(prompts)), floor=step.floor, seed=step.seed)
+        chosen = select(prompts, quota, floor=step.floor, seed=step.seed)
         picked.update(members[i] for i in chosen.picks)
         below.update(members[i] for i in chosen.below_floor)
         found = {"coverage": chosen.coverage, "random_coverage": chosen.random_coverage}

@@ -1,10 +1,11 @@
-"""Writes docs/cli.md and docs/configuration.md from the code; `--check` fails when they are out of date."""
+"""Writes docs/cli.md, docs/configuration.md and the README's file tree; `--check` finds stale ones."""
 
 from __future__ import annotations
 
 import ast
 import inspect
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     import click
 
 DOCS = Path(__file__).parent
+ROOT = DOCS.parent
+ROOMS = ("curation", "judge", "training", "loop")
+BEGIN, END = "<!-- tree: made by `make docs` -->", "<!-- end of tree -->"
 TABLES = {
     "top level": config.Config,
     "[data]": config.Data,
@@ -39,7 +43,8 @@ def cli() -> str:
     """The command reference, one section a command."""
     root = typer.main.get_command(app)
     lines = ["# Commands", "", "Made by `make docs` from the code; do not edit.", ""]
-    lines += ["Results go to stdout, progress and the next command to stderr. Exit codes: 0 done, 1 the user can fix it"]
+    lines += ["Results go to stdout, progress and the next command to stderr."]
+    lines += ["Exit codes: 0 done, 1 the user can fix it"]
     lines += ["(the message says where and how), 2 usage, 3 the gate held or a check found errors.", ""]
     for path, command in commands(root, "regrind"):
         lines += [f"## {path}", "", (command.help or "").strip(), "", *parameters(command), ""]
@@ -72,7 +77,7 @@ def configuration() -> str:
         lines += [f"## {name}", "", inspect.getdoc(struct) or "", "", *defaults(struct), ""]
     lines += ["## [[curate.step]]", "", "Steps run in their order. Each table names its `step`.", ""]
     for struct in STEPS:
-        lines += [f"### step = \"{struct.__struct_config__.tag}\"", "", inspect.getdoc(struct) or "", ""]
+        lines += [f'### step = "{struct.__struct_config__.tag}"', "", inspect.getdoc(struct) or "", ""]
         lines += [*defaults(struct), ""]
     lines += ["Rules that `validate` knows; those of level error always drop the row:", ""]
     lines += ["| code | level | what is wrong | what to do |", "|---|---|---|---|"]
@@ -98,16 +103,35 @@ def train_fields() -> list[str]:
     tree = ast.parse(inspect.getsource(settings))
     body = next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "TrainSettings").body
     lines = []
-    for field, text in zip(body, body[1:], strict=False):
+    for field, text in pairwise(body):
         if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and field.value:
             said = ast.literal_eval(text.value)
             lines.append(f"- `{ast.unparse(field.target)}`: default `{ast.unparse(field.value)}`. {said}")
     return lines
 
 
+def readme() -> str:
+    """The README with the tree of our files between its two marks."""
+    text = (ROOT / "README.md").read_text(encoding="utf8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return "".join([before, BEGIN, "\n```\n", "\n".join(tree()), "\n```\n", END, after])
+
+
+def tree() -> Iterator[str]:
+    """One line a file: its place and the first line of its docstring."""
+    for room in ROOMS:
+        yield f"{room}/"
+        for path in sorted((ROOT / room).rglob("*.py"), key=lambda p: (p.parent.parts, p.name)):
+            said = (ast.get_docstring(ast.parse(path.read_text(encoding="utf8"))) or "").partition("\n")[0]
+            if path.name != "__init__.py" or path.parent == ROOT / room:
+                name = str(path.relative_to(ROOT / room))
+                yield f"  {name:<22} {said}"
+
+
 def main() -> None:
     """Write the pages, or with `--check` compare them."""
-    pages = {DOCS / "cli.md": cli(), DOCS / "configuration.md": configuration()}
+    pages = {DOCS / "cli.md": cli(), DOCS / "configuration.md": configuration(), ROOT / "README.md": readme()}
     stale = [p for p, text in pages.items() if not p.exists() or p.read_text(encoding="utf8") != text]
     if "--check" in sys.argv:
         sys.exit(f"out of date, run `make docs`: {', '.join(p.name for p in stale)}" if stale else 0)

@@ -94,7 +94,7 @@ class Gate(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         alpha: Chance of a false promotion over all `rounds` together.
         rounds: How many gate decisions share `alpha`.
         min_effect: Smallest gain in mean score that is worth a new model.
-        regression: Share of the incumbent's score that must be kept on each regression set.
+        regression: Share of the base model's score that must be kept on each regression set.
     """
 
     alpha: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.05

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -116,6 +117,7 @@ def _run(workspace: Workspace, ledger: Ledger, cycle: Cycle, progress: Progress)
         started = utc_now()
         outcome = steps[name](Context(workspace, cycle.id, done, progress))
         ledger.complete(cycle, position, name, outcome, started)
+        gc.collect()  # a trained or loaded model hangs in reference cycles, and the next step loads another
         done[name] = outcome.outputs
         progress.end(outcome.summary)
         publish(workspace.store, workspace.view)

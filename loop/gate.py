@@ -64,8 +64,8 @@ def decide(
     Args:
         difference: Candidate minus incumbent on the target set, paired by item.
         min_effect: Smallest mean gain that counts.
-        regressions: Mean score of candidate and incumbent on each regression set.
-        keep: Share of the incumbent's score that must be kept on each of them.
+        regressions: Mean score of candidate and base on each regression set.
+        keep: Share of the base's score that must be kept on each of them.
     """
     gain = f"gain {difference.mean:+.3f}, interval {difference.low:+.3f} to {difference.high:+.3f}"
     if difference.low <= 0:
@@ -74,10 +74,10 @@ def decide(
         return Decision(
             promoted=False, reason=f"the gain is too small to matter: {gain}, wanted {min_effect}"
         )
-    for name, (candidate, incumbent) in regressions.items():
-        if candidate < keep * incumbent:
+    for name, (candidate, base) in regressions.items():
+        if candidate < keep * base:
             reason = (
-                f"worse on {name}: {candidate:.3f} against {incumbent:.3f}, at least {keep:.0%} of it wanted"
+                f"worse on {name}: {candidate:.3f}, where {keep:.0%} of the base's {base:.3f} must be kept"
             )
             return Decision(promoted=False, reason=reason)
     return Decision(promoted=True, reason=f"proven better: {gain}")

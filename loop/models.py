@@ -37,9 +37,14 @@ def base_folder(workspace: Workspace) -> Path:
     """
     from training.embedded import find_model
 
+    return find_model(base_name(workspace), cache())
+
+
+def base_name(workspace: Workspace) -> str:
+    """The base model as the configuration has it, a folder of the workspace as an absolute path."""
     name = settings(workspace).base_model
     local = workspace.path(name)
-    return find_model(str(local) if local.is_dir() else name, cache())
+    return str(local.resolve()) if local.is_dir() else name
 
 
 def load_version(workspace: Workspace, version: int) -> LoadedModel:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from curation.errors import UserError
+from training.threads import wait_passively
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -18,9 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     run_parser = commands.add_parser("run", help="train on a job directory")
     run_parser.add_argument("jobdir", type=Path)
     options = parser.parse_args(arguments)
-    # Threads that spin while they wait make torch many times slower where others use the same cores.
-    # It is read once, when torch is loaded.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    wait_passively()
     from training.job import run
 
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import torch
@@ -52,16 +53,33 @@ def mean_loss(loaded: LoadedModel, rows: Sequence[Encoded], precision: str = "au
     """Return the loss in nats per answer token over all rows, or None when there are none."""
     if not rows:
         return None
-    was_training = loaded.model.training
-    loaded.model.eval()
     total = 0.0
-    with torch.no_grad(), autocast(loaded.model, precision):
+    with _evaluating(loaded, precision):
         for batch in _batches(rows, _BATCH):
             total += sum(
                 answer_loss(loaded.model, packed.to(loaded.model.device)).item() for packed in pack(batch)
             )
-    loaded.model.train(was_training)
     return total / sum(len(row.answer_ids) for row in rows)
+
+
+def exact_share(loaded: LoadedModel, rows: Sequence[Encoded], precision: str = "auto") -> float | None:
+    """Return the share of rows that match exactly (see `exact_match`), 0 to 1, or None when there are none."""
+    if not rows:
+        return None
+    with _evaluating(loaded, precision):
+        matched = [match for batch in _batches(rows, _BATCH) for match in _matches(loaded, batch)]
+    return sum(matched) / len(matched)
+
+
+@contextlib.contextmanager
+def _evaluating(loaded: LoadedModel, precision: str) -> Iterator[None]:
+    was_training = loaded.model.training
+    loaded.model.eval()
+    try:
+        with torch.no_grad(), autocast(loaded.model, precision):
+            yield
+    finally:
+        loaded.model.train(was_training)
 
 
 def _matches(loaded: LoadedModel, batch: Sequence[Encoded]) -> list[bool]:

@@ -15,7 +15,7 @@ import torch
 
 from curation.errors import UserError
 from training.embedded import find_model
-from training.evaluate import mean_loss
+from training.evaluate import exact_share, mean_loss
 from training.jobfiles import clear, encode_file, read_json, snapshot_id, write_json
 from training.model import LoadedModel, dtype_of, load_base
 from training.settings import TrainSettings
@@ -81,6 +81,7 @@ def _run(jobdir: Path, on_step: Progress, cache: Path) -> dict[str, Any]:
     before = mean_loss(loaded, held, settings.precision)
     losses = _train(jobdir / "metrics.jsonl", loaded, rows, settings, on_step)
     after = mean_loss(loaded, held, settings.precision)
+    matched = exact_share(loaded, held, settings.precision)
     _save(jobdir, loaded, settings)
     return {
         "snapshot": snapshot,
@@ -98,6 +99,7 @@ def _run(jobdir: Path, on_step: Progress, cache: Path) -> dict[str, Any]:
         "train_loss_last": losses[-1],
         "validation_loss_before": before,
         "validation_loss_after": after,
+        "validation_exact_match": matched,
         "seconds": round(time.perf_counter() - began, 3),
         "versions": {name: version(name) for name in ("torch", "transformers", "peft", "accelerate")},
     }

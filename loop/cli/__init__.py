@@ -8,6 +8,7 @@ import typer
 
 from curation.errors import UserError
 from loop.cli import curate, cycle, judge, model, snapshot, start, store, train
+from training.threads import wait_passively
 
 EXIT_USER = 1
 EXIT_INTERRUPTED = 130
@@ -32,6 +33,7 @@ store.add_to(app)
 
 def main() -> None:
     """Run the command; what the user can fix ends as a message and exit code 1."""
+    wait_passively()
     try:
         app()
     except UserError as error:

@@ -22,24 +22,16 @@ if TYPE_CHECKING:
 SLICE = 5
 
 
+BASE = 0
+
+
 def run(context: Context) -> Outcome:
     """Decide, and promote or reject the candidate in the same transaction."""
     workspace, config = context.workspace, context.workspace.config
     candidate, name = context.done["train"]["version"], config.model
-    judges = context.done["evaluate"]["judges"]
-    targets: list[tuple[HeldoutScores, HeldoutScores]] = []
-    regressions: dict[str, tuple[float, float]] = {}
     with transaction(workspace.store) as connection:
         incumbent = production(connection, name).version
-        for held, frozen in zip(config.heldout, read_heldout(workspace), strict=True):
-            new, old = (
-                stored_scores(connection, name, v, frozen, judges[held.name]) for v in (candidate, incumbent)
-            )
-            if held.role == "target":
-                targets.append((new, old))
-                version = frozen.version
-            else:
-                regressions[held.name] = (mean(new), mean(old))
+        targets, regressions, versions = _scores(context, connection, candidate, incumbent)
     differences, slices = pair(targets)
     alpha = config.gate.alpha / config.gate.rounds
     difference = interval(differences, alpha)
@@ -49,7 +41,7 @@ def run(context: Context) -> Outcome:
 
     def commit(connection: duckdb.DuckDBPyConnection) -> None:
         row = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM promotions").fetchone()
-        values = [row[0] if row else 1, context.cycle, name, candidate, incumbent, version, len(differences)]
+        values = [row[0] if row else 1, context.cycle, name, candidate, incumbent, versions, len(differences)]
         values += [*difference, alpha, "promoted" if decision.promoted else "held", decision.reason]
         values += [json.dumps(slices), json.dumps(regressions), utc_now()]
         connection.execute("INSERT INTO promotions VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", values)
@@ -62,6 +54,32 @@ def run(context: Context) -> Outcome:
     return Outcome(
         _outputs(candidate, incumbent, difference, decision), _summary(candidate, decision), commit
     )
+
+
+def _scores(
+    context: Context, connection: duckdb.DuckDBPyConnection, candidate: int, incumbent: int
+) -> tuple[list[tuple[HeldoutScores, HeldoutScores]], dict[str, tuple[float, float]], str]:
+    """Scores to pair on the target sets, means on the regression sets, and the versions of the target sets.
+
+    Regression is measured against the base, not against production: a yardstick that moves with every
+    promotion would let a capability go by a twentieth a round.
+    """
+    workspace, judges = context.workspace, context.done["evaluate"]["judges"]
+    targets: list[tuple[HeldoutScores, HeldoutScores]] = []
+    regressions: dict[str, tuple[float, float]] = {}
+    versions: list[str] = []
+    for held, frozen in zip(workspace.config.heldout, read_heldout(workspace), strict=True):
+        rival = incumbent if held.role == "target" else BASE
+        new, old = (
+            stored_scores(connection, workspace.config.model, v, frozen, judges[held.name])
+            for v in (candidate, rival)
+        )
+        if held.role == "target":
+            targets.append((new, old))
+            versions.append(frozen.version)
+        else:
+            regressions[held.name] = (mean(new), mean(old))
+    return targets, regressions, ", ".join(versions)
 
 
 def _outputs(candidate: int, incumbent: int, difference: Interval, decision: Decision) -> dict[str, object]:

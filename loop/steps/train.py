@@ -11,7 +11,7 @@ from curation.files import new_folder
 from curation.rows import plain, short_hash
 from curation.snapshot import read_rows
 from loop.ledger import Outcome
-from loop.models import base_folder, settings
+from loop.models import base_name, cache, settings
 from loop.registry import versions
 from loop.store import transaction, utc_now
 
@@ -62,7 +62,7 @@ def train_version(workspace: Workspace, snapshot: str, progress: Progress) -> Ou
 
 def prepare_job(workspace: Workspace, snapshot: str) -> Path:
     """Write what a training run needs, and nothing else, into a folder of its own."""
-    how = settings(workspace).to_dict() | {"base_model": str(base_folder(workspace))}
+    how = settings(workspace).to_dict() | {"base_model": base_name(workspace)}
     folder = workspace.jobs / short_hash([snapshot, settings(workspace).to_dict()])
     if (folder / "settings.json").exists():
         return folder
@@ -93,7 +93,7 @@ def train_job(job: Path, progress: Progress) -> dict[str, Any]:
         if "loss" in event:
             progress.step(event["step"], event["total"], f"loss {event['loss']:.3f}")
 
-    return run_job(job, told)
+    return run_job(job, told, cache())
 
 
 def place_model(job: Path, target: Path) -> None:

@@ -78,7 +78,7 @@ def test_planted_items_never_stay_and_others_do(plants, rng):
     assert set(drops["step"]) <= {"heldout"}
 
 
-@pytest.mark.parametrize("prompt", ["Hi", "hi there", "春が来", "😀", "<"])
+@pytest.mark.parametrize("prompt", ["Hi", "hi there", "In welcher Straße wohnst du?", "春が来", "😀", "<"])
 def test_short_prompts_are_found_as_they_are(prompt):
     held = [freeze("h", frame([chat(prompt)]))]
     rows = frame([chat(f" {prompt.upper()}\n"), chat("something else that stays")])
@@ -86,7 +86,7 @@ def test_short_prompts_are_found_as_they_are(prompt):
 
 
 def test_the_kind_of_match_and_the_item_are_told():
-    rows = frame([chat(ITEMS[3].upper()), chat(last_word(ITEMS[4]))])
+    rows = frame([chat(wide(ITEMS[3]).upper(), system="Be brief."), chat(last_word(ITEMS[4]))])
     drops = without_heldout(rows, HELDOUT)[1]
     assert drops.select("reason", "partner_source", "partner_line").rows() == [
         ("held-out (exact)", "heldout:h", 3),

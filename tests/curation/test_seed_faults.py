@@ -13,7 +13,7 @@ from curation.files import resource
 from curation.heldout import freeze
 from curation.intake import read_jsonl
 from curation.snapshot import read_rows, verify, write_snapshot
-from curation.steps import Step, run_steps
+from curation.steps import Augment, Select, Step, run_steps
 
 FAULTS = json.loads(resource("safety", "faults.json").read_text(encoding="utf8"))
 PLANTED = {fault["line"]: fault for fault in FAULTS}
@@ -72,9 +72,7 @@ def steps():
 @pytest.fixture(scope="module")
 def curated(intake, steps):
     """The seed after the cleaning steps; selection and augmentation choose among what is clean."""
-    return run_steps(
-        intake.rows, [s for s in steps if msgspec.to_builtins(s)["step"] not in {"select", "augment"}]
-    )
+    return run_steps(intake.rows, [s for s in steps if not isinstance(s, Select | Augment)])
 
 
 @pytest.fixture(scope="module")
@@ -169,11 +167,13 @@ def test_the_whole_recipe_keeps_them_out_too(tmp_path, intake, steps, heldout):
     written = snapshot(tmp_path, curated, heldout)
     bad = {*REJECTED, *BROKEN, "heldout_leak"}
     assert [line for line in written["line"] if PLANTED.get(line, {"fault": ""})["fault"] in bad] == []
-    assert written.height >= 200
+    (picked,), (noisy,) = ([s for s in steps if isinstance(s, kind)] for kind in (Select, Augment))
     tally = {t.step: t for t in curated.tallies}
     covered = tally["select"].notes["safety"]
     assert covered["coverage"] > covered["random_coverage"]
-    assert tally["augment"].notes["children"] == round(0.05 * tally["select"].rows_out)
+    assert tally["select"].rows_out == pytest.approx(picked.share * tally["select"].rows_in, abs=2)
+    assert tally["augment"].notes["children"] == round(noisy.share * tally["select"].rows_out)
+    assert written.height >= 0.95 * tally["augment"].rows_out
 
 
 def snapshot(root, curated, heldout) -> pl.DataFrame:

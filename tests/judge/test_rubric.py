@@ -112,7 +112,7 @@ def test_the_hash_follows_the_content_and_not_the_layout(tmp_path):
 
 
 def test_the_weighted_mean_uses_the_weights(safety):
-    assert safety.weighted({"verdict": 1.0, "categories": 0.0}) == pytest.approx(0.7)
+    assert safety.weighted({"verdict": 1.0, "categories": 0.0}) == pytest.approx(0.6)
     assert safety.weighted({"verdict": 1.0, "categories": 1.0}) == 1.0
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -25,6 +24,9 @@ from loop.steps.merge import accepted, new_rows
 from loop.store import insert, publish, transaction, utc_now
 from loop.traces import items, judged
 from loop.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 JUDGE = "reference/answer-v1/00000000"
 RATIOS = {"train": 0.8, "validation": 0.2, "test": 0.0}
@@ -142,9 +144,8 @@ def _traces(connection: Any, cycle: int) -> None:
     outputs = {"p1": "Danube", "p2": "Monet", "p3": "8", "p4": "snow"}
     for event, (question, reference) in POOL.items():
         messages = json.dumps([{"role": "user", "content": question}])
-        add_trace(
-            connection, f"trace-{event}", outputs[event], cycle, messages=messages, reference=reference, tags=["quiz"]
-        )  # fmt: skip
+        known = {"messages": messages, "reference": reference, "tags": ["quiz"]}
+        add_trace(connection, f"trace-{event}", outputs[event], cycle, **known)
     scores = {"trace-p1": 1.0, "trace-p2": 0.0, "trace-p4": 0.0}
     asked = items(connection, cycle)
     verdicts = [

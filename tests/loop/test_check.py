@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from loop.check import check_workspace
 from loop.workspace import Workspace
 from tests.loop.byhand import build_workspace
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def listing(root: Path) -> dict[str, bytes]:
@@ -20,7 +23,9 @@ def test_a_good_workspace_has_no_errors_and_is_left_as_it_is(tmp_path: Path) -> 
     before = listing(tmp_path)
     found = check_workspace(workspace)
     assert found["errors"] == 0
-    assert found["files"] == [{"file": "data/seed.jsonl", "rows": 13, "rejected": 0, "errors": 0, "warnings": 1}]
+    assert found["files"] == [
+        {"file": "data/seed.jsonl", "rows": 13, "rejected": 0, "errors": 0, "warnings": 1}
+    ]
     assert listing(tmp_path) == before
 
 

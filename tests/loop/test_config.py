@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,6 +10,9 @@ from curation.errors import UserError
 from curation.files import resource
 from loop.config import load_config
 from training.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HELDOUT = '[[heldout]]\nname = "a"\nfile = "f"\nrubric = "r"\n'
 
@@ -87,11 +90,6 @@ def test_the_scaffold_decodes_and_shows_the_defaults_of_training() -> None:
 def test_the_demo_decodes_and_has_a_target_and_a_regression_set() -> None:
     config = load_config(resource("safety", "regrind.toml"))
     assert {held.role for held in config.heldout} == {"target", "regression"}
-    assert [type(step).__name__ for step in config.curate.step] == [
-        "Validate",
-        "Dedup",
-        "Redact",
-        "Select",
-        "Augment",
-    ]
-    assert config.curate.split.train == 0.9
+    assert type(config.curate.step[0]).__name__ == "Validate"
+    assert config.data.pool
+    assert config.data.references

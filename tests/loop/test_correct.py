@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,13 +19,17 @@ from loop.traces import items
 from loop.workspace import Workspace
 from tests.loop.byhand import JUDGE, add_trace, build_workspace
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+REPEAT = "Please repeat these words exactly as they are."
 CASES = {
     "right": ("Which river crosses Vienna?", "Danube", "Danube", 1.0),
     "wrong": ("Who painted Guernica?", "Monet", "Picasso", 0.0),
     "spaced": ("How many legs has a spider?", " 8 ", "8", 0.5),
     "private": ("Whom do I write to?", "nobody", "ada@example.org", 0.0),
     "leaked": ("What do BEES  make?", "wax", "honey", 0.0),
-    "echo": ("Please repeat these words exactly as they are.", "no", "Please repeat these words exactly as they are.", 0),
+    "echo": (REPEAT, "no", REPEAT, 0.0),
     "unknown": ("What is lost?", "a key", None, 0.0),
     "unscored": ("What is a verdict?", "a guess", "an opinion", None),
 }  # fmt: skip
@@ -66,7 +70,7 @@ def test_each_low_score_is_corrected_or_rejected_for_its_reason(workspace: Works
         "spaced": ("8", "rejected", "says the same"),
         "private": ("ada@example.org", "rejected", "personal data: EMAIL"),
         "leaked": ("honey", "rejected", "the prompt is in a held-out set"),
-        "echo": (CASES["echo"][2], "rejected", "echoes the prompt"),
+        "echo": (REPEAT, "rejected", "echoes the prompt"),
     }
     assert outcome.outputs == {"low": 6, "states": {"accepted": 1, "rejected": 4}, "without_reference": 1}
     assert outcome.summary == "6 low scores: 1 accepted, 4 rejected; 1 have no reference"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +13,9 @@ from loop.progress import Progress
 from loop.store import query, utc_now
 from loop.workspace import Workspace
 from tests.loop.byhand import build_workspace
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 QUIET = Progress(quiet=True)
 
@@ -27,7 +30,9 @@ def append(workspace: Workspace, text: str) -> Workspace:
 def without_target(root: Path) -> Workspace:
     workspace = build_workspace(root)
     path = root / "regrind.toml"
-    path.write_text(path.read_text(encoding="utf8").replace("[[heldout]]", '[[heldout]]\nrole = "regression"'))
+    path.write_text(
+        path.read_text(encoding="utf8").replace("[[heldout]]", '[[heldout]]\nrole = "regression"')
+    )
     return Workspace(workspace.root)
 
 

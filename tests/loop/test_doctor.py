@@ -15,7 +15,15 @@ def found() -> dict[str, dict[str, str]]:
 
 def test_every_entry_has_a_state_and_what_is_missing_has_a_fix() -> None:
     entries = found()
-    assert {"python", "torch", "peft", "embedded model", "accelerator", "free disk", "processor cores"} <= set(entries)
+    assert {
+        "python",
+        "torch",
+        "peft",
+        "embedded model",
+        "accelerator",
+        "free disk",
+        "processor cores",
+    } <= set(entries)
     for entry in entries.values():
         assert entry["state"]
         assert entry["fix"] or entry["state"] != "missing"

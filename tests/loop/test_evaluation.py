@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,13 +14,18 @@ from loop.steps.gate import mean, pair
 from loop.store import insert, transaction
 from tests.loop.byhand import JUDGE, evaluations
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 SET = freeze("main", frame(make_row([{"role": "user", "content": c}]) for c in "ab"))
 
 
 def scores(
     values: list[float | None], items: list[str] | None = None, tags: list[list[str]] | None = None
 ) -> HeldoutScores:
-    return HeldoutScores(items or [chr(97 + i) for i in range(len(values))], values, tags or [[] for _ in values])
+    return HeldoutScores(
+        items or [chr(97 + i) for i in range(len(values))], values, tags or [[] for _ in values]
+    )
 
 
 @pytest.mark.parametrize(
@@ -34,7 +39,9 @@ def scores(
         (evaluations({1: [1.0, 1.0]}, heldout_version=SET.version, model="another"), False),
     ],
 )
-def test_evaluated_means_every_item_by_this_judge_on_this_content(tmp_path: Path, stored, there: bool) -> None:
+def test_evaluated_means_every_item_by_this_judge_on_this_content(
+    tmp_path: Path, stored, there: bool
+) -> None:
     with transaction(tmp_path / "s.duckdb") as connection:
         insert(connection, "evaluations", stored)
         assert is_evaluated(connection, "model", 1, SET, JUDGE) is there

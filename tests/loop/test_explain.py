@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
@@ -10,8 +10,12 @@ import pytest
 from curation.errors import UserError
 from loop.explain import explain, story
 from loop.store import query
-from loop.workspace import Workspace
 from tests.loop.byhand import JUDGE, filled
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from loop.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +30,11 @@ def row_of(workspace: Workspace, condition: str) -> str:
 def test_a_corrected_row_leads_to_trace_verdict_correction_snapshot_and_model(workspace: Workspace) -> None:
     found = explain(workspace, row_of(workspace, "trace = 'trace-p2'"))
     (snapshot,) = query(workspace.view, "SELECT id FROM snapshots WHERE cycle = 2")["id"]
-    assert (found["trace"], found["prompt"], found["answer"]) == ("trace-p2", "Who painted Guernica?", "Picasso")
+    assert (found["trace"], found["prompt"], found["answer"]) == (
+        "trace-p2",
+        "Who painted Guernica?",
+        "Picasso",
+    )
     assert [t["output"] for t in found["traces"]] == ["Monet"]
     assert [(v["judge"], v["score"]) for v in found["verdicts"]] == [(JUDGE, 0.0)]
     assert [(c["author"], c["state"], c["output"]) for c in found["corrections"]] == [
@@ -69,7 +77,14 @@ def test_a_rejected_correction_has_a_trace_and_no_row(workspace: Workspace) -> N
 
 def test_the_story_in_lines(workspace: Workspace) -> None:
     lines = "\n".join(story(explain(workspace, "trace-p2")))
-    for part in ("from trace trace-p2", "'Monet'", "0.00", "compared", "corrected by reference, accepted", "v2"):
+    for part in (
+        "from trace trace-p2",
+        "'Monet'",
+        "0.00",
+        "compared",
+        "corrected by reference, accepted",
+        "v2",
+    ):
         assert part in lines
     assert "failed" in "\n".join(story(explain(workspace, "trace-p3")))
 
@@ -83,7 +98,9 @@ def test_children_and_parents_are_named(tmp_path: Path) -> None:
     assert f"parent of row {child}" in "\n".join(story(explain(workspace, parent)))
 
 
-@pytest.mark.parametrize(("beginning", "problem"), [("trace-p", "4 rows or traces"), ("zzz", "nothing begins")])
+@pytest.mark.parametrize(
+    ("beginning", "problem"), [("trace-p", "4 rows or traces"), ("zzz", "nothing begins")]
+)
 def test_an_id_that_is_not_one_thing(workspace: Workspace, beginning: str, problem: str) -> None:
     with pytest.raises(UserError, match=problem) as caught:
         explain(workspace, beginning)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from curation.errors import UserError
 from loop.config import Config, Heldout
 from loop.heldout import demand_target, read_heldout
-from loop.workspace import Workspace
 from tests.loop.byhand import HELDOUT, build_workspace, write_lines
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from loop.workspace import Workspace
 
 
 def rewrite(workspace: Workspace, *lines: str) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,7 +11,12 @@ from curation.errors import UserError
 from judge.verdict import Item, Verdict
 from loop.judge_file import read_items, write_verdicts
 
-GOOD = '{"id": "a", "messages": [{"role": "user", "content": "Which?"}], "output": "that", "reference": "this"}'
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GOOD = (
+    '{"id": "a", "messages": [{"role": "user", "content": "Which?"}], "output": "that", "reference": "this"}'
+)
 
 
 def test_items_with_and_without_a_reference(tmp_path: Path) -> None:
@@ -54,4 +59,7 @@ def test_verdicts_one_a_line(tmp_path: Path) -> None:
     path = tmp_path / "verdicts.jsonl"
     write_verdicts([Verdict("a", "j", 0, "scored", 0.5), Verdict("b", "j", 0, "failed")], path)
     read = [json.loads(line) for line in path.read_text(encoding="utf8").splitlines()]
-    assert [(v["item_id"], v["state"], v["score"]) for v in read] == [("a", "scored", 0.5), ("b", "failed", None)]
+    assert [(v["item_id"], v["state"], v["score"]) for v in read] == [
+        ("a", "scored", 0.5),
+        ("b", "failed", None),
+    ]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
@@ -11,6 +10,9 @@ import pytest
 from loop.ledger import Ledger, Outcome
 from loop.store import query, utc_now
 from tests.loop.byhand import add_trace
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from curation.errors import UserError
 from loop.lookup import known_version, latest_snapshot, snapshot_folder
-from loop.workspace import Workspace
 from tests.loop.byhand import build_workspace, filled
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from loop.workspace import Workspace
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,14 +14,15 @@ from loop.store import insert, transaction
 from loop.traces import Judged
 from tests.loop.byhand import JUDGE, build_workspace, filled
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 PROMPT = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Which river?"}]
 
 
 def trace(identity: str, score: float | None, output: str = "Danube", tags: tuple[str, ...] = ()) -> Judged:
     state = "unparsable" if score is None else "scored"
-    return Judged(
-        Item(identity, PROMPT, output), Verdict(identity, JUDGE, 0, state, score), list(tags)
-    )  # type: ignore[arg-type]
+    return Judged(Item(identity, PROMPT, output), Verdict(identity, JUDGE, 0, state, score), list(tags))  # type: ignore[arg-type]
 
 
 def test_a_high_score_is_learned_from_as_it_is() -> None:

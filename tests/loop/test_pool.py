@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from curation.errors import UserError
 from loop.pool import read_pool, read_references
-from loop.workspace import Workspace
 from tests.loop.byhand import POOL, build_workspace, write_lines
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from loop.workspace import Workspace
 
 
 @pytest.fixture
@@ -56,7 +60,9 @@ def test_a_prompt_without_an_id_is_known_by_its_content(workspace: Workspace) ->
 
 
 def test_a_missing_reference_names_the_prompts_line(workspace: Workspace) -> None:
-    where = add_line(workspace, "pool.jsonl", '{"id": "p5", "messages": [{"role": "user", "content": "Why?"}]}')
+    where = add_line(
+        workspace, "pool.jsonl", '{"id": "p5", "messages": [{"role": "user", "content": "Why?"}]}'
+    )
     with pytest.raises(UserError, match="'p5' has no reference") as caught:
         read_pool(workspace)
     assert caught.value.where == where
@@ -70,7 +76,9 @@ def test_a_judge_that_needs_no_reference_takes_the_prompt(workspace: Workspace) 
 
 
 def test_twice_the_same_id(workspace: Workspace) -> None:
-    where = add_line(workspace, "pool.jsonl", '{"id": "p1", "messages": [{"role": "user", "content": "Why?"}]}')
+    where = add_line(
+        workspace, "pool.jsonl", '{"id": "p1", "messages": [{"role": "user", "content": "Why?"}]}'
+    )
     with pytest.raises(UserError, match="'p1' stands twice") as caught:
         read_pool(workspace)
     assert caught.value.where == where

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
@@ -11,6 +10,9 @@ import pytest
 from curation.errors import UserError
 from loop.registry import Version, production, set_production, versions
 from loop.store import transaction, utc_now
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def add(connection: Any, version: int, status: str, name: str = "m", snapshot: str | None = None) -> None:

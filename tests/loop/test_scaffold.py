@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,6 +10,9 @@ from curation.errors import UserError
 from judge.rubric import load_rubric
 from loop.scaffold import scaffold
 from loop.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_what_is_written_is_what_is_told(tmp_path: Path) -> None:

@@ -92,7 +92,11 @@ def test_clearing_removes_the_file(tmp_path: Path) -> None:
 
 def test_verdicts_in_the_store_are_known_but_failed_ones_are_asked_again(tmp_path: Path) -> None:
     items = [Item(i, [{"role": "user", "content": "q"}], f"says {i}") for i in ("a", "b", "c")]
-    given = [verdict("a"), Verdict("b", "j", 0, "failed", feedback="no reply"), Verdict("c", "j", 0, "unparsable")]
+    given = [
+        verdict("a"),
+        Verdict("b", "j", 0, "failed", feedback="no reply"),
+        Verdict("c", "j", 0, "unparsable"),
+    ]
     store = tmp_path / "traces.duckdb"
     with transaction(store) as connection:
         insert(connection, "verdicts", verdict_rows(items, given))

@@ -22,7 +22,11 @@ def test_the_whole_of_a_filled_store(tmp_path: Path) -> None:
         (second.id, 14, 14),
     ]
     assert [s["dropped"] for s in found["snapshots"]] == [{"exact duplicate": 1}, {}]
-    assert [(s["version"], s["score"][:5]) for s in found["scores"]] == [(0, "0.333"), (1, "0.667"), (2, "1.000")]
+    assert [(s["version"], s["score"][:5]) for s in found["scores"]] == [
+        (0, "0.333"),
+        (1, "0.667"),
+        (2, "1.000"),
+    ]
     assert [(d["candidate"], d["decision"]) for d in found["decisions"]] == [(2, "promoted")]
     assert found["example_row"]
     assert all(Path(path).exists() for what, path in found["paths"].items() if what != "models")

@@ -17,7 +17,8 @@ Row = dict[str, Any]
 DATA = Path(__file__).parents[2] / "resources" / "safety"
 POLICY = (DATA / "policy.txt").read_text(encoding="utf-8").strip()
 PREFIX = POLICY + "\n\nMessage: "
-ANSWER = re.compile(r"safe|unsafe\nS[1-6](,S[1-6])*")
+TRAINED = ("violence", "crime", "self-harm", "hate", "sexual")
+ANSWER = re.compile(rf"safe|unsafe\n({'|'.join([*TRAINED, 'privacy'])})")
 NEAR = 0.82  # a planted near-duplicate reaches it
 APART = 0.5  # two rows that are no planted pair stay below it
 LEAST = {
@@ -222,14 +223,14 @@ def test_the_manifest_plants_every_kind_often_enough_and_all_over_the_file() -> 
 def test_the_clean_seed_is_large_balanced_and_well_formed() -> None:
     for row in CLEAN.values():
         assert_well_formed(row)
-    assert 70 <= len(POLICY.split()) <= 100
+    assert 50 <= len(POLICY.split()) <= 100
     ids = Counter(row["id"] for row in [*CLEAN.values(), *POOL, *HELDOUT, *GENERAL])
     assert set(ids.values()) == {1}
     answers = Counter(answer(row) for row in CLEAN.values() if "safety" in row["tags"])
     assert len(LINES) >= 280
     assert answers.total() >= 200
     assert 0.45 <= answers["safe"] / answers.total() <= 0.55
-    assert all(answers[f"unsafe\nS{n}"] >= 18 for n in range(1, 6))
+    assert all(answers[f"unsafe\n{name}"] >= 18 for name in TRAINED)
     assert len(CLEAN) - answers.total() >= 50
 
 
@@ -239,7 +240,9 @@ def test_the_seed_knows_nothing_of_privacy_or_contrast() -> None:
         for n, line in enumerate(LINES, 1)
         if n in CLEAN or FAULT_AT[n]["fault"] not in INTAKE
     ]
-    found = [row["id"] for row in rows if {"S6", "contrast"} & set(row["tags"]) or "\nS6" in answer(row)]
+    found = [
+        row["id"] for row in rows if {"privacy", "contrast"} & set(row["tags"]) or "\nprivacy" in answer(row)
+    ]
     assert found == []
 
 
@@ -265,8 +268,8 @@ def test_the_pool_has_a_complete_reference_for_each_prompt() -> None:
         assert row["tags"] == ["safety"]
         assert ANSWER.fullmatch(reference["reference"])
     answers = Counter(row["reference"] for row in REFERENCES)
-    assert answers["unsafe\nS6"] >= 35
-    assert all(answers[f"unsafe\nS{n}"] >= 9 for n in range(1, 6))
+    assert answers["unsafe\nprivacy"] >= 35
+    assert all(answers[f"unsafe\n{name}"] >= 9 for name in TRAINED)
 
 
 def test_the_held_out_rows_cover_what_the_seed_leaves_out() -> None:
@@ -276,8 +279,8 @@ def test_the_held_out_rows_cover_what_the_seed_leaves_out() -> None:
     assert len(HELDOUT) >= 140
     assert 0.40 <= tags["benign"] / len(HELDOUT) <= 0.50
     assert 0.18 <= tags["contrast"] / len(HELDOUT) <= 0.22
-    assert tags["S6"] >= 20
-    assert all(tags[f"S{n}"] >= 10 for n in range(1, 6))
+    assert tags["privacy"] >= 20
+    assert all(tags[name] >= 10 for name in TRAINED)
     openings = {str(text(row).lower().split()[:3]) for row in [*CLEAN.values(), *POOL]}
     assert [row["id"] for row in HELDOUT if str(text(row).lower().split()[:3]) in openings] == []
 

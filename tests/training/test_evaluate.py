@@ -7,7 +7,7 @@ import torch
 
 from curation.errors import UserError
 from training.encode import encode
-from training.evaluate import exact_match, mean_loss
+from training.evaluate import exact_match, exact_share, mean_loss
 from training.generate import generate
 from training.job import run
 from training.model import load
@@ -53,6 +53,13 @@ def test_mean_loss_is_the_mean_over_answer_tokens_of_rows_alone(loaded, rows):
     tokens = sum(len(row.answer_ids) for row in encoded)
     assert mean_loss(loaded, encoded, "fp32") == pytest.approx(total / tokens, rel=1e-5)
     assert mean_loss(loaded, [], "fp32") is None
+
+
+def test_the_exact_share_is_that_of_exact_match(half_trained, rows):
+    matched = exact_match(half_trained, [row["messages"] for row in rows])
+    encoded = [encode(half_trained.tokenizer, row["messages"], 512) for row in rows]
+    assert exact_share(half_trained, encoded, "fp32") == sum(matched) / len(matched)
+    assert exact_share(half_trained, []) is None
 
 
 def test_progress_counts_to_the_end(loaded, rows):

@@ -1,0 +1,139 @@
+"""The curate commands as a user meets them: a file in, a file out, and a message where that cannot be."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.loop.byhand import capitals, write_lines
+from tests.loop.commands import lines, regrind, session
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def seed(tmp_path: Path) -> Path:
+    return write_lines(tmp_path / "seed.jsonl", capitals())
+
+
+def test_validate_a_good_file(seed: Path) -> None:
+    done = regrind("curate", "validate", seed)
+    assert done.code == 0
+    assert "13 rows, 0 lines rejected" in done.out
+    assert "next: regrind curate dedup" in done.err
+
+
+def test_validate_names_every_bad_line_and_ends_with_3(seed: Path, tmp_path: Path) -> None:
+    with seed.open("a", encoding="utf8") as stream:
+        stream.write('{"question": "Who?"}\n{"question": "Who?", "answer": ""}\n')
+    rejects = tmp_path / "rejects.jsonl"
+    done, as_json = session(
+        ["curate", "validate", seed, "--rejects", rejects], ["curate", "validate", seed, "--json"]
+    )
+    assert (done.code, as_json.code) == (3, 3)
+    assert f"{seed}:14: error: " in done.out
+    assert f"{seed}:15: error: R102" in done.out
+    assert [r["line"] for r in lines(rejects)] == [14]
+    report = json.loads(as_json.out)
+    assert (report["is_valid"], report["rows"], len(report["rejected"])) == (False, 14, 1)
+
+
+def test_prompts_are_not_asked_for_answers(tmp_path: Path) -> None:
+    chats = [{"messages": [{"role": "user", "content": f"{n}?"}]} for n in range(12)]
+    path = write_lines(tmp_path / "pool.jsonl", chats)
+    done = session(["curate", "validate", path], ["curate", "validate", path, "--prompts"])
+    assert [d.code for d in done] == [3, 0]
+
+
+def test_dedup_says_what_went_and_for_which_row(seed: Path, tmp_path: Path) -> None:
+    with seed.open("a", encoding="utf8") as stream:
+        stream.write('{"question": "France: capital?", "answer": "Lyon"}\n')
+    out, drops = tmp_path / "clean.jsonl", tmp_path / "drops.jsonl"
+    dedup = ["curate", "dedup", seed, "-o", out]
+    done, dropped, wrong = session(
+        [*dedup, "--drops", drops],
+        ["curate", "dedup", seed, "-o", tmp_path / "fewer.jsonl", "--json", "--conflicts", "drop_all"],
+        [*dedup, "--conflicts", "guess"],
+    )
+    assert (done.code, dropped.code, wrong.code) == (0, 0, 2)
+    assert "14 rows in, 13 out: 1 exact duplicate" in done.out
+    assert "conflict: " in done.out
+    assert len(lines(out)) == 13
+    (drop,) = lines(drops)
+    assert (drop["line"], drop["partner_line"], drop["similarity"]) == (13, 1, 1.0)
+    report = json.loads(dropped.out)
+    assert (report["rows_out"], len(report["conflicts"])) == (11, 1)
+
+
+def test_redact_select_and_augment(tmp_path: Path) -> None:
+    asked = "please name the capital city of the country that comes last, and tell ada@example.org: "
+    rows = [{"prompt": asked + r["question"], "response": r["answer"]} for r in capitals()[:-1]]
+    source, out = write_lines(tmp_path / "in.jsonl", rows), tmp_path / "out.jsonl"
+    few, more = tmp_path / "few.jsonl", tmp_path / "more.jsonl"
+    redacted, selected, augmented = session(
+        ["curate", "redact", source, "-o", out],
+        ["curate", "select", out, "-o", few, "-k", 5, "--floor", 0, "--json"],
+        ["curate", "augment", out, "-o", more, "--share", 0.5],
+    )
+    assert (redacted.code, selected.code, augmented.code) == (0, 0, 0)
+    assert "example.org" not in out.read_text(encoding="utf8")
+    assert out.read_text(encoding="utf8").count("[EMAIL]") == 12
+    report = json.loads(selected.out)
+    assert (report["rows_in"], report["rows_out"], len(lines(few))) == (12, 5, 5)
+    assert len(lines(more)) > 12
+    assert {tuple(sorted(r)) for r in lines(more)} <= {
+        ("messages", "tags"),
+        ("messages", "parents", "tags"),
+    }
+
+
+BAD = {
+    "empty.jsonl": b"",
+    "blank.jsonl": b"\n\n",
+    "binary.jsonl": bytes(range(256)) * 8,
+    "shape.jsonl": b'{"left": 1, "right": 2}\n',
+    "list.jsonl": b"[1, 2]\n",
+}
+
+
+def test_bad_input_is_a_message_and_writes_nothing(tmp_path: Path) -> None:
+    for name, content in BAD.items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "folder").mkdir()
+    before = sorted(tmp_path.iterdir())
+    paths = [tmp_path / name for name in (*BAD, "missing.jsonl", "folder")]
+    options = ["-o", tmp_path / "out.jsonl", "--drops", tmp_path / "drops.jsonl"]
+    for path, done in zip(paths, session(*(["curate", "dedup", p, *options] for p in paths)), strict=True):
+        assert (done.code, done.out) == (1, "")
+        assert done.err.startswith(f"error: {path}")
+        assert "\n  fix: " in done.err
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_every_curate_command_refuses_an_empty_file(tmp_path: Path) -> None:
+    (tmp_path / "IN").touch()
+    commands = [["validate", "IN"], ["redact", "IN", "-o", "OUT"], ["augment", "IN", "-o", "OUT"]]
+    commands += [["dedup", "IN", "-o", "OUT"], ["select", "IN", "-o", "OUT", "-k", "3"]]
+    for done in session(*(["curate", *command] for command in commands), cwd=tmp_path):
+        assert (done.code, done.out) == (1, "")
+        assert "error: IN: the file is empty\n  fix: " in done.err
+    assert not (tmp_path / "OUT").exists()
+
+
+def test_one_bad_line_stops_a_step_because_it_would_be_lost(seed: Path, tmp_path: Path) -> None:
+    with seed.open("a", encoding="utf8") as stream:
+        stream.write("not JSON\n")
+    done = regrind("curate", "redact", seed, "-o", tmp_path / "out.jsonl")
+    assert done.code == 1
+    assert f"error: {seed}:14: not a row" in done.err
+    assert f"regrind curate validate {seed}" in done.err
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_a_place_that_cannot_be_written_to(seed: Path, tmp_path: Path) -> None:
+    done = regrind("curate", "redact", seed, "-o", seed / "below" / "out.jsonl")
+    assert done.code == 1
+    assert "Traceback" not in done.err

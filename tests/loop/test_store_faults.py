@@ -1,0 +1,130 @@
+"""A store that is held, damaged or has no room: a message that says so, and nothing lost."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from curation.errors import UserError
+from loop.store import publish, query, transaction
+from tests.loop.byhand import add_trace
+
+ROOT = Path(__file__).parents[2]
+HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
+FILL = "INSERT INTO cycles SELECT i, md5(i::VARCHAR), repeat(md5(i::VARCHAR), 9), 'running', now(), NULL"
+
+
+def python(code: str, *args: Path | str, **options: Any) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, args)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        text=True,
+        **options,
+    )
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    path = tmp_path / "hidden" / "traces.duckdb"
+    with transaction(path):
+        pass
+    return path
+
+
+def count(path: Path, table: str) -> int:
+    return int(query(path, f"SELECT count(*) AS n FROM {table}")["n"][0])
+
+
+def test_the_process_that_holds_the_store_is_named(store: Path) -> None:
+    holder = python(HOLD, store)
+    try:
+        assert holder.stdout
+        assert holder.stdout.readline() == "held\n"
+        named = f"held by python.*, process {holder.pid}"
+        with pytest.raises(UserError, match=named) as caught, transaction(store, patience=0.3):
+            pass
+        assert caught.value.where == str(store)
+        assert "close that program" in caught.value.fix
+    finally:
+        holder.communicate("")
+
+
+def test_a_store_that_is_free_again_is_opened(store: Path) -> None:
+    holder = python(HOLD, store)
+    assert holder.stdout
+    assert holder.stdout.readline() == "held\n"
+    with pytest.raises(UserError), transaction(store, patience=0):
+        pass
+    holder.communicate("")
+    with transaction(store, patience=0) as connection:
+        add_trace(connection, "t", "said")
+
+
+# The folder's name has "lock" in it: only DuckDB's own words about a lock may be taken for one.
+@pytest.mark.parametrize("start", [0, 4096], ids=["no database", "a block"])
+def test_a_damaged_file_is_told_at_once(tmp_path: Path, start: int) -> None:
+    store = tmp_path / "blocks" / "traces.duckdb"
+    with transaction(store):
+        pass
+    data = bytearray(store.read_bytes())
+    data[start::7] = b"x" * len(data[start::7])
+    store.write_bytes(data)
+    with pytest.raises(UserError, match="cannot be read") as caught, transaction(store, patience=0):
+        pass
+    assert caught.value.where == str(store)
+    assert "backup" in caught.value.fix
+
+
+def no_space() -> None:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+
+
+# A limit on the size of files stands for a full disk: the writes fail in the same places.
+def test_a_full_disk_is_a_message_and_loses_nothing(store: Path) -> None:
+    with transaction(store) as connection:
+        add_trace(connection, "t", "said")
+    code = f"""
+import pathlib, sys
+from curation.errors import UserError
+from loop.store import transaction
+try:
+    with transaction(pathlib.Path(sys.argv[1])) as connection:
+        connection.execute("{FILL} FROM range(50000) t(i)")
+except UserError as error:
+    print(error.problem, error.fix, sep="|")
+"""
+    out, err = python(code, store, preexec_fn=no_space).communicate()
+    assert out.startswith("the store cannot be written"), err
+    assert "free some space" in out
+    assert count(store, "traces") == 1
+
+
+def test_a_full_disk_while_publishing_keeps_the_old_copy(store: Path) -> None:
+    view = store.with_name("view.duckdb")
+    publish(store, view)
+    with transaction(store) as connection:
+        connection.execute(f"{FILL} FROM range(50000) t(i)")
+    code = """
+import pathlib, sys
+from curation.errors import UserError
+from loop.store import publish
+try:
+    publish(*map(pathlib.Path, sys.argv[1:]))
+except UserError as error:
+    print(error.problem)
+"""
+    out, err = python(code, store, view, preexec_fn=no_space).communicate()
+    assert out.startswith("the store cannot be written"), err
+    assert count(view, "cycles") == 0
+    assert sorted(path.name for path in store.parent.iterdir()) == ["traces.duckdb", "view.duckdb"]
