@@ -14,7 +14,9 @@ from pathlib import Path
 from record import record
 
 REGRIND = str(Path(sys.executable).with_name("regrind"))
-STEPS = "SELECT cycle, name, round(epoch(finished) - epoch(started), 1) AS seconds FROM steps ORDER BY cycle, position"
+STEPS = """
+SELECT cycle, name, round(epoch(finished) - epoch(started), 1) AS seconds FROM steps ORDER BY cycle, position
+"""
 
 
 def main() -> None:

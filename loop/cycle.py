@@ -10,7 +10,9 @@ import msgspec
 
 from curation.errors import UserError
 from curation.rows import short_hash
+from loop.judging import configured_judge
 from loop.ledger import Cycle, Ledger, Outcome
+from loop.lock import only_one
 from loop.steps import adopt, collect, correct, curate, evaluate, gate, judge, merge, train
 from loop.store import publish, utc_now
 
@@ -84,8 +86,19 @@ def run_cycle(workspace: Workspace, progress: Progress, *, again: bool = False, 
         UserError: The settings or inputs changed since the interrupted cycle's first step was done,
             or a step found something that the user can fix.
     """
-    workspace.tidy()
-    ledger = Ledger(workspace.store)
+    with only_one(workspace.hidden / "lock"):
+        workspace.tidy()
+        configured_judge(workspace)  # a wrong rubric or a missing key is told before hours of work
+        ledger = Ledger(workspace.store)
+        cycle = _next(workspace, ledger, again=again, restart=restart)
+        if cycle.state == "finished":
+            publish(workspace.store, workspace.view)  # a crash may have come just before it
+            return Ran(cycle, 0)
+        return _run(workspace, ledger, cycle, progress)
+
+
+def _next(workspace: Workspace, ledger: Ledger, *, again: bool, restart: bool) -> Cycle:
+    """The cycle to run or to go on with; a finished one where nothing is left to do."""
     key = inputs_key(workspace)
     cycle = ledger.last()
     if cycle and cycle.state == "running" and cycle.key != key and not ledger.outputs(cycle):
@@ -93,17 +106,16 @@ def run_cycle(workspace: Workspace, progress: Progress, *, again: bool = False, 
     if cycle and cycle.state == "running" and restart:
         ledger.close(cycle, "abandoned")
         cycle, again = ledger.last(), True
-    if cycle and cycle.state == "running" and cycle.key != key:
+    if cycle is None:
+        return ledger.begin("seed", key)
+    if cycle.state == "running" and cycle.key != key:
         fix = "undo the change and run again, or start the cycle anew with `regrind cycle run --restart`"
         raise UserError(
             f"settings or inputs changed since cycle {cycle.id} began", where=str(workspace.root), fix=fix
         )
-    if cycle and cycle.state == "finished":
-        if cycle.kind == "feedback" and cycle.key == key and not again:
-            publish(workspace.store, workspace.view)  # a crash may have come just before it
-            return Ran(cycle, 0)
-        cycle = ledger.begin("feedback", key)
-    return _run(workspace, ledger, cycle or ledger.begin("seed", key), progress)
+    if cycle.state == "finished" and (cycle.kind == "seed" or cycle.key != key or again):
+        return ledger.begin("feedback", key)
+    return cycle
 
 
 def _run(workspace: Workspace, ledger: Ledger, cycle: Cycle, progress: Progress) -> Ran:

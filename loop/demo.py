@@ -55,6 +55,10 @@ def prepare(folder: Path, judge: str) -> None:
     if judge not in KINDS:
         raise UserError(f"there is no judge {judge!r}", where="--judge", fix=f"use {' or '.join(KINDS)}")
     if (folder / "regrind.toml").exists():
+        begun = Workspace(folder).config.judge.kind
+        if begun != judge:
+            fix = f"add --judge {begun}, or name a new folder"
+            raise UserError(f"this demo was begun with the judge {begun}", where=str(folder), fix=fix)
         return
     if folder.exists() and any(folder.iterdir()):
         raise UserError(

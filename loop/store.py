@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 COMPATIBLE: dict[str, str | bool | int | float | list[str]] = {"storage_compatibility_version": "v1.5.0"}
+READER: dict[str, str | bool | int | float | list[str]] = {"enable_external_access": "false"}
+"""A reading statement neither writes nor reads any other file."""
 PATIENCE = 30.0
 _FILE_FAULTS = (
     duckdb.IOException,
@@ -196,7 +198,7 @@ def query(path: Path, sql: str, params: Sequence[Any] | Mapping[str, Any] = ()) 
         fix = "run `regrind cycle run` first, or name the workspace with --workspace"
         raise UserError("there is no store yet", where=str(path), fix=fix)
     try:
-        with duckdb.connect(str(path), read_only=True) as connection:
+        with duckdb.connect(str(path), read_only=True, config=READER) as connection:
             relation = connection.sql(sql, params=params or None)
             return pl_frame(relation)
     except duckdb.Error as fault:

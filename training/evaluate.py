@@ -63,7 +63,7 @@ def mean_loss(loaded: LoadedModel, rows: Sequence[Encoded], precision: str = "au
 
 
 def exact_share(loaded: LoadedModel, rows: Sequence[Encoded], precision: str = "auto") -> float | None:
-    """Return the share of rows that match exactly (see `exact_match`), 0 to 1, or None when there are none."""
+    """Return the share of rows that `exact_match` is true of, 0 to 1, or None when there are none."""
     if not rows:
         return None
     with _evaluating(loaded, precision):

@@ -32,12 +32,16 @@ def run(context: Context) -> Outcome:
     with transaction(workspace.store) as connection:
         incumbent = production(connection, name).version
         targets, regressions, versions = _scores(context, connection, candidate, incumbent)
+        spent = _decisions(connection, name, versions)
     differences, slices = pair(targets)
     alpha = config.gate.alpha / config.gate.rounds
     difference = interval(differences, alpha)
     decision = decide(
         difference, min_effect=config.gate.min_effect, regressions=regressions, keep=config.gate.regression
     )
+    if spent >= config.gate.rounds:
+        reason = f"the error budget is spent: {spent} decisions on this held-out set; freeze a new one"
+        decision = Decision(promoted=False, reason=reason)
 
     def commit(connection: duckdb.DuckDBPyConnection) -> None:
         row = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM promotions").fetchone()
@@ -54,6 +58,13 @@ def run(context: Context) -> Outcome:
     return Outcome(
         _outputs(candidate, incumbent, difference, decision), _summary(candidate, decision), commit
     )
+
+
+def _decisions(connection: duckdb.DuckDBPyConnection, name: str, versions: str) -> int:
+    """How often the gate has decided on these held-out sets: each time spends a part of alpha."""
+    sql = "SELECT count(*) FROM promotions WHERE model = ? AND heldout_version = ?"
+    row = connection.execute(sql, [name, versions]).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _scores(
