@@ -57,7 +57,12 @@ def _resampled_means(data: NDArray[np.float64], rng: np.random.Generator) -> NDA
 
 
 def decide(
-    difference: Interval, *, min_effect: float, regressions: Mapping[str, tuple[float, float]], keep: float
+    difference: Interval,
+    *,
+    min_effect: float,
+    regressions: Mapping[str, tuple[float, float]],
+    keep: float,
+    left: int,
 ) -> Decision:
     """Promote or hold.
 
@@ -66,7 +71,11 @@ def decide(
         min_effect: Smallest mean gain that counts.
         regressions: Mean score of candidate and base on each regression set.
         keep: Share of the base's score that must be kept on each of them.
+        left: How many decisions the error budget still allows, this one among them.
     """
+    if left < 1:
+        reason = "the error budget is spent: freeze a new held-out set before the next decision"
+        return Decision(promoted=False, reason=reason)
     gain = f"gain {difference.mean:+.3f}, interval {difference.low:+.3f} to {difference.high:+.3f}"
     if difference.low <= 0:
         return Decision(promoted=False, reason=f"not proven better: {gain} reaches 0")

@@ -47,7 +47,7 @@ def curate(workspace: Workspace, progress: Progress) -> tuple[Manifest, int]:
     recipe = {
         "steps": msgspec.to_builtins(config.curate.step),
         "split": msgspec.to_builtins(config.curate.split),
-        "inputs": {name: workspace.inputs()[name] for name in config.data.seed},
+        "inputs": seed_hashes(workspace),
     }
     ratios = msgspec.to_builtins(config.curate.split)
     manifest = write_snapshot(
@@ -59,6 +59,12 @@ def curate(workspace: Workspace, progress: Progress) -> tuple[Manifest, int]:
         rejects=intake.rejects,
     )
     return manifest, intake.rejects.height
+
+
+def seed_hashes(workspace: Workspace) -> dict[str, str]:
+    """SHA-256 of each seed file: part of a snapshot's recipe, so that a change is noticed."""
+    hashes = workspace.inputs()
+    return {name: hashes[name] for name in workspace.config.data.seed}
 
 
 def read_seed(workspace: Workspace) -> Intake:

@@ -32,16 +32,17 @@ def run(context: Context) -> Outcome:
     with transaction(workspace.store) as connection:
         incumbent = production(connection, name).version
         targets, regressions, versions = _scores(context, connection, candidate, incumbent)
-        spent = _decisions(connection, name, versions)
+        spent = decisions_made(connection, name, versions)
     differences, slices = pair(targets)
     alpha = config.gate.alpha / config.gate.rounds
     difference = interval(differences, alpha)
     decision = decide(
-        difference, min_effect=config.gate.min_effect, regressions=regressions, keep=config.gate.regression
+        difference,
+        min_effect=config.gate.min_effect,
+        regressions=regressions,
+        keep=config.gate.regression,
+        left=config.gate.rounds - spent,
     )
-    if spent >= config.gate.rounds:
-        reason = f"the error budget is spent: {spent} decisions on this held-out set; freeze a new one"
-        decision = Decision(promoted=False, reason=reason)
 
     def commit(connection: duckdb.DuckDBPyConnection) -> None:
         row = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM promotions").fetchone()
@@ -60,7 +61,7 @@ def run(context: Context) -> Outcome:
     )
 
 
-def _decisions(connection: duckdb.DuckDBPyConnection, name: str, versions: str) -> int:
+def decisions_made(connection: duckdb.DuckDBPyConnection, name: str, versions: str) -> int:
     """How often the gate has decided on these held-out sets: each time spends a part of alpha."""
     sql = "SELECT count(*) FROM promotions WHERE model = ? AND heldout_version = ?"
     row = connection.execute(sql, [name, versions]).fetchone()

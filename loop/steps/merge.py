@@ -9,11 +9,12 @@ import msgspec
 import polars as pl
 
 from curation.rows import frame, make_row
-from curation.snapshot import read_rows, write_snapshot
-from curation.steps import Dedup, Redact, Validate, advance, begin, dedup, run_steps
+from curation.snapshot import read_manifest, read_rows, write_snapshot
+from curation.steps import Augment, Dedup, Redact, Validate, advance, begin, dedup, run_steps
 from loop.heldout import read_heldout
 from loop.ledger import Outcome
 from loop.snapshots import record
+from loop.steps.curate import read_seed, seed_hashes
 from loop.store import transaction
 from loop.traces import Judged, judged
 
@@ -36,26 +37,39 @@ def run(context: Context) -> Outcome:
         corrected = accepted(connection, context.cycle)
     new = frame(new_rows(traces, corrected, workspace.config.judge.threshold))
     old = read_rows(workspace.snapshots / parent).drop("split")
+    seed, rejects = changed_seed(workspace, parent)
     recipe = {
+        "inputs": seed_hashes(workspace),
         "merge": {"parent": parent, "threshold": workspace.config.judge.threshold},
         "steps": msgspec.to_builtins(workspace.config.curate.step),
         "split": msgspec.to_builtins(workspace.config.curate.split),
     }
     manifest = write_snapshot(
         workspace.snapshots,
-        merge(workspace, old, new),
+        merge(workspace, old, new, seed),
         recipe=recipe,
         ratios=msgspec.to_builtins(workspace.config.curate.split),
         heldout=read_heldout(workspace),
         parent=parent,
+        rejects=rejects,
     )
 
     def commit(connection: duckdb.DuckDBPyConnection) -> None:
         record(connection, workspace.snapshots / manifest.id, manifest, context.cycle)
 
     total = sum(manifest.splits.values())
-    summary = f"snapshot {manifest.id}: {old.height} rows kept, {new.height} offered, {total} in all"
-    return Outcome({"snapshot": manifest.id, "parent": parent, "offered": new.height}, summary, commit)
+    offered = new.height + seed.rows.height
+    summary = f"snapshot {manifest.id}: {old.height} rows kept, {offered} offered, {total} in all"
+    return Outcome({"snapshot": manifest.id, "parent": parent, "offered": offered}, summary, commit)
+
+
+def changed_seed(workspace: Workspace, parent: str) -> tuple[Curated, pl.DataFrame | None]:
+    """The curated seed rows and rejected lines, where a seed file is not the one the parent was made from."""
+    if read_manifest(workspace.snapshots / parent).recipe.get("inputs") == seed_hashes(workspace):
+        return begin(frame([])), None
+    rows, rejects = read_seed(workspace)
+    steps = [s for s in workspace.config.curate.step if not isinstance(s, Augment)]
+    return run_steps(rows, steps), rejects
 
 
 def last_snapshot(connection: duckdb.DuckDBPyConnection, cycle: int) -> str:
@@ -101,13 +115,24 @@ def new_rows(
         yield make_row(turns, tags=[*tags, origin], source=f"trace:{item.id}", meta=meta)
 
 
-def merge(workspace: Workspace, old: pl.DataFrame, new: pl.DataFrame) -> Curated:
-    """New rows checked by the configured rules and redacted, then joined to the old, which are preferred."""
+def merge(workspace: Workspace, old: pl.DataFrame, new: pl.DataFrame, seed: Curated) -> Curated:
+    """New rows checked by the configured rules and redacted, then joined to the old, which are preferred.
+
+    Args:
+        workspace: Its steps are used.
+        old: Rows of the parent.
+        new: Rows that the traces gave.
+        seed: Curated rows of seed files that changed.
+    """
     steps = workspace.config.curate.step
     checked = run_steps(new, [s for s in steps if isinstance(s, Validate | Redact)])
     threshold = next((s.threshold for s in steps if isinstance(s, Dedup)), Dedup().threshold)
-    start = msgspec.structs.replace(begin(new), drops=checked.drops, findings=checked.findings)
-    joined = advance(
-        msgspec.structs.replace(start, tallies=checked.tallies), "merge", pl.concat([old, checked.rows])
+    start = msgspec.structs.replace(
+        checked,
+        drops=pl.concat([seed.drops, checked.drops]),
+        findings=pl.concat([seed.findings, checked.findings]),
+        conflicts=seed.conflicts,
+        tallies=(*seed.tallies, *checked.tallies),
     )
+    joined = advance(start, "merge", pl.concat([old, seed.rows, checked.rows]))
     return dedup(joined, threshold=threshold, old=old.height)

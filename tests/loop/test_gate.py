@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from loop.gate import Interval, decide, interval
+from loop.steps.gate import decisions_made
+from loop.store import transaction
+from tests.loop.byhand import filled
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Draw = Callable[[np.random.Generator, int], NDArray[np.float64]]
 
@@ -82,7 +89,7 @@ def test_models_that_are_equally_good_are_promoted_in_at_most_alpha_of_the_gates
     ):
         differences = [1.0] * wins + [-1.0] * losses + [0.0] * (items - wins - losses)
         found = interval(differences, alpha)
-        promoted += times * decide(found, min_effect=0.01, regressions={}, keep=0.95).promoted
+        promoted += times * decide(found, min_effect=0.01, regressions={}, keep=0.95, left=1).promoted
     assert promoted / gates <= alpha + 2 * np.sqrt(alpha / gates)
 
 
@@ -90,7 +97,7 @@ def test_a_model_that_is_clearly_better_is_promoted_nearly_always() -> None:
     rng = np.random.default_rng(5)
     draws = [rng.choice([-1.0, 0.0, 1.0], p=[0.02, 0.78, 0.2], size=120).tolist() for _ in range(100)]
     promoted = [
-        decide(interval(d, 0.005), min_effect=0.01, regressions={}, keep=0.95).promoted for d in draws
+        decide(interval(d, 0.005), min_effect=0.01, regressions={}, keep=0.95, left=1).promoted for d in draws
     ]
     assert np.mean(promoted) >= 0.95
 
@@ -115,6 +122,21 @@ SURE = Interval(0.3, 0.1, 0.5)
 def test_every_reason(
     difference: Interval, regressions: dict[str, tuple[float, float]], promoted: bool, reason: str
 ) -> None:
-    found = decide(difference, min_effect=0.01, regressions=regressions, keep=0.95)
+    found = decide(difference, min_effect=0.01, regressions=regressions, keep=0.95, left=1)
     assert found.promoted is promoted
     assert reason in found.reason
+
+
+def test_a_spent_error_budget_holds_what_is_proven_better() -> None:
+    assert decide(SURE, min_effect=0.01, regressions={}, keep=0.95, left=1).promoted
+    found = decide(SURE, min_effect=0.01, regressions={}, keep=0.95, left=0)
+    assert not found.promoted
+    assert "the error budget is spent" in found.reason
+
+
+def test_every_decision_on_a_held_out_set_spends(tmp_path: Path) -> None:
+    workspace, *_ = filled(tmp_path)
+    with transaction(workspace.store) as connection:
+        assert decisions_made(connection, "model", "v") == 1
+        assert decisions_made(connection, "model", "another version") == 0
+        assert decisions_made(connection, "another model", "v") == 0

@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from curation.rows import answer_text, frame, make_row
+from curation.snapshot import read_rows
+from curation.steps import begin
 from judge.verdict import Item, Verdict
-from loop.steps.merge import accepted, last_snapshot, merge, new_rows
+from loop.progress import Progress
+from loop.steps.curate import curate
+from loop.steps.merge import accepted, changed_seed, last_snapshot, merge, new_rows
 from loop.store import insert, transaction
 from loop.traces import Judged
+from loop.workspace import Workspace
 from tests.loop.byhand import JUDGE, build_workspace, filled
 
 if TYPE_CHECKING:
@@ -95,7 +100,7 @@ def test_old_rows_are_preferred_and_new_ones_are_checked_and_redacted(tmp_path: 
             row("What is left when nothing is said?", " ", "trace:c", 3),
         ]
     )
-    state = merge(workspace, old, new)
+    state = merge(workspace, old, new, begin(frame([])))
     assert [(r["source"], answer_text(r["messages"])) for r in state.rows.iter_rows(named=True)] == [
         ("seed", "Danube"),
         ("trace:b", "write to [EMAIL]"),
@@ -118,3 +123,19 @@ def test_a_verdict_of_another_judge_is_not_mixed_in(tmp_path: Path) -> None:
         insert(connection, "verdicts", verdict_rows(asked, other))
         assert {t.verdict.score for t in judged(connection, 2, "other")} == {0.9}
         assert [t.verdict.score for t in judged(connection, 2, JUDGE)] == [1.0, 0.0, None, 0.0]
+
+
+def test_a_changed_seed_file_is_offered_again_and_an_unchanged_one_is_not(tmp_path: Path) -> None:
+    workspace = build_workspace(tmp_path)
+    manifest, _ = curate(workspace, Progress(quiet=True))
+    seed, rejects = changed_seed(workspace, manifest.id)
+    assert (seed.rows.height, rejects) == (0, None)
+    with (tmp_path / "data" / "seed.jsonl").open("a", encoding="utf8") as stream:
+        stream.write('{"question": "What is the capital of Mali?", "answer": "Bamako"}\nnot a row\n')
+    seed, rejects = changed_seed(Workspace(tmp_path), manifest.id)
+    assert rejects is not None
+    assert rejects.height == 1
+    old = read_rows(workspace.snapshots / manifest.id).drop("split")
+    merged = merge(workspace, old, frame([]), seed)
+    assert [answer_text(m) for m in merged.rows["messages"][old.height :].to_list()] == ["Bamako"]
+    assert set(merged.rows["id"][: old.height]) == set(old["id"])

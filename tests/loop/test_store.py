@@ -199,7 +199,9 @@ def test_asking_where_there_is_no_store(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("sql", ["SELEC 1", "SELECT nothing FROM traces", "DELETE FROM traces"])
+@pytest.mark.parametrize(
+    "sql", ["SELEC 1", "SELECT nothing FROM traces", "DELETE FROM traces", "COPY traces TO 'stolen.csv'"]
+)
 def test_a_wrong_or_writing_statement_is_refused(store: Path, sql: str) -> None:
     with pytest.raises(UserError) as caught:
         query(store, sql)
