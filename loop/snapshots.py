@@ -31,7 +31,8 @@ def record(connection: duckdb.DuckDBPyConnection, folder: Path, manifest: Manife
     if connection.execute("SELECT 1 FROM snapshots WHERE id = ?", key).fetchone():
         return
     counts = [manifest.splits.get(name, 0) for name in ("train", "validation", "test")]
-    rows_in = manifest.steps[0].rows_in if manifest.steps else sum(counts)
+    # A merge checks the new rows before it joins them to the old: the largest step saw them all.
+    rows_in = max((tally.rows_in for tally in manifest.steps), default=sum(counts))
     connection.execute(
         "INSERT INTO snapshots VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [manifest.id, manifest.parent, cycle, utc_now(), rows_in, *counts, json.dumps(dropped(manifest))],

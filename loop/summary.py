@@ -106,7 +106,8 @@ def render(summary: dict[str, Any], out: Callable[[str], None], table: Callable[
         splits = ", ".join(f"{entry[name]} {name}" for name in ("train", "validation", "test") if entry[name])
         out(f"snapshot {number} ({entry['id']}): {entry['rows_in']} rows in, {splits}")
         reasons = {"rejected lines (not readable)": entry["rejected"], **entry["dropped"]}
-        table(["  out, by reason", "rows"], [(f"  {reason}", n) for reason, n in reasons.items() if n])
+        gone = [(f"  {reason}", n) for reason, n in reasons.items() if n]
+        table(["  out, by reason", "rows"], gone or [("  nothing", 0)])
         out("")
     for name in dict.fromkeys(entry["heldout"] for entry in summary["scores"]):
         rows = [entry for entry in summary["scores"] if entry["heldout"] == name]

@@ -32,6 +32,23 @@ def list_models(workspace: WorkspaceDir = Path(), as_json: AsJson = False) -> No
 
 
 @app.command()
+def prepare(
+    name: Annotated[
+        str, typer.Argument(help="The embedded model, a folder or a hub id.")
+    ] = "smollm2-135m-instruct",
+) -> None:
+    """Find a base model, convert it when that is needed, and say where it lies.
+
+    Example: regrind model prepare
+    """
+    from loop.models import cache
+    from training.embedded import find_model
+
+    out(str(find_model(name, cache())))
+    next_command("regrind demo")
+
+
+@app.command()
 def generate(
     version: Number,
     text: Annotated[str, typer.Argument(help="What the user says.")],

@@ -151,7 +151,7 @@ def test_a_scored_verdict_carries_everything(ask):
     thinking = {"type": "thinking", "thinking": "hm", "signature": "s"}
     content = [thinking, {"type": "text", "text": GOOD_TEXT}]
     verdict, _, _ = ask(message("", content=content, usage=usage))
-    assert verdict.score == pytest.approx(0.7 + 0.3 * 0.5)
+    assert verdict.score == pytest.approx(0.6 + 0.4 * 0.5)
     assert verdict.criteria == {"verdict": 1.0, "categories": 0.5}
     assert (verdict.feedback, verdict.raw, verdict.stop_reason) == ("fine", GOOD_TEXT, "end_turn")
     assert (verdict.input_tokens, verdict.output_tokens) == (1000, 50)
