@@ -39,16 +39,20 @@ class States:
 
     def give(self, packed: Pack, rows: Sequence[int]) -> Pack:
         """Return the pack with its states; `rows` says which row each of its segments is."""
-        return packed._replace(states=self.table[self._places(packed, rows)][None])
+        places = self._places(torch.tensor(rows)[packed.owner], packed.position_ids[0])
+        return packed._replace(states=self.table[places][None])
 
     def keep(self, packed: Pack, rows: Sequence[int], states: torch.Tensor) -> None:
         """Store a pack's (T, width) states."""
-        self.table[self._places(packed, rows)] = states
+        for row in packed.row.unique().tolist():
+            own = packed.segment == row
+            # A prefix is kept for each of its rows: in another batch any of them may be the first.
+            prefix = (packed.segment == -1) & (packed.group == packed.group[own][0])
+            seen = own | prefix
+            self.table[self._places(torch.tensor(rows[row]), packed.position_ids[0, seen])] = states[seen]
 
-    def _places(self, packed: Pack, rows: Sequence[int]) -> torch.Tensor:
-        position = packed.position_ids[0]
-        own = self.starts[torch.tensor(rows)[packed.owner]] + position
-        return torch.where(position < self.shared, position, own)
+    def _places(self, row: torch.Tensor, position: torch.Tensor) -> torch.Tensor:
+        return torch.where(position < self.shared, position, self.starts[row] + position)
 
 
 def lower_states(loaded: LoadedModel, rows: Sequence[Encoded], precision: str) -> States | None:
@@ -96,7 +100,8 @@ def _empty(model: PreTrainedModel, layers: int, rows: Sequence[Encoded]) -> Stat
     shared = shared_prefix([row.prompt_ids for row in rows])
     own = torch.tensor([len(row.ids) - 1 - shared for row in rows])
     ends = shared + own.cumsum(0)
-    table = torch.empty(int(ends[-1]), model.config.hidden_size, dtype=model.dtype)
+    # A state that was not kept would be read as NaN, which stops the run, and not as whatever lies there.
+    table = torch.full((int(ends[-1]), model.config.hidden_size), torch.nan, dtype=model.dtype)
     return States(layers, shared, ends - own - shared, table)
 
 

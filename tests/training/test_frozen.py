@@ -97,3 +97,19 @@ def test_nothing_is_kept_for_an_architecture_that_is_not_known_to_be_a_chain():
 def test_nothing_is_kept_where_it_would_take_too_much_memory(monkeypatch):
     monkeypatch.setattr(frozen, "_MOST_BYTES", 100)
     assert lower_states(_adapted(LlamaConfig(**SIZES), last_layers=1), ROWS, "fp32") is None
+
+
+@pytest.mark.parametrize("chosen", [[4, 2, 0], [3, 1], [2, 5, 1, 4], [5]])
+def test_a_prefix_is_known_whichever_of_its_rows_is_first(chosen):
+    """Two prefixes that start alike: what all rows share is shorter than what each group shares."""
+    common, one, other = list(range(2, 22)), list(range(30, 60)), list(range(60, 80))
+    rows = [Encoded([*common, *(one if i < 4 else other), 80 + i], [90 + i, 1]) for i in range(6)]
+    loaded = _adapted(LlamaConfig(**SIZES), last_layers=1)
+    states = lower_states(loaded, rows, "fp32")
+    plain = pack([rows[i] for i in chosen])
+    expected, gradients = _loss_and_gradients(loaded.model, plain)
+    with upper_part(loaded.model, states):
+        loss, found = _loss_and_gradients(loaded.model, [states.give(packed, chosen) for packed in plain])
+    torch.testing.assert_close(loss, expected)
+    for name, gradient in found.items():
+        torch.testing.assert_close(gradient, gradients[name])
