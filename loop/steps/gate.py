@@ -91,7 +91,7 @@ def _scores(
             versions.append(frozen.version)
         else:
             regressions[held.name] = (mean(new), mean(old))
-    return targets, regressions, ", ".join(versions)
+    return targets, regressions, ", ".join(sorted(versions))
 
 
 def _outputs(candidate: int, incumbent: int, difference: Interval, decision: Decision) -> dict[str, object]:
