@@ -44,7 +44,7 @@ class States:
 
     def keep(self, packed: Pack, rows: Sequence[int], states: torch.Tensor) -> None:
         """Store a pack's (T, width) states."""
-        for row in packed.row.unique().tolist():
+        for row in sorted(set(packed.row.tolist())):
             own = packed.segment == row
             # A prefix is kept for each of its rows: in another batch any of them may be the first.
             prefix = (packed.segment == -1) & (packed.group == packed.group[own][0])
