@@ -16,12 +16,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
-UNWRITABLE = (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryError)
+UNWRITABLE = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.EEXIST,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+}
 
 
 @contextlib.contextmanager
-def _writing(target: Path) -> Iterator[None]:
-    """Turn an operating system's refusal to write into an error that names the place."""
+def writing(target: Path) -> Iterator[None]:
+    """Make the folder of `target`; turn the system's refusal to write into an error that names the place."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield
@@ -29,7 +37,7 @@ def _writing(target: Path) -> Iterator[None]:
         if fault.errno in NO_SPACE:
             fix = "free some space, then run the same command again: it goes on where it stopped"
             raise UserError("no disk space left", where=str(target), fix=fix) from fault
-        if isinstance(fault, UNWRITABLE) or fault.errno == errno.EROFS:
+        if fault.errno in UNWRITABLE:
             fix = "choose a folder that you may write to, and a name that no folder has"
             raise UserError("this place cannot be written to", where=str(target), fix=fix) from fault
         raise
@@ -49,7 +57,7 @@ def new_file(target: Path) -> Iterator[Path]:
         UserError: The disk is full or the folder may not be written to.
     """
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    with _writing(target):
+    with writing(target):
         try:
             yield temporary
             sync(temporary)
@@ -76,7 +84,7 @@ def new_folder(target: Path) -> Iterator[Path]:
         UserError: The disk is full or the place may not be written to.
     """
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    with _writing(target):
+    with writing(target):
         try:
             shutil.rmtree(temporary, ignore_errors=True)  # of a killed process with the same number
             temporary.mkdir()

@@ -9,7 +9,7 @@ import polars as pl
 
 from curation.near import similar_pairs
 from curation.redact import redact_text
-from curation.rows import canonical, drop_frame, prompt_text, row_id, short_hash, split_answer
+from curation.rows import drop_frame, prompt_text, row_id, short_hash, split_answer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -124,8 +124,3 @@ def _prompt_id(messages: Sequence[dict[str, str]]) -> str:
 def _folded(text: str) -> str:
     normal = unicodedata.normalize("NFKC", redact_text(text)[0])
     return " ".join(normal.split()).casefold()
-
-
-def fingerprint(heldout: Sequence[HeldoutSet]) -> str:
-    """What the sets were, in one line, for a manifest: names and versions."""
-    return canonical({h.name: h.version for h in heldout})

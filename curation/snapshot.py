@@ -169,9 +169,26 @@ def read_rows(folder: Path, split: str | None = None) -> pl.DataFrame:
     Args:
         folder: The snapshot's folder.
         split: One split; all of them unless given.
+
+    Raises:
+        UserError: A file is missing or damaged.
     """
     names = [split] if split else list(SPLITS)
-    return pl.concat([pl.read_parquet(folder / f"{n}.parquet").with_columns(split=pl.lit(n)) for n in names])
+    return pl.concat([read_table(folder, n).with_columns(split=pl.lit(n)) for n in names])
+
+
+def read_table(folder: Path, name: str) -> pl.DataFrame:
+    """Read one of a snapshot's tables: a split, `drops`, `findings` or `conflicts`.
+
+    Raises:
+        UserError: The file is missing or damaged.
+    """
+    path = folder / f"{name}.parquet"
+    try:
+        return pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as fault:
+        fix = "restore the folder from a backup; `regrind snapshot verify` lists every fault"
+        raise UserError(f"the snapshot is damaged: {fault}", where=str(path), fix=fix) from fault
 
 
 def verify(folder: Path) -> list[str]:
@@ -194,6 +211,17 @@ def verify(folder: Path) -> list[str]:
     return faults
 
 
+def demand_whole(folder: Path) -> None:
+    """Refuse a snapshot that is not as it was written.
+
+    Raises:
+        UserError: It is missing or changed.
+    """
+    if faults := verify(folder):
+        fix = "restore the folder from a backup; `regrind snapshot verify` lists every fault"
+        raise UserError(f"the snapshot is damaged: {faults[0]}", where=str(folder), fix=fix)
+
+
 class Difference(msgspec.Struct, frozen=True):
     """How snapshot B differs from A: row ids added, removed, and moved to another split."""
 
@@ -214,7 +242,7 @@ def diff(a: Path, b: Path) -> Difference:
         `reason` where B dropped them), and moved ones (id, split, split_new).
     """
     old, new = read_rows(a), read_rows(b)
-    reasons = pl.read_parquet(b / "drops.parquet").group_by("row_id").agg(pl.col("reason").first())
+    reasons = read_table(b, "drops").group_by("row_id").agg(pl.col("reason").first())
     removed = old.join(new, on="id", how="anti").join(reasons, left_on="id", right_on="row_id", how="left")
     both = old.select("id", "split").join(new.select("id", "split"), on="id", suffix="_new")
     return Difference(

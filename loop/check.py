@@ -8,12 +8,15 @@ from curation.errors import UserError
 from curation.intake import read_jsonl
 from curation.validate import validate
 from judge.rubric import load_rubric
+from loop.gate import items_needed
 from loop.heldout import demand_target, read_heldout
+from loop.models import base_folder
 from loop.pool import read_pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from loop.config import Config
     from loop.workspace import Workspace
 
 SHOWN = 10
@@ -30,17 +33,21 @@ def check_workspace(workspace: Workspace) -> dict[str, Any]:
     config = workspace.config
     files: list[dict[str, Any]] = []
     messages: list[str] = []
-    for name in config.data.seed:
-        _attempt(lambda name=name: files.append(_seed(workspace, name, messages)), messages)  # type: ignore[misc]
-    errors = sum(message.startswith("error") for message in messages)
-    before = len(messages)
-    for path in dict.fromkeys([config.judge.rubric, *(held.rubric for held in config.heldout)]):
-        _attempt(lambda path=path: load_rubric(workspace.path(path)), messages)  # type: ignore[misc]
-    _attempt(lambda: demand_target(config), messages)
-    _attempt(lambda: read_heldout(workspace), messages)
+    reads: list[Callable[[], object]] = [
+        *(lambda n=name: files.append(_seed(workspace, n, messages)) for name in config.data.seed),
+        *(lambda p=path: load_rubric(workspace.path(p)) for path in _rubrics(config)),
+        lambda: demand_target(config),
+        lambda: messages.extend(_too_few_items(workspace)),
+        lambda: base_folder(workspace),
+    ]
     if config.data.pool:
-        _attempt(lambda: read_pool(workspace), messages)
-    return {"files": files, "messages": messages, "errors": errors + len(messages) - before}
+        reads.append(lambda: read_pool(workspace))
+    errors = [error for read in reads if (error := _attempt(read))]
+    return {"files": files, "messages": messages + errors, "errors": len(errors)}
+
+
+def _rubrics(config: Config) -> list[str]:
+    return list(dict.fromkeys([config.judge.rubric, *(held.rubric for held in config.heldout)]))
 
 
 def _seed(workspace: Workspace, name: str, messages: list[str]) -> dict[str, Any]:
@@ -61,8 +68,22 @@ def _seed(workspace: Workspace, name: str, messages: list[str]) -> dict[str, Any
     return {"file": name, "rows": rows.height, "rejected": rejects.height, **counts}
 
 
-def _attempt(read: Callable[[], object], messages: list[str]) -> None:
+def _too_few_items(workspace: Workspace) -> list[str]:
+    """Read the held-out sets; a warning where they are too small to ever prove a gain."""
+    gate, sets = workspace.config.gate, read_heldout(workspace)
+    pairs = zip(workspace.config.heldout, sets, strict=True)
+    items = sum(frozen.items.height for held, frozen in pairs if held.role == "target")
+    if items < (needed := items_needed(gate.alpha / gate.rounds)):
+        return [
+            f"warning: the target sets have {items} items; with alpha {gate.alpha} over {gate.rounds} rounds"
+            f" no model can be proven better on fewer than {needed}"
+        ]
+    return []
+
+
+def _attempt(read: Callable[[], object]) -> str | None:
     try:
         read()
     except UserError as error:
-        messages.append(f"error: {error}")
+        return f"error: {error}"
+    return None

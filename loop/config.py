@@ -82,9 +82,9 @@ class Judge(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class Generate(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """How answers are generated; temperature 0 takes the likeliest token each time."""
 
-    max_new_tokens: Annotated[int, msgspec.Meta(ge=1)] = 32
-    batch_size: Annotated[int, msgspec.Meta(ge=1)] = 16
-    temperature: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    max_new_tokens: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 32
+    batch_size: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 16
+    temperature: Annotated[float, msgspec.Meta(ge=0, le=100)] = 0.0
 
 
 class Gate(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

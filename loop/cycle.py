@@ -11,9 +11,11 @@ import msgspec
 from curation.errors import UserError
 from curation.rows import short_hash
 from loop.judging import configured_judge
-from loop.ledger import Cycle, Ledger, Outcome
+from loop.ledger import ENDS, Cycle, Ledger, Outcome
 from loop.lock import only_one
+from loop.models import demand_adopted_base
 from loop.steps import adopt, collect, correct, curate, evaluate, gate, judge, merge, train
+from loop.steps.gate import demand_budget
 from loop.store import publish, utc_now
 
 if TYPE_CHECKING:
@@ -86,10 +88,10 @@ def run_cycle(workspace: Workspace, progress: Progress, *, again: bool = False, 
         UserError: The settings or inputs changed since the interrupted cycle's first step was done,
             or a step found something that the user can fix.
     """
-    with only_one(workspace.hidden / "lock"):
+    with only_one(workspace.lock):
         workspace.tidy()
         configured_judge(workspace)  # a wrong rubric or a missing key is told before hours of work
-        ledger = Ledger(workspace.store)
+        ledger = Ledger(workspace.store, workspace.config.model)
         cycle = _next(workspace, ledger, again=again, restart=restart)
         if cycle.state == "finished":
             publish(workspace.store, workspace.view)  # a crash may have come just before it
@@ -100,6 +102,7 @@ def run_cycle(workspace: Workspace, progress: Progress, *, again: bool = False, 
 def _next(workspace: Workspace, ledger: Ledger, *, again: bool, restart: bool) -> Cycle:
     """The cycle to run or to go on with; a finished one where nothing is left to do."""
     key = inputs_key(workspace)
+    demand_adopted_base(workspace)
     cycle = ledger.last()
     if cycle and cycle.state == "running" and cycle.key != key and not ledger.outputs(cycle):
         restart = True  # its first step asked for this very change, and nothing is lost
@@ -114,6 +117,7 @@ def _next(workspace: Workspace, ledger: Ledger, *, again: bool, restart: bool) -
             f"settings or inputs changed since cycle {cycle.id} began", where=str(workspace.root), fix=fix
         )
     if cycle.state == "finished" and (cycle.kind == "seed" or cycle.key != key or again):
+        demand_budget(workspace)
         return ledger.begin("feedback", key)
     return cycle
 
@@ -121,21 +125,24 @@ def _next(workspace: Workspace, ledger: Ledger, *, again: bool, restart: bool) -
 def _run(workspace: Workspace, ledger: Ledger, cycle: Cycle, progress: Progress) -> Ran:
     steps = SEED if cycle.kind == "seed" else FEEDBACK
     done = ledger.outputs(cycle)
-    missing = [name for name in steps if name not in done]
+    ran = 0
     for position, name in enumerate(steps, start=1):
-        if name not in missing:
+        if name in done:
             continue
+        if any(outputs.get(ENDS) for outputs in done.values()):
+            break
         progress.begin(f"cycle {cycle.id}, step {position} of {len(steps)}: {name}")
         started = utc_now()
         outcome = steps[name](Context(workspace, cycle.id, done, progress))
         ledger.complete(cycle, position, name, outcome, started)
         gc.collect()  # a trained or loaded model hangs in reference cycles, and the next step loads another
         done[name] = outcome.outputs
+        ran += 1
         progress.end(outcome.summary)
         publish(workspace.store, workspace.view)
     ledger.close(cycle, "finished")
     publish(workspace.store, workspace.view)
-    return Ran(cycle, len(missing))
+    return Ran(cycle, ran)
 
 
 def inputs_key(workspace: Workspace) -> str:

@@ -38,7 +38,7 @@ def run_demo(folder: Path, judge: str, progress: Progress) -> dict[str, Any]:
     """
     prepare(folder, judge)
     workspace = Workspace(folder)
-    ledger = Ledger(workspace.store)
+    ledger = Ledger(workspace.store, workspace.config.model)
     while not _finished(ledger):
         run_cycle(workspace, progress)
     publish(workspace.store, workspace.view)  # a crash may have come just before it

@@ -11,7 +11,7 @@ from curation.rows import plain, schema, split_answer
 from judge.run import judge_items
 from judge.verdict import Item, Verdict
 from loop.judging import reference_judge
-from loop.models import answer, load_version
+from loop.models import answer, load_version, setup
 
 if TYPE_CHECKING:
     import duckdb
@@ -29,6 +29,7 @@ EVALUATIONS = schema(
         "heldout_version": pl.String,
         "item": pl.String,
         "judge": pl.String,
+        "setup": pl.String,
         "tags": pl.List(pl.String),
         "output": pl.String,
         "reference": pl.String,
@@ -83,7 +84,7 @@ def evaluate(
         verdicts = judge_items(items, judge, _Memory())
         tags = frozen.items["tags"].to_list()
         key = {"model": workspace.config.model, "version": version, "heldout": held.name}
-        key |= {"heldout_version": frozen.version, "judge": judge.id}
+        key |= {"heldout_version": frozen.version, "judge": judge.id, "setup": setup(workspace)}
         parts += [key | _row(*entry) for entry in zip(items, verdicts, tags, strict=True)]
     return pl.DataFrame(parts, schema=EVALUATIONS, orient="row")
 
@@ -102,24 +103,28 @@ def _row(item: Item, verdict: Verdict, tags: list[str]) -> dict[str, Any]:
 
 
 def is_evaluated(
-    connection: duckdb.DuckDBPyConnection, model: str, version: int, held: HeldoutSet, judge: str
+    connection: duckdb.DuckDBPyConnection, model: str, version: int, held: HeldoutSet, judge: str, setup: str
 ) -> bool:
-    """Whether the store has this version's scores on this version of the set by this judge."""
-    row = connection.execute(
-        "SELECT count(*) FROM evaluations WHERE model = ? AND version = ? AND heldout = ?"
-        " AND heldout_version = ? AND judge = ?",
-        [model, version, held.name, held.version, judge],
-    ).fetchone()
-    return bool(row and row[0] == held.items.height)
+    """Whether the store has all of a version's scores; takes what `stored_scores` takes."""
+    return len(stored_scores(connection, model, version, held, judge, setup).items) == held.items.height
 
 
 def stored_scores(
-    connection: duckdb.DuckDBPyConnection, model: str, version: int, held: HeldoutSet, judge: str
+    connection: duckdb.DuckDBPyConnection, model: str, version: int, held: HeldoutSet, judge: str, setup: str
 ) -> HeldoutScores:
-    """Scores of a version on a set, from the store."""
+    """Scores of a version on a set, from the store.
+
+    Args:
+        connection: To the store.
+        model: The model's name.
+        version: Its version.
+        held: The set; only scores on this very version of it count.
+        judge: Id of the judge that gave them.
+        setup: How the answers were generated, from `loop.models.setup`.
+    """
     rows = connection.execute(
         "SELECT item, score, tags FROM evaluations WHERE model = ? AND version = ? AND heldout = ?"
-        " AND heldout_version = ? AND judge = ? ORDER BY item",
-        [model, version, held.name, held.version, judge],
+        " AND heldout_version = ? AND judge = ? AND setup = ? ORDER BY item",
+        [model, version, held.name, held.version, judge, setup],
     ).fetchall()
     return HeldoutScores([r[0] for r in rows], [r[1] for r in rows], [r[2] or [] for r in rows])

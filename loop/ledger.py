@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     Commit = Callable[[duckdb.DuckDBPyConnection], None]
 
+ENDS = "ends"
+"""An output that is true where the cycle has nothing more to do: no later step runs."""
+
 
 @dataclass(frozen=True)
 class Cycle:
@@ -48,16 +51,19 @@ class Ledger:
 
     Args:
         store: The DuckDB file.
+        model: Name of the model whose cycles these are.
     """
 
-    def __init__(self, store: Path) -> None:
-        self._store = store
+    def __init__(self, store: Path, model: str) -> None:
+        self._store, self._model = store, model
 
     def last(self) -> Cycle | None:
         """The newest cycle that was not abandoned."""
         with transaction(self._store) as connection:
             row = connection.execute(
-                "SELECT id, kind, key, state FROM cycles WHERE state <> 'abandoned' ORDER BY id DESC LIMIT 1"
+                "SELECT id, kind, key, state FROM cycles WHERE model = ? AND state <> 'abandoned'"
+                " ORDER BY id DESC LIMIT 1",
+                [self._model],
             ).fetchone()
         return Cycle(*row) if row else None
 
@@ -67,7 +73,8 @@ class Ledger:
             row = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM cycles").fetchone()
             number = int(row[0]) if row else 1
             connection.execute(
-                "INSERT INTO cycles VALUES (?, ?, ?, 'running', ?, NULL)", [number, kind, key, utc_now()]
+                "INSERT INTO cycles VALUES (?, ?, ?, ?, 'running', ?, NULL)",
+                [number, self._model, kind, key, utc_now()],
             )
         return Cycle(number, kind, key, "running")
 

@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from curation.errors import UserError
+from curation.files import writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,8 @@ def only_one(path: Path) -> Iterator[None]:
     Raises:
         UserError: Another process has it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path):
+        path.touch()
     with path.open("a+", encoding="utf8") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -33,7 +35,8 @@ def only_one(path: Path) -> Iterator[None]:
             holder = stream.read().strip() or "unknown"
             fix = "wait for it to end; `regrind cycle status` says how far it is"
             raise UserError(f"process {holder} works in this workspace", where=str(path), fix=fix) from fault
-        stream.truncate(0)
-        stream.write(str(os.getpid()))
-        stream.flush()
+        with writing(path):
+            stream.truncate(0)
+            stream.write(str(os.getpid()))
+            stream.flush()
         yield

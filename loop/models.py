@@ -6,7 +6,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from curation.rows import plain, split_answer
+import msgspec
+
+from curation.errors import UserError
+from curation.rows import plain, short_hash, split_answer
+from loop.store import transaction
 from training.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -45,6 +49,35 @@ def base_name(workspace: Workspace) -> str:
     name = settings(workspace).base_model
     local = workspace.path(name)
     return str(local.resolve()) if local.is_dir() else name
+
+
+def base_id(workspace: Workspace) -> str:
+    """What the base model's files hold, wherever they lie."""
+    from training.fingerprint import fingerprint
+
+    return fingerprint(base_folder(workspace))
+
+
+def setup(workspace: Workspace) -> str:
+    """What else than its version decides a model's answers: the base, and how they are generated."""
+    how, generated = settings(workspace), msgspec.to_builtins(workspace.config.generate)
+    return short_hash([base_id(workspace), how.precision, how.seed, generated])
+
+
+def demand_adopted_base(workspace: Workspace) -> None:
+    """Refuse to go on with another base model than the one that the versions were trained from.
+
+    Raises:
+        UserError: It is another one.
+    """
+    with transaction(workspace.store) as connection:
+        adopted = connection.execute(
+            "SELECT base, base_id FROM models WHERE name = ? AND version = 0", [workspace.config.model]
+        ).fetchone()
+    if adopted and adopted[1] != base_id(workspace):
+        fix = f"restore {adopted[0]!r} as it was, or begin anew with another `model` name in regrind.toml"
+        problem = f"the base model is not the one that {workspace.config.model} v0 was adopted from"
+        raise UserError(problem, where="train.base_model", fix=fix)
 
 
 def load_version(workspace: Workspace, version: int) -> LoadedModel:

@@ -29,7 +29,7 @@ class PoolItem(NamedTuple):
 
 
 class _Reference(msgspec.Struct):
-    id: str
+    id: str | int
     reference: str
 
 
@@ -100,8 +100,9 @@ def read_references(path: Path) -> dict[str, str]:
         except (msgspec.DecodeError, UnicodeDecodeError) as fault:
             fix = 'each line is {"id": "…", "reference": "…"}'
             raise UserError(f"not a reference: {fault}", where=f"{path}:{number}", fix=fix) from fault
-        if entry.id in found:
-            problem = f"the id {entry.id!r} has two references"
+        identity = str(entry.id)  # as the pool's own ids are read
+        if identity in found:
+            problem = f"the id {identity!r} has two references"
             raise UserError(problem, where=f"{path}:{number}", fix="remove one of them")
-        found[entry.id] = entry.reference
+        found[identity] = entry.reference
     return found

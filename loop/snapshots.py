@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from curation.snapshot import Manifest, read_rows
+from curation.snapshot import Manifest, read_rows, read_table
 from loop.store import insert, utc_now
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def record(connection: duckdb.DuckDBPyConnection, folder: Path, manifest: Manife
         [manifest.id, manifest.parent, cycle, utc_now(), rows_in, *counts, json.dumps(dropped(manifest))],
     )
     insert(connection, "membership", membership(folder, manifest), known="none")
-    drops = pl.read_parquet(folder / "drops.parquet").with_columns(snapshot=pl.lit(manifest.id))
+    drops = read_table(folder, "drops").with_columns(snapshot=pl.lit(manifest.id))
     insert(connection, "drops", drops, known="none")
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from curation.errors import UserError
+from curation.files import writing
 from judge.verdict import Verdict
 from loop.store import transaction
 
@@ -16,6 +19,11 @@ if TYPE_CHECKING:
 
 
 VERDICTS = "verdicts.jsonl"
+
+
+class _Entry(msgspec.Struct):
+    key: str
+    verdict: Verdict
 
 
 class FileCache:
@@ -27,8 +35,8 @@ class FileCache:
     """
 
     def __init__(self, path: Path, known: dict[str, Verdict] | None = None) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._path = path
+        with writing(path):
+            self._path = path
         self._known = (known or {}) | _spooled(path)
 
     def get(self, key: str) -> Verdict | None:
@@ -37,16 +45,29 @@ class FileCache:
 
     def put(self, key: str, verdict: Verdict) -> None:
         """Append a verdict and sync it: when this returns, it survives a crash."""
-        line = msgspec.json.encode({"key": key, "verdict": verdict}) + b"\n"
-        with self._path.open("ab") as stream:
-            stream.write(line)
-            stream.flush()
-            os.fsync(stream.fileno())
+        line = msgspec.json.encode(_Entry(key, verdict)) + b"\n"
+        with writing(self._path):
+            _append(self._path, line)
         self._known[key] = verdict
 
     def clear(self) -> None:
         """Remove the file: its verdicts are kept elsewhere now."""
         self._path.unlink(missing_ok=True)
+
+
+def _append(path: Path, line: bytes) -> None:
+    """Add a whole line or nothing: half of one would spoil the next."""
+    with path.open("ab", buffering=0) as stream:
+        whole = stream.tell()
+        written = False
+        try:
+            written = stream.write(line) == len(line)
+            os.fsync(stream.fileno())
+        finally:
+            if not written:
+                stream.truncate(whole)
+    if not written:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def open_spool(folder: Path, store: Path, judge: str) -> FileCache:
@@ -64,9 +85,15 @@ def _spooled(path: Path) -> dict[str, Verdict]:
     if not path.exists():
         return known
     whole, _, torn = path.read_bytes().rpartition(b"\n")
-    for line in whole.split(b"\n") if whole else []:
-        entry = json.loads(line)
-        known[entry["key"]] = msgspec.convert(entry["verdict"], Verdict)
+    for number, line in enumerate(whole.split(b"\n") if whole else [], start=1):
+        try:
+            entry = msgspec.json.decode(line, type=_Entry)
+        except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+            fix = "remove the line: its verdict is asked for again"
+            raise UserError(
+                f"a kept verdict is damaged: {fault}", where=f"{path}:{number}", fix=fix
+            ) from fault
+        known[entry.key] = entry.verdict
     if torn:
         with path.open("r+b") as stream:  # the last append was cut by a crash: what follows must start a line
             stream.truncate(path.stat().st_size - len(torn))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import duckdb
 
 from curation.errors import UserError
-from curation.files import sync
+from curation.files import sync, writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -58,8 +58,8 @@ def transaction(path: Path, *, patience: float = PATIENCE) -> Iterator[duckdb.Du
         UserError: Another process holds the file all that time, the file is damaged, it comes
             from a newer regrind, or the disk is full.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    connection = _open(path, patience)
+    with writing(path):
+        connection = _open(path, patience)
     try:
         with _explained(path):
             _migrate(connection, path)
@@ -201,6 +201,9 @@ def query(path: Path, sql: str, params: Sequence[Any] | Mapping[str, Any] = ()) 
         with duckdb.connect(str(path), read_only=True, config=READER) as connection:
             relation = connection.sql(sql, params=params or None)
             return pl_frame(relation)
+    except duckdb.IOException as fault:
+        fix = f"remove this file: every cycle, and `regrind curate run`, writes it anew; {_BACKUP}"
+        raise UserError(f"the store cannot be read: {fault}", where=str(path), fix=fix) from fault
     except duckdb.Error as fault:
         fix = 'the tables and views are described in docs/sql.md; `regrind sql "show tables"` lists them'
         raise UserError(str(fault).strip(), where="sql", fix=fix) from fault

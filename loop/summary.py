@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 ALPHA = 0.05
 
 COMPARABLE = (
-    "SELECT * FROM evaluations WHERE model = $model AND (heldout, heldout_version, judge) IN"
-    " (SELECT (heldout, heldout_version, judge) FROM evaluations WHERE model = $model"
+    "SELECT * FROM evaluations WHERE model = $model AND (heldout, heldout_version, judge, setup) IN"
+    " (SELECT (heldout, heldout_version, judge, setup) FROM evaluations WHERE model = $model"
     "  QUALIFY dense_rank() OVER (PARTITION BY heldout ORDER BY version DESC) = 1)"
 )
-"""Scores by the content and the judge that the newest version was scored by: others do not compare."""
+"""Scores of the content, by the judge and in the setup that the newest version has: others do not compare."""
 
 
 def summarise(workspace: Workspace) -> dict[str, Any]:
@@ -67,9 +67,9 @@ def score_rows(evaluations: pl.DataFrame) -> list[dict[str, Any]]:
         evaluations: Rows of the table `evaluations`, of one model.
     """
     found = []
-    keys = ["heldout", "heldout_version", "judge", "version"]
+    keys = ["heldout", "heldout_version", "judge", "setup", "version"]
     ordered = evaluations.sort(*keys, "item")
-    for (heldout, _, _, version), group in ordered.group_by(keys, maintain_order=True):
+    for (heldout, _, _, _, version), group in ordered.group_by(keys, maintain_order=True):
         entry: dict[str, Any] = {"heldout": heldout, "version": version, "items": group.height}
         entry["scored"] = group["score"].count()
         entry["score"] = _interval(group["score"].drop_nulls())

@@ -12,11 +12,12 @@ if TYPE_CHECKING:
 
 
 class Judged(NamedTuple):
-    """A trace with its verdict, and its tags."""
+    """A trace with its verdict, its tags, and why its answer ended (`stop`, `length`)."""
 
     item: Item
     verdict: Verdict
     tags: list[str]
+    finish_reason: str | None = None
 
 
 def items(connection: duckdb.DuckDBPyConnection, cycle: int) -> list[Item]:
@@ -30,8 +31,8 @@ def items(connection: duckdb.DuckDBPyConnection, cycle: int) -> list[Item]:
 def judged(connection: duckdb.DuckDBPyConnection, cycle: int, judge: str) -> list[Judged]:
     """The traces of a cycle that a judge gave a verdict on, by id."""
     rows = connection.execute(
-        "SELECT t.id, t.messages, t.output, t.reference, t.tags, v.state, v.score, v.feedback"
-        " FROM traces t JOIN verdicts v ON v.trace = t.id AND v.repeat = 0"
+        "SELECT t.id, t.messages, t.output, t.reference, t.tags, v.state, v.score, v.feedback,"
+        " t.finish_reason FROM traces t JOIN verdicts v ON v.trace = t.id AND v.repeat = 0"
         " WHERE t.cycle = ? AND v.judge = ? ORDER BY t.id",
         [cycle, judge],
     ).fetchall()
@@ -40,8 +41,9 @@ def judged(connection: duckdb.DuckDBPyConnection, cycle: int, judge: str) -> lis
             Item(id=i, messages=plain_turns(m), output=o, reference=r),
             Verdict(item_id=i, judge_id=judge, repeat=0, state=state, score=score, feedback=feedback),
             tags or [],
+            finish_reason,
         )
-        for i, m, o, r, tags, state, score, feedback in rows
+        for i, m, o, r, tags, state, score, feedback, finish_reason in rows
     ]
 
 

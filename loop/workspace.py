@@ -55,6 +55,11 @@ class Workspace:
         return self.hidden / "spool"
 
     @property
+    def lock(self) -> Path:
+        """Held by whoever writes here."""
+        return self.hidden / "lock"
+
+    @property
     def jobs(self) -> Path:
         """Training jobs: what goes in and what comes out."""
         return self.hidden / "jobs"

@@ -30,7 +30,9 @@ def find_model(name: str, cache: Path) -> Path:
     Raises:
         UserError: the directory lacks a file, or no model of that name is on this machine.
     """
-    directory = Path(name).expanduser()
+    directory = Path(name)
+    with contextlib.suppress(RuntimeError):  # there is no such user's home
+        directory = directory.expanduser()
     if directory.is_dir():
         _check_directory(directory)
         return directory

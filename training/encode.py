@@ -72,9 +72,23 @@ def stop_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
 def _render(tokenizer: PreTrainedTokenizerBase, messages: Messages, *, open_turn: bool = False) -> str:
     if tokenizer.chat_template:
         chat = [dict(message) for message in messages]
-        return str(tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=open_turn))
+        return _templated(tokenizer, chat, open_turn)
     turns = [f"{message['role'].capitalize()}: {message['content']}" for message in messages]
     return "\n".join([*turns, "Assistant:"] if open_turn else turns)
+
+
+def _templated(tokenizer: PreTrainedTokenizerBase, chat: list[dict[str, str]], open_turn: bool) -> str:
+    from jinja2 import TemplateError
+
+    try:
+        return str(tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=open_turn))
+    except TemplateError as error:
+        roles = ", ".join(message["role"] for message in chat)
+        raise UserError(
+            f"the model's chat template refuses this conversation ({roles}): {error}",
+            where="messages",
+            fix="bring the turns into the order that the model was made for, or use another base model",
+        ) from error
 
 
 def _tokenise(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:

@@ -7,6 +7,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from curation.errors import UserError
+from curation.files import writing
 from training.encode import Encoded, encode
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def read_json(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError("the file is missing", where=str(path), fix=_AGAIN) from error
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"not JSON: {error}", where=str(path), fix=_AGAIN) from error
     if not isinstance(content, dict):
         raise UserError("not a JSON object", where=str(path), fix=_AGAIN)
@@ -90,8 +91,9 @@ def read_json(path: Path) -> dict[str, Any]:
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write a JSON object whole or not at all."""
     building = path.with_name(f".{path.name}.tmp")
-    building.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    building.replace(path)
+    with writing(path):  # not synced: this is written after every step, and a crash begins the job anew
+        building.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        building.replace(path)
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:

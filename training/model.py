@@ -12,6 +12,7 @@ from curation.errors import UserError
 from training.embedded import quiet
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from peft import PeftModel
@@ -57,7 +58,7 @@ def load_base(base: Path, dtype: torch.dtype) -> LoadedModel:
     """Load the model of one directory, its weights in `dtype`, in evaluation mode.
 
     Raises:
-        UserError: the weights are not in safetensors files.
+        UserError: the weights are not in safetensors files, or a file is damaged.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -68,12 +69,27 @@ def load_base(base: Path, dtype: torch.dtype) -> LoadedModel:
             where=str(base),
             fix="save it again with save_pretrained, which writes safetensors",
         )
-    # SDPA takes the 4-D masks that packing needs; flash attention kernels do not.
-    model = AutoModelForCausalLM.from_pretrained(
-        base, dtype=dtype, use_safetensors=True, local_files_only=True, attn_implementation="sdpa"
-    )
-    tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
+    with _readable(base):
+        # SDPA takes the 4-D masks that packing needs; flash attention kernels do not.
+        model = AutoModelForCausalLM.from_pretrained(
+            base, dtype=dtype, use_safetensors=True, local_files_only=True, attn_implementation="sdpa"
+        )
+        tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
     return LoadedModel(model.to(device()).eval(), tokenizer, base)
+
+
+@contextlib.contextmanager
+def _readable(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except (
+        Exception
+    ) as error:  # configuration, weights and tokenizer are read by libraries with faults of their own
+        raise UserError(
+            f"the model cannot be read: {type(error).__name__}: {error}",
+            where=str(directory),
+            fix="write the directory again with save_pretrained, or fetch it again",
+        ) from error
 
 
 def device() -> torch.device:
@@ -130,4 +146,5 @@ def as_loaded(loaded: LoadedModel, precision: str) -> contextlib.AbstractContext
 def _with_adapter(model: PreTrainedModel, adapter: Path) -> PeftModel:
     from peft import PeftModel
 
-    return PeftModel.from_pretrained(model, str(adapter)).eval()
+    with _readable(adapter):
+        return PeftModel.from_pretrained(model, str(adapter)).eval()

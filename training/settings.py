@@ -61,6 +61,7 @@ class TrainSettings:
         for field in fields(self):
             _check_kind(field.name, str(field.type), getattr(self, field.name))
         _check_ranges(self)
+        _check_limits(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TrainSettings:
@@ -89,6 +90,23 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "int | None": (int, type(None)),
 }
 _CHOICES = {"Method": get_args(Method), "Precision": get_args(Precision), "Scheduler": get_args(Scheduler)}
+
+
+_LIMITS = {
+    "epochs": 10_000,
+    "batch_size": 100_000,
+    "gradient_accumulation_steps": 100_000,
+    "learning_rate": 10,
+    "warmup_steps": 10**9,
+    "weight_decay": 10,
+    "max_grad_norm": 10**9,
+    "lora_rank": 10_000,
+    "lora_alpha": 10**6,
+    "last_layers": 10_000,
+    "max_length": 10**8,
+    "seed": 2**32 - 1,
+    "threads": 1024,
+}
 
 
 def _check_kind(name: str, annotation: str, value: object) -> None:
@@ -121,6 +139,13 @@ def _check_ranges(settings: TrainSettings) -> None:
     _require(0 <= settings.lora_dropout < 1, settings, "lora_dropout", "from 0 to below 1")
     _require((settings.last_layers or 0) >= 0, settings, "last_layers", "0 (all layers) or more")
     _require(bool(settings.base_model.strip()), settings, "base_model", "a model's name or directory")
+
+
+def _check_limits(settings: TrainSettings) -> None:
+    """Refuse what can only be a slip: torch would fail on it with an error about itself."""
+    for name, limit in _LIMITS.items():
+        value = getattr(settings, name)
+        _require(value is None or value <= limit, settings, name, f"at most {limit}")
 
 
 def _require(holds: bool, settings: TrainSettings, name: str, allowed: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from decimal import Decimal
 from pathlib import Path
@@ -75,6 +76,29 @@ def _cell(value: object) -> str:
 
 def _numeric(text: str) -> bool:
     return text.replace(".", "", 1).lstrip("+-").isdigit()
+
+
+def sh(path: Path) -> str:
+    """A path as a shell must be told it."""
+    return shlex.quote(str(path))
+
+
+def demand_distinct(*paths: Path | None) -> None:
+    """Refuse two names of one file: what is written would overwrite what is read.
+
+    Raises:
+        UserError: Two of the paths are one file.
+    """
+    from curation.errors import UserError
+
+    seen: set[Path] = set()
+    for path in paths:
+        if path is None:
+            continue
+        if path.resolve() in seen:
+            fix = "give every input and output a name of its own"
+            raise UserError("this file would be read and written, or written twice", where=str(path), fix=fix)
+        seen.add(path.resolve())
 
 
 def next_command(*commands: str) -> None:

@@ -11,10 +11,12 @@ from loop.cli.common import (
     EXIT_HELD,
     AsJson,
     WorkspaceDir,
+    demand_distinct,
     next_command,
     open_workspace,
     out,
     out_json,
+    sh,
     table,
     told,
 )
@@ -47,6 +49,7 @@ def validate(
     from curation.intake import read_jsonl
     from curation.validate import validate as find
 
+    demand_distinct(*dict.fromkeys(files), rejects)
     intakes = [read_jsonl(path, source=str(path)) for path in files]
     bad = pl.concat([i.rejects for i in intakes])
     findings = pl.concat([find(i.rows, answers=not prompts) for i in intakes])
@@ -71,7 +74,7 @@ def validate(
         out(
             f"{report['rows']} rows, {bad.height} lines rejected, {findings.height} findings, {errors} errors"
         )
-    next_command(f"regrind curate dedup {files[0]} -o deduplicated.jsonl --drops drops.jsonl")
+    next_command(f"regrind curate dedup {sh(files[0])} -o deduplicated.jsonl --drops drops.jsonl")
     if errors:
         raise typer.Exit(EXIT_HELD)
 
@@ -160,15 +163,17 @@ def run_recipe(workspace: WorkspaceDir = Path(), as_json: AsJson = False) -> Non
     """
     import msgspec
 
+    from loop.lock import only_one
     from loop.snapshots import record
     from loop.steps.curate import curate
     from loop.store import publish, transaction
 
     space = open_workspace(workspace)
-    manifest, rejected = curate(space, told())
-    with transaction(space.store) as connection:
-        record(connection, space.snapshots / manifest.id, manifest, 0)
-    publish(space.store, space.view)
+    with only_one(space.lock):
+        manifest, rejected = curate(space, told())
+        with transaction(space.store) as connection:
+            record(connection, space.snapshots / manifest.id, manifest, 0)
+        publish(space.store, space.view)
     if as_json:
         out_json(msgspec.to_builtins(manifest) | {"rejected": rejected})
     else:
@@ -177,7 +182,9 @@ def run_recipe(workspace: WorkspaceDir = Path(), as_json: AsJson = False) -> Non
             ["step", "in", "out", "dropped"],
             [(t.step, t.rows_in, t.rows_out, _why(t.dropped)) for t in manifest.steps],
         )
-    next_command(f"regrind snapshot show -w {workspace} {manifest.id}", f"regrind train run -w {workspace}")
+    next_command(
+        f"regrind snapshot show -w {sh(workspace)} {manifest.id}", f"regrind train run -w {sh(workspace)}"
+    )
 
 
 def _run(file: Path, output: Path, step: Step, drops: Path | None, *, as_json: bool) -> Curated:
@@ -190,6 +197,7 @@ def _run(file: Path, output: Path, step: Step, drops: Path | None, *, as_json: b
     from curation.intake import read_jsonl
     from curation.steps import begin, run_step
 
+    demand_distinct(file, output, drops)
     rows, bad = read_jsonl(file, source=str(file))
     if bad.height:
         first = f"{file}:{bad['line'][0]}"
@@ -207,7 +215,7 @@ def _run(file: Path, output: Path, step: Step, drops: Path | None, *, as_json: b
         out(f"{tally.rows_in} rows in, {tally.rows_out} out: {_why(tally.dropped)}")
         for note, value in tally.notes.items():
             out(f"{note}: {value}")
-    next_command(f"regrind curate validate {output}")
+    next_command(f"regrind curate validate {sh(output)}")
     return state
 
 

@@ -15,6 +15,7 @@ from loop.cli.common import (
     open_workspace,
     out,
     out_json,
+    sh,
     table,
     told,
 )
@@ -49,8 +50,10 @@ def run(
         render(summary, out, table)
     else:
         out(f"nothing has changed since cycle {ran.cycle.id}: nothing done (--again runs one all the same)")
-    held = ran.steps and summary["decisions"][-1]["decision"] == "held"
-    next_command(f"regrind cycle status -w {workspace}", f"regrind cycle run -w {workspace}")
+    held = ran.steps and any(
+        d["cycle"] == ran.cycle.id and d["decision"] == "held" for d in summary["decisions"]
+    )
+    next_command(f"regrind cycle status -w {sh(workspace)}", f"regrind cycle run -w {sh(workspace)}")
     if held:
         raise typer.Exit(EXIT_HELD)
 
@@ -72,4 +75,4 @@ def status(workspace: WorkspaceDir = Path(), as_json: AsJson = False) -> None:
         table(cycles.columns, cycles.rows())
         out("")
         table(steps.columns, steps.rows())
-    next_command(f"regrind cycle run -w {workspace}")
+    next_command(f"regrind cycle run -w {sh(workspace)}")

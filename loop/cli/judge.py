@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from loop.cli.common import AsJson, next_command, out, out_json, table, told
+from loop.cli.common import EXIT_HELD, AsJson, demand_distinct, next_command, out, out_json, sh, table, told
 
 app = typer.Typer(help="Judge answers by a rubric.", no_args_is_help=True)
 
@@ -24,7 +24,7 @@ def run(
     dry_run: Annotated[bool, typer.Option(help="Say what it would take, ask nobody.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Give every answer a verdict, or a state that says why there is none.
+    """Give every answer a verdict, or a state that says why there is none; exit 3 when none has a score.
 
     Verdicts are kept beside the output as they arrive; run again, only the missing ones are asked.
 
@@ -38,11 +38,12 @@ def run(
     from loop.judging import make_judge
     from loop.spool import FileCache
 
+    demand_distinct(file, rubric, output)
     items = read_items(file)
     chosen = make_judge(judge, load_rubric(rubric), model)
     if dry_run:
         out_json(estimate(items, chosen)._asdict())
-        next_command(f"regrind judge run {file} --rubric {rubric} -o {output} --judge {judge}")
+        next_command(f"regrind judge run {sh(file)} --rubric {sh(rubric)} -o {sh(output)} --judge {judge}")
         return
     cache = FileCache(output.with_name(f".{output.name}.spool"))
     progress = told()
@@ -58,4 +59,7 @@ def run(
     else:
         table(["state", "verdicts"], sorted(states.items()))
         out(f"mean score of the scored: {mean:.3f}" if mean is not None else "no score")
-    next_command(f"sort {output} by score, and read the lowest")
+    if not scores:
+        next_command(f"read the feedback in {sh(output)}, and run the same command again")
+        raise typer.Exit(EXIT_HELD)
+    next_command(f"sort {sh(output)} by score, and read the lowest")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from loop.cli.common import AsJson, WorkspaceDir, next_command, open_workspace, out, out_json, table, told
+from loop.cli.common import AsJson, WorkspaceDir, next_command, open_workspace, out, out_json, sh, table, told
 
 app = typer.Typer(help="List, try and evaluate versions of the model.", no_args_is_help=True)
 
@@ -28,7 +28,7 @@ def list_models(workspace: WorkspaceDir = Path(), as_json: AsJson = False) -> No
         out_json(found.to_dicts())
     else:
         table(found.columns, found.rows())
-    next_command(f"regrind model generate -w {workspace} VERSION TEXT")
+    next_command(f"regrind model generate -w {sh(workspace)} VERSION TEXT")
 
 
 @app.command()
@@ -69,7 +69,7 @@ def generate(
         out_json({"version": version, "output": given.text, "finish_reason": given.finish_reason})
     else:
         out(given.text)
-    next_command(f"regrind model evaluate -w {workspace} {version}")
+    next_command(f"regrind model evaluate -w {sh(workspace)} {version}")
 
 
 @app.command()
@@ -80,22 +80,24 @@ def evaluate(version: Number, workspace: WorkspaceDir = Path(), as_json: AsJson 
     """
     from loop.evaluation import evaluate as score
     from loop.heldout import read_heldout
+    from loop.lock import only_one
     from loop.lookup import known_version
     from loop.store import insert, publish, transaction
     from loop.summary import score_rows
 
     space = open_workspace(workspace)
     known_version(space, version)
-    sets = list(zip(space.config.heldout, read_heldout(space), strict=True))
     progress = told()
-    rows = score(space, version, sets, progress)
-    progress.end(f"{rows.height} answers scored")
-    with transaction(space.store) as connection:
-        insert(connection, "evaluations", rows, known="replace")
-    publish(space.store, space.view)
+    with only_one(space.lock):
+        sets = list(zip(space.config.heldout, read_heldout(space), strict=True))
+        rows = score(space, version, sets, progress)
+        progress.end(f"{rows.height} answers scored")
+        with transaction(space.store) as connection:
+            insert(connection, "evaluations", rows, known="replace")
+        publish(space.store, space.view)
     scores = score_rows(rows)
     if as_json:
         out_json(scores)
     else:
         table(list(scores[0]), [list(entry.values()) for entry in scores])
-    next_command(f'regrind sql -w {workspace} "select * from score_by_model"')
+    next_command(f'regrind sql -w {sh(workspace)} "select * from score_by_model"')

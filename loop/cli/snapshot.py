@@ -15,6 +15,7 @@ from loop.cli.common import (
     open_workspace,
     out,
     out_json,
+    sh,
     table,
 )
 
@@ -40,7 +41,7 @@ def list_snapshots(workspace: WorkspaceDir = Path(), as_json: AsJson = False) ->
         out_json(found.to_dicts())
     else:
         table(found.columns, found.rows())
-    next_command(f"regrind snapshot show -w {workspace} ID")
+    next_command(f"regrind snapshot show -w {sh(workspace)} ID")
 
 
 @app.command()
@@ -59,7 +60,7 @@ def show(identity: Identity, workspace: WorkspaceDir = Path(), as_json: AsJson =
         out_json(msgspec.to_builtins(read_manifest(folder)))
     else:
         out((folder / "README.md").read_text(encoding="utf8"))
-    next_command(f"regrind snapshot verify -w {workspace} {folder.name}")
+    next_command(f"regrind snapshot verify -w {sh(workspace)} {folder.name}")
 
 
 @app.command()
@@ -96,7 +97,7 @@ def diff(
         ],
     )
     if added.height:
-        next_command(f"regrind explain -w {workspace} {added['id'][0]}")
+        next_command(f"regrind explain -w {sh(workspace)} {added['id'][0]}")
 
 
 @app.command()
@@ -114,6 +115,6 @@ def verify(identity: Identity, workspace: WorkspaceDir = Path(), as_json: AsJson
         out_json({"snapshot": folder.name, "faults": faults})
     else:
         out("\n".join(faults) or f"snapshot {folder.name} is as it was written")
-    next_command(f"regrind snapshot list -w {workspace}")
+    next_command(f"regrind snapshot list -w {sh(workspace)}")
     if faults:
         raise typer.Exit(EXIT_HELD)

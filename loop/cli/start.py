@@ -15,6 +15,7 @@ from loop.cli.common import (
     open_workspace,
     out,
     out_json,
+    sh,
     table,
     told,
 )
@@ -50,9 +51,9 @@ def demo(
     row = summary["example_row"]
     snapshots = " ".join(entry["id"] for entry in summary["snapshots"])
     next_command(
-        f'regrind sql -w {folder} "select * from score_by_model"',
-        f"regrind explain -w {folder} {row}",
-        f"regrind snapshot diff -w {folder} {snapshots}",
+        f'regrind sql -w {sh(folder)} "select * from score_by_model"',
+        f"regrind explain -w {sh(folder)} {row}",
+        f"regrind snapshot diff -w {sh(folder)} {snapshots}",
     )
 
 
@@ -66,7 +67,8 @@ def init(folder: Annotated[Path, typer.Argument(help="Folder to make.")]) -> Non
     for path in scaffold(folder):
         out(str(path))
     next_command(
-        f"put seed.jsonl, heldout.jsonl and pool.jsonl into {folder / 'data'}", f"regrind check -w {folder}"
+        f"put seed.jsonl, heldout.jsonl and pool.jsonl into {sh(folder / 'data')}",
+        f"regrind check -w {sh(folder)}",
     )
 
 
@@ -90,7 +92,7 @@ def check(workspace: WorkspaceDir = Path(), as_json: AsJson = False) -> None:
     if report["errors"]:
         next_command("correct the lines above; `regrind curate validate FILE` shows every finding")
         raise typer.Exit(EXIT_HELD)
-    next_command(f"regrind cycle run -w {workspace}")
+    next_command(f"regrind cycle run -w {sh(workspace)}")
 
 
 def doctor(as_json: AsJson = False) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from loop.cli.common import AsJson, WorkspaceDir, next_command, open_workspace, out, out_json, table
+from loop.cli.common import AsJson, WorkspaceDir, next_command, open_workspace, out, out_json, sh, table
 
 
 def add_to(app: typer.Typer) -> None:
@@ -32,7 +32,7 @@ def sql(
         out_json(found.to_dicts())
     else:
         table(found.columns, found.rows())
-    next_command(f"regrind explain -w {workspace} ROW_OR_TRACE_ID")
+    next_command(f"regrind explain -w {sh(workspace)} ROW_OR_TRACE_ID")
 
 
 def explain(
@@ -53,4 +53,4 @@ def explain(
     else:
         for line in story(found):
             out(line)
-    next_command(f'regrind sql -w {workspace} "select * from row_history limit 5"')
+    next_command(f'regrind sql -w {sh(workspace)} "select * from row_history limit 5"')

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from loop.cli.common import AsJson, WorkspaceDir, next_command, open_workspace, out, out_json, told
+from loop.cli.common import AsJson, WorkspaceDir, next_command, open_workspace, out, out_json, sh, told
 
 app = typer.Typer(help="Fine-tune on a snapshot.", no_args_is_help=True)
 
@@ -27,6 +27,7 @@ def run(
 
     Example: regrind train run -w my-loop
     """
+    from loop.lock import only_one
     from loop.lookup import latest_snapshot, snapshot_folder
     from loop.steps.train import prepare_job, train_version
     from loop.store import publish, transaction
@@ -39,17 +40,18 @@ def run(
             "copy that folder to the machine with the GPU, run it there, copy it back, run this again"
         )
         return
-    outcome = train_version(space, chosen, told())
-    with transaction(space.store) as connection:
-        if outcome.commit:
-            outcome.commit(connection)
-    publish(space.store, space.view)
+    with only_one(space.lock):
+        outcome = train_version(space, chosen, told())
+        with transaction(space.store) as connection:
+            if outcome.commit:
+                outcome.commit(connection)
+        publish(space.store, space.view)
     if as_json:
         out_json(outcome.outputs)
     else:
         out(outcome.summary)
     version = outcome.outputs["version"]
     next_command(
-        f"regrind model evaluate -w {workspace} {version}",
-        f"regrind model generate -w {workspace} {version} TEXT",
+        f"regrind model evaluate -w {sh(workspace)} {version}",
+        f"regrind model generate -w {sh(workspace)} {version} TEXT",
     )

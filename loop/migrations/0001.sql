@@ -14,7 +14,7 @@ CREATE TABLE drops (
     partner_id VARCHAR, partner_source VARCHAR, partner_line BIGINT, similarity DOUBLE, detail VARCHAR
 );
 CREATE TABLE models (
-    name VARCHAR NOT NULL, version INTEGER NOT NULL, base VARCHAR NOT NULL, snapshot VARCHAR,
+    name VARCHAR NOT NULL, version INTEGER NOT NULL, base VARCHAR NOT NULL, base_id VARCHAR NOT NULL, snapshot VARCHAR,
     status VARCHAR NOT NULL CHECK (status IN ('staging', 'production', 'archived', 'rejected')),
     path VARCHAR, settings JSON NOT NULL, metrics JSON NOT NULL, created TIMESTAMP NOT NULL,
     PRIMARY KEY (name, version)
@@ -47,20 +47,20 @@ CREATE TABLE heldout_sets (
 );
 CREATE TABLE evaluations (
     model VARCHAR NOT NULL, version INTEGER NOT NULL, heldout VARCHAR NOT NULL, heldout_version VARCHAR NOT NULL,
-    item VARCHAR NOT NULL, judge VARCHAR NOT NULL, tags VARCHAR[], output VARCHAR NOT NULL,
+    item VARCHAR NOT NULL, judge VARCHAR NOT NULL, setup VARCHAR NOT NULL, tags VARCHAR[], output VARCHAR NOT NULL,
     reference VARCHAR NOT NULL, state VARCHAR NOT NULL, score DOUBLE, criteria JSON NOT NULL, exact BOOLEAN NOT NULL,
-    PRIMARY KEY (model, version, heldout, heldout_version, judge, item),
+    PRIMARY KEY (model, version, heldout, heldout_version, judge, setup, item),
     CHECK ((state = 'scored') = (score IS NOT NULL))
 );
 CREATE TABLE promotions (
     id INTEGER PRIMARY KEY, cycle INTEGER NOT NULL, model VARCHAR NOT NULL, candidate INTEGER NOT NULL,
     incumbent INTEGER NOT NULL, heldout_version VARCHAR NOT NULL, items INTEGER NOT NULL,
-    difference DOUBLE NOT NULL, low DOUBLE NOT NULL, high DOUBLE NOT NULL, alpha DOUBLE NOT NULL,
+    difference DOUBLE NOT NULL, low DOUBLE NOT NULL, high DOUBLE NOT NULL, p_value DOUBLE NOT NULL, alpha DOUBLE NOT NULL,
     decision VARCHAR NOT NULL CHECK (decision IN ('promoted', 'held')), reason VARCHAR NOT NULL,
     slices JSON NOT NULL, regressions JSON NOT NULL, time TIMESTAMP NOT NULL
 );
 CREATE TABLE cycles (
-    id INTEGER PRIMARY KEY, kind VARCHAR NOT NULL, key VARCHAR NOT NULL,
+    id INTEGER PRIMARY KEY, model VARCHAR NOT NULL, kind VARCHAR NOT NULL, key VARCHAR NOT NULL,
     state VARCHAR NOT NULL CHECK (state IN ('running', 'finished', 'abandoned')),
     started TIMESTAMP NOT NULL, finished TIMESTAMP
 );
@@ -74,9 +74,9 @@ CREATE VIEW low_scores AS
     SELECT t.id AS trace, t.cycle, t.model, t.version, v.score, v.judge, v.feedback, t.output, t.reference
     FROM traces t JOIN verdicts v ON v.trace = t.id WHERE v.state = 'scored' ORDER BY v.score, t.id;
 CREATE VIEW score_by_model AS
-    SELECT model, version, heldout, heldout_version, judge, count(*) AS items, count(score) AS scored, avg(score) AS mean_score,
+    SELECT model, version, heldout, heldout_version, judge, setup, count(*) AS items, count(score) AS scored, avg(score) AS mean_score,
            avg(exact::DOUBLE) AS exact_match
-    FROM evaluations GROUP BY ALL ORDER BY model, version, heldout, heldout_version, judge;
+    FROM evaluations GROUP BY ALL ORDER BY model, version, heldout, heldout_version, judge, setup;
 CREATE VIEW score_by_cycle AS
     SELECT t.cycle, t.version, v.judge, count(*) AS traces, count(v.score) AS scored, avg(v.score) AS mean_score
     FROM traces t JOIN verdicts v ON v.trace = t.id GROUP BY ALL ORDER BY t.cycle;

@@ -9,7 +9,7 @@ import polars as pl
 
 from loop.heldout import demand_target, read_heldout
 from loop.ledger import Outcome
-from loop.models import base_folder, settings
+from loop.models import base_id, settings
 from loop.store import insert, utc_now
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ def run(context: Context) -> Outcome:
     workspace = context.workspace
     config = workspace.config
     demand_target(config)
-    base_folder(workspace)
     frozen = read_heldout(workspace)
     sets = pl.DataFrame(
         [
@@ -40,13 +39,13 @@ def run(context: Context) -> Outcome:
             for held, frozen_set in zip(config.heldout, frozen, strict=True)
         ]
     )
-    name = settings(workspace).base_model
+    name, identity = settings(workspace).base_model, base_id(workspace)
 
     def commit(connection: duckdb.DuckDBPyConnection) -> None:
         insert(connection, "heldout_sets", sets)
         connection.execute(
-            "INSERT OR IGNORE INTO models VALUES (?, 0, ?, NULL, 'production', NULL, ?, '{}', ?)",
-            [config.model, name, json.dumps(config.train), utc_now()],
+            "INSERT OR IGNORE INTO models VALUES (?, 0, ?, ?, NULL, 'production', NULL, ?, '{}', ?)",
+            [config.model, name, identity, json.dumps(config.train), utc_now()],
         )
 
     items = ", ".join(f"{row['name']} ({row['items']} items)" for row in sets.iter_rows(named=True))

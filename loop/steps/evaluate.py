@@ -10,6 +10,7 @@ from loop.evaluation import EVALUATIONS, evaluate, is_evaluated
 from loop.heldout import read_heldout
 from loop.judging import reference_judge
 from loop.ledger import Outcome
+from loop.models import setup
 from loop.registry import production
 from loop.store import insert, transaction
 
@@ -25,6 +26,7 @@ def run(context: Context) -> Outcome:
     config = workspace.config
     pairs = list(zip(config.heldout, read_heldout(workspace), strict=True))
     judges = {held.name: reference_judge(workspace.path(held.rubric)).id for held, _ in pairs}
+    how = setup(workspace)
     with transaction(workspace.store) as connection:
         current = production(connection, config.model).version
         versions = sorted({0, current, context.done["train"]["version"]})
@@ -32,7 +34,7 @@ def run(context: Context) -> Outcome:
             version: [
                 (held, frozen)
                 for held, frozen in pairs
-                if not is_evaluated(connection, config.model, version, frozen, judges[held.name])
+                if not is_evaluated(connection, config.model, version, frozen, judges[held.name], how)
             ]
             for version in versions
         }
@@ -44,4 +46,4 @@ def run(context: Context) -> Outcome:
 
     means = rows.group_by("version", "heldout").agg(pl.col("score").mean()).sort("version", "heldout").rows()
     told = "; ".join(f"v{v} {name} {mean or 0.0:.3f}" for v, name, mean in means) or "nothing new"
-    return Outcome({"versions": versions, "judges": judges}, f"mean scores: {told}", commit)
+    return Outcome({"versions": versions, "judges": judges, "setup": how}, f"mean scores: {told}", commit)

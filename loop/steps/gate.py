@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from curation.errors import UserError
 from loop.evaluation import HeldoutScores, stored_scores
-from loop.gate import Decision, Interval, decide, interval
+from loop.gate import Decision, Interval, decide, interval, sign_flip
 from loop.heldout import read_heldout
 from loop.ledger import Outcome
 from loop.registry import production, set_production
@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     import duckdb
 
     from loop.cycle import Context
+    from loop.workspace import Workspace
 
 SLICE = 5
-
-
 BASE = 0
 
 
@@ -32,12 +31,14 @@ def run(context: Context) -> Outcome:
     with transaction(workspace.store) as connection:
         incumbent = production(connection, name).version
         targets, regressions, versions = _scores(context, connection, candidate, incumbent)
-        spent = decisions_made(connection, name, versions)
+        spent = decisions_made(connection, name, [item for new, _ in targets for item in new.items])
     differences, slices = pair(targets)
     alpha = config.gate.alpha / config.gate.rounds
-    difference = interval(differences, alpha)
+    difference, p_value = interval(differences, alpha), sign_flip(differences)
     decision = decide(
         difference,
+        p_value,
+        alpha=alpha,
         min_effect=config.gate.min_effect,
         regressions=regressions,
         keep=config.gate.regression,
@@ -47,9 +48,9 @@ def run(context: Context) -> Outcome:
     def commit(connection: duckdb.DuckDBPyConnection) -> None:
         row = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM promotions").fetchone()
         values = [row[0] if row else 1, context.cycle, name, candidate, incumbent, versions, len(differences)]
-        values += [*difference, alpha, "promoted" if decision.promoted else "held", decision.reason]
+        values += [*difference, p_value, alpha, "promoted" if decision.promoted else "held", decision.reason]
         values += [json.dumps(slices), json.dumps(regressions), utc_now()]
-        connection.execute("INSERT INTO promotions VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", values)
+        connection.execute("INSERT INTO promotions VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", values)
         if decision.promoted:
             set_production(connection, name, candidate)
         else:
@@ -61,10 +62,34 @@ def run(context: Context) -> Outcome:
     )
 
 
-def decisions_made(connection: duckdb.DuckDBPyConnection, name: str, versions: str) -> int:
-    """How often the gate has decided on these held-out sets: each time spends a part of alpha."""
-    sql = "SELECT count(*) FROM promotions WHERE model = ? AND heldout_version = ?"
-    row = connection.execute(sql, [name, versions]).fetchone()
+def demand_budget(workspace: Workspace) -> None:
+    """Refuse to begin what the gate could not end: training costs, and a spent budget promotes nothing.
+
+    Raises:
+        UserError: Every decision that the held-out items allow has been made.
+    """
+    config = workspace.config
+    pairs = zip(config.heldout, read_heldout(workspace), strict=True)
+    items = [i for held, frozen in pairs if held.role == "target" for i in frozen.items["id"]]
+    with transaction(workspace.store) as connection:
+        spent = decisions_made(connection, config.model, items)
+    if spent >= config.gate.rounds:
+        problem = f"the error budget is spent: the gate has decided {spent} times on these held-out items"
+        fix = "put fresh items into the target sets in place of all the old ones"
+        raise UserError(problem, where="regrind.toml: gate.rounds", fix=fix)
+
+
+def decisions_made(connection: duckdb.DuckDBPyConnection, name: str, items: list[str]) -> int:
+    """How often the gate has decided on one of these items: each time spends a part of alpha.
+
+    By item, not by version: a set that grew by one is not a new one.
+    """
+    sql = (
+        "SELECT count(*) FROM promotions p WHERE p.model = $name AND EXISTS (FROM evaluations e"
+        " WHERE e.model = p.model AND e.version = p.candidate"
+        " AND contains(p.heldout_version, e.heldout_version) AND list_contains($items, e.item))"
+    )
+    row = connection.execute(sql, {"name": name, "items": items}).fetchone()
     return int(row[0]) if row else 0
 
 
@@ -77,13 +102,14 @@ def _scores(
     promotion would let a capability go by a twentieth a round.
     """
     workspace, judges = context.workspace, context.done["evaluate"]["judges"]
+    setup = context.done["evaluate"]["setup"]
     targets: list[tuple[HeldoutScores, HeldoutScores]] = []
     regressions: dict[str, tuple[float, float]] = {}
     versions: list[str] = []
     for held, frozen in zip(workspace.config.heldout, read_heldout(workspace), strict=True):
         rival = incumbent if held.role == "target" else BASE
         new, old = (
-            stored_scores(connection, workspace.config.model, v, frozen, judges[held.name])
+            stored_scores(connection, workspace.config.model, v, frozen, judges[held.name], setup)
             for v in (candidate, rival)
         )
         if held.role == "target":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from curation.errors import UserError
 from judge.run import judge_items
 from judge.verdict import Item, Verdict, content_key, frame
 from loop.judging import configured_judge
@@ -33,6 +34,7 @@ def run(context: Context) -> Outcome:
     verdicts = judge_items(
         asked, judge, spool, progress=lambda done, total: context.progress.step(done, total, "verdicts")
     )
+    demand_answers(verdicts)
     rows = verdict_rows(asked, verdicts)
 
     def commit(connection: duckdb.DuckDBPyConnection) -> None:
@@ -44,6 +46,19 @@ def run(context: Context) -> Outcome:
     told = f"mean score {mean:.3f}" if mean is not None else "no score"
     summary = f"{judge.id}: {told}; " + ", ".join(f"{count} {state}" for state, count in states.items())
     return Outcome({"judge": judge.id, "states": states, "mean_score": mean}, summary, commit)
+
+
+def demand_answers(verdicts: Sequence[Verdict]) -> None:
+    """Stop while the judge does not answer; what it said so far is kept in the spool.
+
+    Raises:
+        UserError: More than half of the verdicts failed.
+    """
+    failed = [v for v in verdicts if v.state == "failed"]
+    if len(failed) * 2 > len(verdicts):
+        problem = f"{len(failed)} of {len(verdicts)} verdicts failed; the last said: {failed[-1].feedback}"
+        fix = "run the same command again when the judge answers: only the failed ones are asked again"
+        raise UserError(problem, where=failed[-1].judge_id, fix=fix)
 
 
 def verdict_rows(asked: Sequence[Item], verdicts: Sequence[Verdict]) -> pl.DataFrame:

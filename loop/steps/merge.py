@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import polars as pl
 
-from curation.rows import frame, make_row
-from curation.snapshot import read_manifest, read_rows, write_snapshot
+from curation.rows import canonical, drop_frame, frame, make_row, plain, split_answer
+from curation.snapshot import demand_whole, read_manifest, read_rows, write_snapshot
 from curation.steps import Augment, Dedup, Redact, Validate, advance, begin, dedup, run_steps
 from loop.heldout import read_heldout
 from loop.ledger import Outcome
@@ -28,14 +28,18 @@ if TYPE_CHECKING:
     from loop.workspace import Workspace
 
 
+CORRECTION = "correction"
+
+
 def run(context: Context) -> Outcome:
     """Write the next snapshot; held-out rows are kept out by its writer."""
     workspace = context.workspace
     with transaction(workspace.store) as connection:
         traces = judged(connection, context.cycle, context.done["judge"]["judge"])
-        parent = last_snapshot(connection, context.cycle)
+        parent = last_snapshot(connection, context.cycle, workspace.config.model)
         corrected = accepted(connection, context.cycle)
     new = frame(new_rows(traces, corrected, workspace.config.judge.threshold))
+    demand_whole(workspace.snapshots / parent)
     old = read_rows(workspace.snapshots / parent).drop("split")
     seed, rejects = changed_seed(workspace, parent)
     recipe = {
@@ -60,7 +64,9 @@ def run(context: Context) -> Outcome:
     total = sum(manifest.splits.values())
     offered = new.height + seed.rows.height
     summary = f"snapshot {manifest.id}: {old.height} rows kept, {offered} offered, {total} in all"
-    return Outcome({"snapshot": manifest.id, "parent": parent, "offered": offered}, summary, commit)
+    same = set(old["id"]) == set(read_rows(workspace.snapshots / manifest.id)["id"])
+    outputs = {"snapshot": manifest.id, "parent": parent, "offered": offered, "unchanged": same}
+    return Outcome(outputs, summary, commit)
 
 
 def changed_seed(workspace: Workspace, parent: str) -> tuple[Curated, pl.DataFrame | None]:
@@ -72,13 +78,13 @@ def changed_seed(workspace: Workspace, parent: str) -> tuple[Curated, pl.DataFra
     return run_steps(rows, steps), rejects
 
 
-def last_snapshot(connection: duckdb.DuckDBPyConnection, cycle: int) -> str:
+def last_snapshot(connection: duckdb.DuckDBPyConnection, cycle: int, model: str) -> str:
     """The snapshot of the last finished cycle, whether its model was promoted or not: data only grows."""
     row = connection.execute(
         "SELECT s.outputs->>'snapshot' FROM steps s JOIN cycles c ON c.id = s.cycle"
         " WHERE s.name IN ('curate', 'merge') AND c.state = 'finished' AND c.id < ?"
-        " ORDER BY c.id DESC LIMIT 1",
-        [cycle],
+        " AND c.model = ? ORDER BY c.id DESC LIMIT 1",
+        [cycle, model],
     ).fetchone()
     if row is None:
         raise AssertionError("a feedback cycle begins after a finished cycle")
@@ -102,10 +108,12 @@ def new_rows(
 
     A trace without a score gives none, unless it was corrected: nothing is known about its answer.
     """
-    for item, verdict, tags in traces:
+    for item, verdict, tags, finish_reason in traces:
         if item.id in corrected:
             output, author = corrected[item.id]
-            origin = "correction"
+            origin = CORRECTION
+        elif finish_reason == "length":
+            continue  # cut at max_new_tokens: what it teaches is not to end
         elif verdict.score is not None and verdict.score >= threshold:
             output, author, origin = item.output, "model", "trace"
         else:
@@ -126,7 +134,7 @@ def merge(workspace: Workspace, old: pl.DataFrame, new: pl.DataFrame, seed: Cura
     """
     steps = workspace.config.curate.step
     checked = run_steps(new, [s for s in steps if isinstance(s, Validate | Redact)])
-    threshold = next((s.threshold for s in steps if isinstance(s, Dedup)), Dedup().threshold)
+    how = next((s for s in steps if isinstance(s, Dedup)), Dedup())
     start = msgspec.structs.replace(
         checked,
         drops=pl.concat([seed.drops, checked.drops]),
@@ -134,5 +142,31 @@ def merge(workspace: Workspace, old: pl.DataFrame, new: pl.DataFrame, seed: Cura
         conflicts=seed.conflicts,
         tallies=(*seed.tallies, *checked.tallies),
     )
-    joined = advance(start, "merge", pl.concat([old, seed.rows, checked.rows]))
-    return dedup(joined, threshold=threshold, old=old.height)
+    kept, superseded = corrected_away(old, checked.rows)
+    seeded, wrong = corrected_away(seed.rows, checked.rows)
+    joined = advance(start, "merge", pl.concat([kept, seeded, checked.rows]), pl.concat([superseded, wrong]))
+    return dedup(joined, threshold=how.threshold, conflicts=how.conflicts, old=kept.height)
+
+
+def corrected_away(old: pl.DataFrame, new: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Drop the old rows whose very prompt a new correction answers otherwise: the model would learn both.
+
+    Returns:
+        The old rows that stay, and the others as drops whose partner is the correction.
+    """
+    corrections = {_prompt(row): row for row in new.iter_rows(named=True) if CORRECTION in row["tags"]}
+    pairs = [(row, corrections.get(_prompt(row))) for row in old.iter_rows(named=True)]
+    wrong = [by is not None and by["id"] != row["id"] for row, by in pairs]
+    drops = drop_frame(
+        {name: row[name] for name in ("source", "line")}
+        | {"row_id": row["id"], "step": "merge", "reason": "superseded by a correction"}
+        | {"partner_id": by["id"], "partner_source": by["source"], "partner_line": by["line"]}
+        | {"similarity": 1.0}
+        for (row, by), drop in zip(pairs, wrong, strict=True)
+        if drop and by is not None
+    )
+    return old.filter(~pl.Series(wrong, dtype=pl.Boolean)), drops
+
+
+def _prompt(row: dict[str, Any]) -> str:
+    return canonical(plain(split_answer(row["messages"])[0]))

@@ -7,13 +7,15 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from curation.errors import UserError
-from curation.files import new_folder
+from curation.files import new_folder, write_text
 from curation.rows import plain, short_hash
-from curation.snapshot import read_rows
-from loop.ledger import Outcome
-from loop.models import base_name, cache, settings
+from curation.snapshot import demand_whole, read_manifest, read_rows
+from loop.heldout import read_heldout
+from loop.ledger import ENDS, Outcome
+from loop.models import base_id, base_name, cache, settings
 from loop.registry import versions
 from loop.store import transaction, utc_now
+from training.jobfiles import read_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,9 +29,22 @@ if TYPE_CHECKING:
 
 
 def run(context: Context) -> Outcome:
-    """Train on this cycle's snapshot, from the base."""
-    snapshot = (context.done.get("merge") or context.done["curate"])["snapshot"]
-    return train_version(context.workspace, snapshot, context.progress)
+    """Train on this cycle's snapshot, from the base, unless a version knows its rows already."""
+    made = context.done.get("merge") or context.done["curate"]
+    if made.get("unchanged") and (known := trained_on(context.workspace, made["parent"])) is not None:
+        summary = f"nothing new to learn: v{known} was trained on these rows with these settings"
+        return Outcome({"version": known, "snapshot": made["parent"], ENDS: True}, summary)
+    return train_version(context.workspace, made["snapshot"], context.progress)
+
+
+def trained_on(workspace: Workspace, snapshot: str) -> int | None:
+    """The version that was trained on a snapshot with the settings as they are, if there is one."""
+    with transaction(workspace.store) as connection:
+        row = connection.execute(
+            "SELECT max(version) FROM models WHERE name = ? AND snapshot = ? AND settings = ?",
+            [workspace.config.model, snapshot, json.dumps(settings(workspace).to_dict())],
+        ).fetchone()
+    return row[0] if row else None
 
 
 def train_version(workspace: Workspace, snapshot: str, progress: Progress) -> Outcome:
@@ -52,27 +67,46 @@ def train_version(workspace: Workspace, snapshot: str, progress: Progress) -> Ou
 
     def commit(connection: duckdb.DuckDBPyConnection) -> None:
         how, place = settings(workspace), workspace.model(version).relative_to(workspace.root)
-        values = [name, version, how.base_model, snapshot, str(place)]
+        values = [name, version, how.base_model, base_id(workspace), snapshot, str(place)]
         values += [json.dumps(how.to_dict()), json.dumps(result, sort_keys=True), utc_now()]
-        connection.execute("INSERT INTO models VALUES (?, ?, ?, ?, 'staging', ?, ?, ?, ?)", values)
+        connection.execute("INSERT INTO models VALUES (?, ?, ?, ?, ?, 'staging', ?, ?, ?, ?)", values)
 
     summary = f"{name} v{version}: {result['steps']} steps on {result['rows']} rows"
     return Outcome({"version": version, "snapshot": snapshot}, summary, commit)
 
 
 def prepare_job(workspace: Workspace, snapshot: str) -> Path:
-    """Write what a training run needs, and nothing else, into a folder of its own."""
-    how = settings(workspace).to_dict() | {"base_model": base_name(workspace)}
-    folder = workspace.jobs / short_hash([snapshot, settings(workspace).to_dict()])
-    if (folder / "settings.json").exists():
+    """Write what a training run needs, and nothing else, into a folder of its own.
+
+    Raises:
+        UserError: The snapshot is damaged, or another held-out set was kept out of it than there is now.
+    """
+    source = workspace.snapshots / snapshot
+    demand_whole(source)
+    demand_heldout(workspace, source)
+    how = settings(workspace).to_dict()
+    folder = workspace.jobs / short_hash([snapshot, how, base_id(workspace)])
+    # Afresh each time: the workspace may have been moved, and the base model with it.
+    text = json.dumps(how | {"base_model": base_name(workspace)}, indent=2)
+    if folder.is_dir():
+        write_text(folder / "settings.json", text)
         return folder
     with new_folder(folder) as temporary:
-        source = workspace.snapshots / snapshot
         shutil.copyfile(source / "manifest.json", temporary / "manifest.json")
         for split in ("train", "validation"):
             _write_rows(temporary / f"{split}.jsonl", read_rows(source, split))
-        (temporary / "settings.json").write_text(json.dumps(how, indent=2), encoding="utf8")
+        (temporary / "settings.json").write_text(text, encoding="utf8")
     return folder
+
+
+def demand_heldout(workspace: Workspace, snapshot: Path) -> None:
+    """Refuse a snapshot that today's held-out items were not kept out of."""
+    kept_out = set(read_manifest(snapshot).heldout.values())
+    for held in read_heldout(workspace):
+        if held.version not in kept_out:
+            problem = f"the held-out set {held.name} has changed since this snapshot was written"
+            fix = "write one that keeps it out with `regrind cycle run` or `regrind curate run`"
+            raise UserError(problem, where=str(snapshot), fix=fix)
 
 
 def _write_rows(path: Path, rows: pl.DataFrame) -> None:
@@ -85,8 +119,7 @@ def train_job(job: Path, progress: Progress) -> dict[str, Any]:
     """Run a training job here; one that has finished already is not run again."""
     finished = job / "result.json"
     if finished.exists():
-        earlier: dict[str, Any] = json.loads(finished.read_text(encoding="utf8"))
-        return earlier
+        return read_json(finished)
     from training.job import run as run_job
 
     def told(event: dict[str, Any]) -> None:
@@ -100,7 +133,13 @@ def place_model(job: Path, target: Path) -> None:
     """Copy a job's model to its version's folder.
 
     A folder that is there already belongs to no version: a crash came before the version was recorded.
+
+    Raises:
+        UserError: The job says that it is done, but has no model.
     """
+    if not (job / "model").is_dir():
+        fix = "remove this folder, and run the same command again: the job is run anew"
+        raise UserError("the finished job has no model", where=str(job), fix=fix)
     shutil.rmtree(target, ignore_errors=True)
     with new_folder(target) as folder:
         shutil.copytree(job / "model", folder, dirs_exist_ok=True)

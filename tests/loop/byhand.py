@@ -71,7 +71,9 @@ def capitals() -> list[dict[str, str]]:
 
 
 def build_workspace(root: Path) -> Workspace:
-    """A workspace whose base model is nowhere: nothing here loads one."""
+    """A workspace whose base model is a folder that looks like one: nothing here loads it."""
+    for name in ("config.json", "tokenizer.json"):
+        write_lines(root / "nowhere" / name, [{}])
     write_lines(root / "data" / "seed.jsonl", capitals())
     pool = [{"id": i, "messages": [{"role": "user", "content": q}]} for i, (q, _) in POOL.items()]
     write_lines(root / "data" / "pool.jsonl", pool)
@@ -89,7 +91,7 @@ def filled(root: Path) -> tuple[Workspace, Manifest, Manifest]:
     lack of a reply.
     """
     workspace = build_workspace(root)
-    ledger = Ledger(workspace.store)
+    ledger = Ledger(workspace.store, "model")
     curated = run_steps(read_jsonl(root / "data" / "seed.jsonl").rows, [Dedup()])
     first = write_snapshot(workspace.snapshots, curated, recipe={"n": 1}, ratios=RATIOS, heldout=[])
     seed = ledger.begin("seed", "key")
@@ -115,7 +117,7 @@ def filled(root: Path) -> tuple[Workspace, Manifest, Manifest]:
         _model(connection, 2, second.id, "production")
         insert(connection, "evaluations", evaluations({0: [0, 0, 1], 1: [1, 0, 1], 2: [1, 1, 1]}))
         connection.execute(
-            "INSERT INTO promotions VALUES (1, 2, 'model', 2, 1, 'v', 3, 0.333, 0.1, 0.9, 0.005,"
+            "INSERT INTO promotions VALUES (1, 2, 'model', 2, 1, 'v', 3, 0.333, 0.1, 0.9, 0.001, 0.005,"
             " 'promoted', 'proven better', '{}', '{}', ?)",
             [utc_now()],
         )
@@ -126,8 +128,8 @@ def filled(root: Path) -> tuple[Workspace, Manifest, Manifest]:
 
 
 def _model(connection: Any, version: int, snapshot: str | None, status: str) -> None:
-    values = ["model", version, "nowhere", snapshot, status, None, "{}", "{}", utc_now()]
-    connection.execute("INSERT INTO models VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+    values = ["model", version, "nowhere", "id", snapshot, status, None, "{}", "{}", utc_now()]
+    connection.execute("INSERT INTO models VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
 
 
 def add_trace(connection: Any, identity: str, output: str, cycle: int = 1, **other: Any) -> None:
@@ -171,6 +173,7 @@ def evaluations(scores: dict[int, list[float | None]], **other: Any) -> pl.DataF
         other: Columns that are to hold something else than usual.
     """
     usual = {"model": "model", "heldout": "main", "heldout_version": "v", "judge": JUDGE, "tags": ["quiz"]}
+    usual |= {"setup": "setup"}
     usual |= {"output": "o", "reference": "r", "criteria": "{}"}
     rows = [
         usual

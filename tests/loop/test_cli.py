@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.loop.byhand import build_workspace, filled, write_lines
+from tests.loop.byhand import build_workspace, capitals, filled, write_lines
 from tests.loop.commands import ENVIRONMENT, ROOT, START, lines, regrind, session
 
 if TYPE_CHECKING:
@@ -212,6 +212,28 @@ def test_judging_with_something_wrong_writes_nothing(tmp_path: Path) -> None:
         assert (done.code, done.out) == (1, "")
         assert "fix: " in done.err
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_judge_that_gives_no_score_at_all_ends_with_3(tmp_path: Path) -> None:
+    source, out = tmp_path / "items.jsonl", tmp_path / "my verdicts.jsonl"
+    write_lines(source, [{"id": "c", "messages": [{"role": "user", "content": "Who?"}], "output": "Inn"}])
+    done = regrind("judge", "run", source, "--rubric", RUBRIC, "-o", out)
+    assert (done.code, [v["state"] for v in lines(out)]) == (3, ["failed"])
+    assert f"'{out}'" in done.err
+
+
+def test_a_file_is_not_read_and_written_at_once(tmp_path: Path) -> None:
+    source, seed = items(tmp_path / "items.jsonl"), write_lines(tmp_path / "seed.jsonl", capitals())
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    for done in session(
+        ["judge", "run", source, "--rubric", RUBRIC, "-o", source],
+        ["curate", "dedup", seed, "-o", tmp_path / "." / "seed.jsonl"],
+        ["curate", "dedup", seed, "-o", tmp_path / "new", "--drops", tmp_path / "new"],
+        ["curate", "validate", seed, "--rejects", seed],
+    ):
+        assert done.code == 1
+        assert "would be read and written, or written twice" in done.err
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_a_dry_run_asks_nobody_and_writes_nothing(tmp_path: Path) -> None:

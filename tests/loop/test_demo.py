@@ -12,7 +12,7 @@ from loop.demo import prepare, run_demo
 from loop.progress import Progress
 from loop.store import query
 from loop.workspace import Workspace
-from tests.judge.loopback import Loopback, grades, message
+from tests.judge.loopback import Loopback, error, grades, message
 from tests.loop.small import build_workspace
 
 if TYPE_CHECKING:
@@ -53,6 +53,24 @@ def test_a_missing_key_is_told_before_any_work(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(UserError, match="ANTHROPIC_API_KEY"):
         run_demo(workspace.root, "anthropic", QUIET)
     assert not workspace.snapshots.exists()
+
+
+def test_a_judge_that_is_out_stops_the_cycle_and_pays_twice_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = [grades(verdict="wrong", categories="wrong")] * 4
+    workspace = claude_judges(tmp_path / "demo")
+    with Loopback(*good, *[error(400)] * (POOL - 4), *good * 5) as server:
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "test")
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
+        with pytest.raises(UserError, match=f"{POOL - 4} of {POOL} verdicts failed"):
+            run_demo(workspace.root, "anthropic", QUIET)
+        steps = query(workspace.view, "SELECT name FROM steps WHERE cycle = 2")["name"].to_list()
+        assert steps == ["collect"]
+        run_demo(workspace.root, "anthropic", QUIET)
+        assert len(server.requests) == POOL + POOL - 4
+    states = dict(query(workspace.view, "SELECT state, count(*) FROM verdicts GROUP BY state").rows())
+    assert states == {"scored": POOL}
 
 
 def test_claude_judges_the_traces_and_what_it_cannot_judge_is_a_state(

@@ -44,14 +44,14 @@ def test_evaluated_means_every_item_by_this_judge_on_this_content(
 ) -> None:
     with transaction(tmp_path / "s.duckdb") as connection:
         insert(connection, "evaluations", stored)
-        assert is_evaluated(connection, "model", 1, SET, JUDGE) is there
+        assert is_evaluated(connection, "model", 1, SET, JUDGE, "setup") is there
 
 
 def test_stored_scores_come_in_the_order_of_the_items(tmp_path: Path) -> None:
     with transaction(tmp_path / "s.duckdb") as connection:
         rows = evaluations({1: [0.5, None], 2: [1.0, 1.0]}, heldout_version=SET.version)
         insert(connection, "evaluations", rows.reverse())
-        found = stored_scores(connection, "model", 1, SET, JUDGE)
+        found = stored_scores(connection, "model", 1, SET, JUDGE, "setup")
     assert found == HeldoutScores(["a", "b"], [0.5, None], [["quiz"], ["quiz"]])
 
 

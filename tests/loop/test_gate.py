@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from loop.gate import Interval, decide, interval
+from loop.gate import Decision, Interval, decide, interval, items_needed, sign_flip
 from loop.steps.gate import decisions_made
 from loop.store import transaction
 from tests.loop.byhand import filled
@@ -74,13 +75,20 @@ def test_it_covers_the_mean_about_as_often_as_it_says(draw: Draw, mean: float, a
     assert 1 - alpha - 0.02 - slack <= covered <= 1 - alpha + slack
 
 
-@pytest.mark.parametrize("differing", [0.05, 0.1, 0.2])
+def gate(differences: list[float], alpha: float) -> Decision:
+    """The gate as the step calls it, with nothing but the gain to decide on."""
+    found, p_value = interval(differences, alpha), sign_flip(differences)
+    return decide(found, p_value, alpha=alpha, min_effect=0.01, regressions={}, keep=0.95, left=1)
+
+
+@pytest.mark.parametrize("differing", [0.05, 0.1, 0.2, 1.0])
 @pytest.mark.parametrize("rounds", [1, 10])
-def test_models_that_are_equally_good_are_promoted_in_at_most_alpha_of_the_gates(
-    differing: float, rounds: int
+@pytest.mark.parametrize("items", [3, 6, 20, 60, 120])
+def test_models_that_are_equally_good_are_promoted_in_at_most_half_of_alpha_of_the_gates(
+    differing: float, rounds: int, items: int
 ) -> None:
     rng = np.random.default_rng(4)
-    alpha, items, gates = 0.05 / rounds, 120, 3000
+    alpha, gates = 0.05 / rounds, 3000
     unequal = rng.binomial(items, differing, gates)
     better = rng.binomial(unequal, 0.5)
     promoted = 0
@@ -88,18 +96,38 @@ def test_models_that_are_equally_good_are_promoted_in_at_most_alpha_of_the_gates
         *np.unique(np.stack([better, unequal - better], axis=1), axis=0, return_counts=True), strict=True
     ):
         differences = [1.0] * wins + [-1.0] * losses + [0.0] * (items - wins - losses)
-        found = interval(differences, alpha)
-        promoted += times * decide(found, min_effect=0.01, regressions={}, keep=0.95, left=1).promoted
-    assert promoted / gates <= alpha + 2 * np.sqrt(alpha / gates)
+        promoted += times * gate(differences, alpha).promoted
+    assert promoted / gates <= alpha / 2 + 2 * np.sqrt(alpha / 2 / gates)
 
 
 def test_a_model_that_is_clearly_better_is_promoted_nearly_always() -> None:
     rng = np.random.default_rng(5)
     draws = [rng.choice([-1.0, 0.0, 1.0], p=[0.02, 0.78, 0.2], size=120).tolist() for _ in range(100)]
-    promoted = [
-        decide(interval(d, 0.005), min_effect=0.01, regressions={}, keep=0.95, left=1).promoted for d in draws
-    ]
-    assert np.mean(promoted) >= 0.95
+    assert np.mean([gate(d, 0.005).promoted for d in draws]) >= 0.95
+
+
+@pytest.mark.parametrize(
+    "differences",
+    [
+        [1.0, 1.0, 1.0],
+        [1.0, 0.4, -0.6, 0.0, 1.0],
+        [0.1] * 3 + [0.2] + [-0.3],
+        [-1.0, 1.0],
+        np.random.default_rng(6).choice([-0.6, 0.0, 0.4, 1.0], size=9).tolist(),
+    ],
+)
+def test_the_sign_flip_test_agrees_with_trying_all_signs(differences: list[float]) -> None:
+    signs = itertools.product([-1, 1], repeat=len(differences))
+    sums = [sum(s * abs(d) for s, d in zip(chosen, differences, strict=True)) for chosen in signs]
+    exact = np.mean([s >= sum(differences) - 1e-9 for s in sums])
+    assert sign_flip(differences) == pytest.approx(exact, abs=0.005)
+
+
+def test_as_many_items_are_needed_as_can_prove_a_gain() -> None:
+    for alpha in (0.2, 0.05, 0.005):
+        needed = items_needed(alpha)
+        assert gate([1.0] * needed, alpha).promoted
+        assert not gate([1.0] * (needed - 1), alpha).promoted
 
 
 SURE = Interval(0.3, 0.1, 0.5)
@@ -122,21 +150,29 @@ SURE = Interval(0.3, 0.1, 0.5)
 def test_every_reason(
     difference: Interval, regressions: dict[str, tuple[float, float]], promoted: bool, reason: str
 ) -> None:
-    found = decide(difference, min_effect=0.01, regressions=regressions, keep=0.95, left=1)
+    found = decide(
+        difference, 0.001, alpha=0.005, min_effect=0.01, regressions=regressions, keep=0.95, left=1
+    )
     assert found.promoted is promoted
     assert reason in found.reason
 
 
 def test_a_spent_error_budget_holds_what_is_proven_better() -> None:
-    assert decide(SURE, min_effect=0.01, regressions={}, keep=0.95, left=1).promoted
-    found = decide(SURE, min_effect=0.01, regressions={}, keep=0.95, left=0)
+    found = decide(SURE, 0.001, alpha=0.005, min_effect=0.01, regressions={}, keep=0.95, left=0)
     assert not found.promoted
     assert "the error budget is spent" in found.reason
 
 
-def test_every_decision_on_a_held_out_set_spends(tmp_path: Path) -> None:
+def test_a_gain_that_chance_explains_is_held() -> None:
+    found = decide(SURE, 0.02, alpha=0.005, min_effect=0.01, regressions={}, keep=0.95, left=1)
+    assert not found.promoted
+    assert "probability 0.0200, allowed is 0.0025" in found.reason
+
+
+def test_every_decision_on_a_held_out_item_spends(tmp_path: Path) -> None:
     workspace, *_ = filled(tmp_path)
     with transaction(workspace.store) as connection:
-        assert decisions_made(connection, "model", "v") == 1
-        assert decisions_made(connection, "model", "another version") == 0
-        assert decisions_made(connection, "another model", "v") == 0
+        assert decisions_made(connection, "model", ["a", "b", "c"]) == 1
+        assert decisions_made(connection, "model", ["c", "new"]) == 1
+        assert decisions_made(connection, "model", ["new"]) == 0
+        assert decisions_made(connection, "another model", ["a"]) == 0

@@ -13,7 +13,7 @@ from curation.steps import begin
 from judge.verdict import Item, Verdict
 from loop.progress import Progress
 from loop.steps.curate import curate
-from loop.steps.merge import accepted, changed_seed, last_snapshot, merge, new_rows
+from loop.steps.merge import accepted, changed_seed, corrected_away, last_snapshot, merge, new_rows
 from loop.store import insert, transaction
 from loop.traces import Judged
 from loop.workspace import Workspace
@@ -42,6 +42,50 @@ def test_a_high_score_is_learned_from_as_it_is() -> None:
 @pytest.mark.parametrize(("score", "rows"), [(0.7, 1), (0.69, 0), (0.0, 0)])
 def test_the_threshold_belongs_to_the_high_scores(score: float, rows: int) -> None:
     assert len(list(new_rows([trace("t", score)], {}, 0.7))) == rows
+
+
+def test_an_answer_that_was_cut_is_not_learned_from_but_its_correction_is() -> None:
+    cut = trace("t", 1.0)._replace(finish_reason="length")
+    assert list(new_rows([cut], {}, 0.7)) == []
+    (row,) = new_rows([cut], {"t": ("Rhine", "reference")}, 0.7)
+    assert answer_text(row["messages"]) == "Rhine"
+
+
+def test_a_correction_drops_the_old_answers_to_its_very_prompt() -> None:
+    def row(question: str, answer: str, line: int, *tags: str) -> dict[str, object]:
+        turns = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+        return make_row(turns, tags=list(tags), source="s", line=line)
+
+    old = frame(
+        [row("Which river?", "Rhine", 1), row("Which river, then?", "Elbe", 2), row("Who?", "Ada", 3)]
+    )
+    new = frame([row("Which river?", "Danube", 4, "correction"), row("Who?", "Bob", 5, "trace")])
+    kept, drops = corrected_away(old, new)
+    assert kept["line"].to_list() == [2, 3]
+    (drop,) = drops.select("line", "reason", "partner_line", "similarity").rows()
+    assert drop == (1, "superseded by a correction", 4, 1.0)
+
+
+def test_a_correction_that_is_known_already_drops_nothing() -> None:
+    turns = [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Ada"}]
+    rows = frame([make_row(turns, tags=["correction"], source="s", line=1)])
+    kept, drops = corrected_away(rows, rows)
+    assert (kept.height, drops.height) == (1, 0)
+
+
+@pytest.mark.parametrize(("policy", "left"), [("report", 2), ("keep_best", 1), ("drop_all", 0)])
+def test_the_configured_policy_decides_on_conflicts(tmp_path: Path, policy: str, left: int) -> None:
+    build_workspace(tmp_path)
+    with (tmp_path / "regrind.toml").open("a", encoding="utf8") as stream:
+        stream.write(f'[[curate.step]]\nstep = "dedup"\nconflicts = "{policy}"\n')
+
+    def row(answer: str, line: int) -> dict[str, object]:
+        question = "Which river crosses the old town of Vienna?"
+        turns = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+        return make_row(turns, source="s", line=line)
+
+    state = merge(Workspace(tmp_path), frame([row("Danube", 1)]), frame([row("Rhine", 2)]), begin(frame([])))
+    assert state.rows.height == left
 
 
 def test_a_trace_without_a_score_gives_no_row() -> None:
@@ -77,12 +121,12 @@ def test_only_accepted_corrections_of_the_cycle_count_and_a_persons_comes_first(
 def test_the_parent_is_the_snapshot_of_the_last_finished_cycle(tmp_path: Path) -> None:
     workspace, first, second = filled(tmp_path)
     with transaction(workspace.store) as connection:
-        assert last_snapshot(connection, 2) == first.id
-        assert last_snapshot(connection, 3) == second.id
+        assert last_snapshot(connection, 2, "model") == first.id
+        assert last_snapshot(connection, 3, "model") == second.id
         connection.execute("UPDATE cycles SET state = 'abandoned' WHERE id = 2")
-        assert last_snapshot(connection, 3) == first.id
+        assert last_snapshot(connection, 3, "model") == first.id
         with pytest.raises(AssertionError):
-            last_snapshot(connection, 1)
+            last_snapshot(connection, 1, "model")
 
 
 def test_old_rows_are_preferred_and_new_ones_are_checked_and_redacted(tmp_path: Path) -> None:

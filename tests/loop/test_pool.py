@@ -107,6 +107,14 @@ def test_a_line_that_is_no_reference(workspace: Workspace, line: str) -> None:
     assert caught.value.where == where
 
 
+def test_ids_may_be_numbers(workspace: Workspace) -> None:
+    write_lines(
+        workspace.path("data/pool.jsonl"), [{"id": 7, "messages": [{"role": "user", "content": "Who?"}]}]
+    )
+    write_lines(workspace.path("data/references.jsonl"), [{"id": 7, "reference": "Ada"}])
+    assert [(item.id, item.reference) for item in read_pool(workspace)] == [("7", "Ada")]
+
+
 def test_two_references_for_one_prompt(workspace: Workspace) -> None:
     where = add_line(workspace, "references.jsonl", '{"id": "p1", "reference": "Inn"}')
     with pytest.raises(UserError, match="'p1' has two references") as caught:

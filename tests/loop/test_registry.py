@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 def add(connection: Any, version: int, status: str, name: str = "m", snapshot: str | None = None) -> None:
-    values = [name, version, "base", snapshot, status, None, "{}", "{}", utc_now()]
-    connection.execute("INSERT INTO models VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+    values = [name, version, "base", "id", snapshot, status, None, "{}", "{}", utc_now()]
+    connection.execute("INSERT INTO models VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
 
 
 def test_versions_come_oldest_first_and_of_one_model(tmp_path: Path) -> None:

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from curation.errors import UserError
 from judge.verdict import Item, Verdict, content_key
 from loop.spool import FileCache, clear_spool, open_spool
 from loop.steps.judge import verdict_rows
 from loop.store import insert, transaction
+from tests.loop.processes import python
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,6 +55,37 @@ def test_a_torn_last_line_is_cut_and_the_rest_kept(tmp_path: Path, left: int) ->
     again = FileCache(path)
     assert (again.get("k"), again.get("l")) == (verdict("a"), verdict("b"))
     assert path.read_bytes().startswith(whole)
+
+
+@pytest.mark.parametrize("line", [b"\x00\x00", b"{}", b'{"key": "k", "verdict": {"state": "scored"}}'])
+def test_a_damaged_line_is_named(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "s"
+    FileCache(path).put("k", verdict("a"))
+    path.write_bytes(path.read_bytes() + line + b"\n")
+    with pytest.raises(UserError, match="a kept verdict is damaged") as caught:
+        FileCache(path)
+    assert caught.value.where == f"{path}:2"
+
+
+def test_no_room_keeps_whole_lines_only(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    FileCache(path).put("k", verdict("a"))
+    whole = path.read_bytes()
+    code = """
+import pathlib, resource, signal, sys
+from curation.errors import UserError
+from judge.verdict import Verdict
+from loop.spool import FileCache
+path = pathlib.Path(sys.argv[1])
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 20,) * 2)
+try:
+    FileCache(path).put("l", Verdict("b", "j", 0, "refused", feedback="no"))
+except (UserError, OSError) as error:
+    print(error)
+"""
+    assert python(code, path).communicate()[0]
+    assert path.read_bytes() == whole
 
 
 def test_a_file_that_is_nothing_but_a_torn_line(tmp_path: Path) -> None:

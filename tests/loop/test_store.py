@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import polars as pl
@@ -15,37 +12,15 @@ import pytest
 from curation.errors import UserError
 from loop.store import MIGRATIONS, insert, publish, query, transaction, utc_now
 from tests.loop.byhand import add_trace, evaluations
+from tests.loop.processes import count, python
 
-ROOT = Path(__file__).parents[2]
-
-
-def python(code: str, *args: Path | str, **options: Any) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, args)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        text=True,
-        **options,
-    )
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Path:
-    path = tmp_path / "hidden" / "traces.duckdb"
-    with transaction(path):
-        pass
-    return path
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def add_traces(connection: Any, *identities: str, **other: Any) -> None:
     for identity in identities:
         add_trace(connection, identity, "said", **other)
-
-
-def count(path: Path, table: str) -> int:
-    return int(query(path, f"SELECT count(*) AS n FROM {table}")["n"][0])
 
 
 def test_a_new_store_has_the_newest_schema(store: Path) -> None:

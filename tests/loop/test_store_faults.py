@@ -2,47 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import signal
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from curation.errors import UserError
-from loop.store import publish, query, transaction
+from loop.store import publish, transaction
 from tests.loop.byhand import add_trace
+from tests.loop.processes import count, python
 
-ROOT = Path(__file__).parents[2]
+if TYPE_CHECKING:
+    from pathlib import Path
+
 HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
-FILL = "INSERT INTO cycles SELECT i, md5(i::VARCHAR), repeat(md5(i::VARCHAR), 9), 'running', now(), NULL"
-
-
-def python(code: str, *args: Path | str, **options: Any) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, args)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        text=True,
-        **options,
-    )
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Path:
-    path = tmp_path / "hidden" / "traces.duckdb"
-    with transaction(path):
-        pass
-    return path
-
-
-def count(path: Path, table: str) -> int:
-    return int(query(path, f"SELECT count(*) AS n FROM {table}")["n"][0])
+FILL = "INSERT INTO cycles SELECT i, 'm', md5(i::VARCHAR), repeat(md5(i::VARCHAR), 9), 'running', now(), NULL"
 
 
 def test_the_process_that_holds_the_store_is_named(store: Path) -> None:

@@ -78,6 +78,13 @@ def test_a_template_that_rewrites_the_prompt_is_refused(tokenizer):
     assert caught.value.where == "chat_template"
 
 
+def test_a_template_that_refuses_the_turns_is_a_message(tokenizer):
+    tokenizer.chat_template = "{{ raise_exception('roles must alternate') }}"
+    with pytest.raises(UserError, match="roles must alternate") as caught:
+        encode_prompt(tokenizer, _chat()[:-1])
+    assert caught.value.fix
+
+
 def test_generation_stops_at_the_template_s_end_and_at_eos(tokenizer):
     assert stop_ids(tokenizer) == [tokenizer.eos_token_id]
     tokenizer.eos_token = "<|im_start|>"

@@ -51,6 +51,15 @@ def test_weights_in_another_format_are_refused(tiny, tmp_path):
         load(other)
 
 
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
+def test_a_damaged_file_is_a_message(tiny, tmp_path, name):
+    broken = shutil.copytree(tiny, tmp_path / "broken")
+    (broken / name).write_bytes((broken / name).read_bytes()[:40])
+    with pytest.raises(UserError, match="the model cannot be read") as caught:
+        load(broken)
+    assert caught.value.where == str(broken)
+
+
 @pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
 def test_precision_decides_the_weights_and_the_arithmetic(tiny, precision, dtype):
     loaded = load(tiny, precision=precision)

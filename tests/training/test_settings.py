@@ -40,6 +40,11 @@ def test_left_out_fields_keep_their_defaults():
         ("max_length", 4),
         ("threads", -2),
         ("base_model", " "),
+        ("epochs", 1e9),
+        ("learning_rate", 1e6),
+        ("lora_rank", 2**40),
+        ("seed", 2**64),
+        ("threads", 10**6),
     ],
 )
 def test_nonsense_is_refused_with_the_field_and_a_fix(field, value):
