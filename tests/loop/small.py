@@ -33,7 +33,7 @@ def build_workspace(folder: Path) -> Workspace:
     text = resource("safety", "regrind.toml").read_text(encoding="utf8")
     for old, new in (
         ('base_model = "smollm2-135m-instruct"', 'base_model = "tiny"\nthreads = 1\nprecision = "fp32"'),
-        ("epochs = 3", "epochs = 6\nlearning_rate = 0.01"),
+        ("epochs = 4", "epochs = 6\nlearning_rate = 0.01"),
         ("last_layers = 10", "last_layers = 2"),
         ("max_length = 384", "max_length = 2000"),
         ("max_new_tokens = 10", "max_new_tokens = 3"),

@@ -223,7 +223,7 @@ def test_the_manifest_plants_every_kind_often_enough_and_all_over_the_file() -> 
 def test_the_clean_seed_is_large_balanced_and_well_formed() -> None:
     for row in CLEAN.values():
         assert_well_formed(row)
-    assert 50 <= len(POLICY.split()) <= 100
+    assert 25 <= len(POLICY.split()) <= 100
     ids = Counter(row["id"] for row in [*CLEAN.values(), *POOL, *HELDOUT, *GENERAL])
     assert set(ids.values()) == {1}
     answers = Counter(answer(row) for row in CLEAN.values() if "safety" in row["tags"])
