@@ -1,29 +1,77 @@
-"""Rows out: JSONL that reads back as the same rows."""
+"""Rows out: in a form that reads back as the same rows, chosen by the name's ending."""
 
 from __future__ import annotations
 
+import contextlib
+import gzip
+import io
 import json
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import IO, TYPE_CHECKING, Any
 
 from curation.files import new_file
 from curation.rows import plain
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import polars as pl
 
 
-def write_jsonl(rows: pl.DataFrame, path: Path) -> None:
-    """Write rows as chat JSONL: `messages`, `tags`, `parents` where there are some, and the fields of `meta`.
+def write_rows(rows: pl.DataFrame, path: Path) -> None:
+    """Write rows, whole or not at all.
+
+    JSONL holds `messages`, `tags` and `parents` where there are some, and the fields of `meta`.
 
     Args:
         rows: Rows with schema ROWS.
-        path: The file; it is written whole or not at all.
+        path: `.json` is an array, `.parquet` a Parquet file, `.hf` a `datasets` folder, `-` standard output,
+            anything else JSONL; `.gz` and `.zst` behind it compress.
+
+    Raises:
+        UserError: The place cannot be written to.
     """
-    with new_file(path) as temporary, temporary.open("w", encoding="utf8") as stream:
-        for row in rows.iter_rows(named=True):
-            stream.write(json.dumps(_record(row), ensure_ascii=False) + "\n")
+    if path.suffix in {".parquet", ".hf"}:
+        from curation.tables import write_table
+
+        write_table(rows, path)
+    elif str(path) == "-":
+        _write(rows, sys.stdout, array=False)
+    else:
+        with new_file(path) as temporary, _opened(temporary, path.suffix) as stream:
+            _write(rows, stream, array=path.suffix == ".json")
+
+
+@contextlib.contextmanager
+def _opened(path: Path, suffix: str) -> Iterator[IO[str]]:
+    if suffix == ".gz":
+        # The time of day is left out, so that the same rows give the same bytes.
+        with (
+            path.open("wb") as raw,
+            gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed,
+            contextlib.closing(io.TextIOWrapper(packed, encoding="utf8", newline="\n")) as stream,
+        ):
+            yield stream
+    elif suffix == ".zst":
+        import pyarrow as pa
+
+        with (
+            pa.CompressedOutputStream(str(path), "zstd") as packed,
+            contextlib.closing(io.TextIOWrapper(packed, encoding="utf8", newline="\n")) as stream,
+        ):
+            yield stream
+    else:
+        with path.open("w", encoding="utf8") as stream:
+            yield stream
+
+
+def _write(rows: pl.DataFrame, stream: IO[str], *, array: bool) -> None:
+    between = ",\n" if array else "\n"
+    stream.write("[\n" if array else "")
+    for number, row in enumerate(rows.iter_rows(named=True)):
+        stream.write((between if number else "") + json.dumps(_record(row), ensure_ascii=False))
+    stream.write("\n]\n" if array else "\n" if rows.height else "")
 
 
 def _record(row: dict[str, Any]) -> dict[str, Any]:

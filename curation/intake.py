@@ -1,27 +1,39 @@
-"""JSONL in: every good line becomes a row, every bad one is quarantined with line, path and reason."""
+"""Rows in: every good line becomes a row, every bad one is quarantined with line, path and reason."""
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import itertools
 import json
-import math
-from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import polars as pl
 
+from curation.columns import Columns, Row
+from curation.decode import Fault, decode, separators
 from curation.errors import UserError
-from curation.rows import frame, make_row
-from curation.shapes import SHAPES, own_keys, recognise, to_messages
+from curation.records import is_another, majority, to_row
+from curation.rows import schema
+from curation.shapes import SHAPES, plain_chat, recognise
+from curation.sources import Block, blocks
+from curation.tables import is_table, read_table, records
+from curation.unpack import not_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-REJECTS = pl.Schema(
+REJECTS = schema(
     {"source": pl.String, "line": pl.Int64, "path": pl.String, "reason": pl.String, "text": pl.String}
 )
 """A line that is no row: where it stands, the JSON path of the fault, why, and its first 500 characters."""
+
+SAMPLE = 1000
+"""Lines that are looked at to find out the shape."""
+
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class Intake(NamedTuple):
@@ -31,164 +43,153 @@ class Intake(NamedTuple):
     rejects: pl.DataFrame
 
 
-class _Fault(Exception):  # noqa: N818  (a reason that travels ten lines, not an error of the program)
-    def __init__(self, reason: str, path: str = "$") -> None:
-        super().__init__(reason)
-        self.reason, self.path = reason, path
+def read_file(
+    path: Path,
+    *,
+    source: str | None = None,
+    shape: str | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Intake:
+    """Read rows in one of the shapes of `curation.shapes`.
 
-
-def read_jsonl(path: Path, *, source: str | None = None) -> Intake:
-    """Read a JSONL file in one of the shapes of `curation.shapes`.
-
-    The shape that most lines have is the shape of the file, so that no single line decides how the
-    others are read. Blank lines are skipped.
+    Blank lines are skipped. The shape that most of the first lines have is the shape of the file.
 
     Args:
-        path: The file.
+        path: JSONL or a JSON array, plain, gzip or zstd; `-` is standard input; a Parquet file; a folder
+            that Hugging Face `datasets` wrote.
         source: The name that rows and rejects carry; the file's own name unless given.
+        shape: The shape of the file, a key of `SHAPES`; lines of another one are quarantined.
+        progress: Called with the bytes read so far.
 
     Returns:
         Rows in the order of the file, and the rejected lines. Together they are all lines that are not blank.
 
     Raises:
-        UserError: There is no such file, it is empty, it is not text, or no line of it is a row.
+        UserError: There is no such file, it is empty, it is not text, no line of it is a row, or its
+            lines have two shapes and none was named.
     """
-    name = source or path.name
-    lines = _lines(path)
-    records: dict[int, dict[str, Any]] = {}
-    faults: dict[int, _Fault] = {}
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
+    reader = _Reader(path, source or path.name, shape)
+    with _uncollected():
+        if is_table(path):
+            for part in records(read_table(path)):
+                reader.take_records(part)
+        else:
+            for block in blocks(path):
+                reader.take(block)
+                if progress:
+                    progress(block.read)
+    return reader.intake()
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Spare the collector millions of tuples that hang in no cycle: looking at them takes half the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+class _Reader:
+    """Turns blocks into columns and faults; the shape is settled by the first block that shows one."""
+
+    def __init__(self, path: Path, source: str, shape: str | None) -> None:
+        if shape is not None and shape not in SHAPES:
+            raise UserError(f"there is no shape {shape!r}", where="--shape", fix=f"use {', '.join(SHAPES)}")
+        self.path, self.source, self.shape, self.named = path, source, shape, shape is not None
+        self.columns = Columns(source)
+        self.rejects: list[tuple[str, int, str, str, str]] = []
+        self.binary = False
+        self.first = self.seen = 0
+
+    def take(self, block: Block) -> None:
+        """Read a block's lines."""
+        if self.shape is None:
+            self.shape = majority(_first_records(block.lines))
+        faults: list[tuple[int, bytes, Fault]] = []
+        self.columns.add(list(self._rows(block, faults)))
+        if block.cut:
+            last = block.first + len(block.lines) - 1
+            reason = Fault(block.cut)
+            faults = [f for f in faults if f[0] != last] + [(last, block.lines[-1], reason)]
+        self.binary |= any(b"\0" in line for _, line, _ in faults)
+        self.rejects += [(self.source, n, f.path, f.reason, _beginning(line)) for n, line, f in faults]
+
+    def take_records(self, records: list[dict[str, Any]]) -> None:
+        """Read objects that were decoded already; their numbers go on from the last."""
+        self.shape = self.shape or majority(records)
+        rows = []
+        for number, record in enumerate(records, self.seen + 1):
             try:
-                records[number] = _decode(line)
-            except _Fault as fault:
-                faults[number] = fault
-    shape = _majority(records.values())
-    rows = []
-    for number, record in records.items():
+                rows.append(self._row(record, number))
+            except Fault as fault:
+                text = json.dumps(record, ensure_ascii=False)[:500]
+                self.rejects.append((self.source, number, fault.path, fault.reason, text))
+        self.columns.add(rows)
+        self.seen += len(records)
+
+    def _rows(self, block: Block, faults: list[tuple[int, bytes, Fault]]) -> Iterator[Row]:
+        counts = separators(block.lines).tolist()
+        for number, (line, count) in enumerate(zip(block.lines, counts, strict=True), block.first):
+            if not line or line.isspace():
+                continue
+            try:
+                yield self._quickly(line, count, number) or self._row(decode(line, count), number)
+            except Fault as fault:
+                faults.append((number, line, fault))
+
+    def _quickly(self, line: bytes, count: int, number: int) -> Row | None:
+        """The row of a line with plain messages and nothing else; None for any other, good or bad."""
+        if self.shape != "messages":
+            return None
         try:
-            rows.append(_row(record, shape, name, number))
-        except _Fault as fault:
-            faults[number] = fault
-    if not rows:
-        raise _no_row(path, lines, faults)
-    rejects = [(name, n, faults[n].path, faults[n].reason, _beginning(lines[n - 1])) for n in sorted(faults)]
-    return Intake(frame(rows), pl.DataFrame(rejects, schema=REJECTS, orient="row"))
+            turns = plain_chat(line)
+        except UNREADABLE:
+            return None
+        return Row(number, turns, [], [], "{}") if count == 1 + 2 * len(turns) else None
+
+    def _row(self, record: dict[str, Any], number: int) -> Row:
+        try:
+            row = to_row(record, self.shape, number)
+        except Fault:
+            other = recognise(record)
+            if not self.named and self.shape and other and is_another(other, self.shape, record):
+                raise self._mixed(other, number) from None
+            raise
+        self.first = self.first or number
+        return row
+
+    def _mixed(self, other: str, number: int) -> UserError:
+        first = self.columns.first_line or self.first or number
+        fix = f"split the file, or name the shape that counts: --shape {self.shape}"
+        problem = f"two shapes in one file: line {first} is {self.shape}, line {number} is {other}"
+        return UserError(problem, where=str(self.path), fix=fix)
+
+    def intake(self) -> Intake:
+        """Everything that was read."""
+        rows = self.columns.frame()
+        if not rows.height:
+            raise self._no_row()
+        rejects = pl.DataFrame(self.rejects, schema=REJECTS, orient="row")
+        return Intake(rows, rejects.sort("line", maintain_order=True))
+
+    def _no_row(self) -> UserError:
+        if self.binary:
+            return not_text(self.path)
+        _, number, _, reason, _ = min(self.rejects, default=("", 0, "", "", ""), key=lambda r: r[1])
+        first = f"line {number}: {reason}" if self.rejects else "all lines are blank"
+        fix = "each line must be one JSON object with one of: " + "; ".join(SHAPES)
+        return UserError(f"no line can be read as a row ({first})", where=str(self.path), fix=fix)
 
 
-def _majority(records: Iterable[dict[str, Any]]) -> str | None:
-    shapes = Counter(shape for record in records if (shape := recognise(record)))
-    return shapes.most_common(1)[0][0] if shapes else None
+def _first_records(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    for line in itertools.islice(lines, SAMPLE):
+        with contextlib.suppress(Fault):
+            yield decode(line)
 
 
 def _beginning(line: bytes) -> str:
     return line[:500].decode("utf8", "replace")
-
-
-def _no_row(path: Path, lines: list[bytes], faults: dict[int, _Fault]) -> UserError:
-    if any(b"\0" in line for line in lines):
-        fix = "save it as UTF-8 text, one JSON object on each line"
-        return UserError("this is not UTF-8 text (a binary or UTF-16 file)", where=str(path), fix=fix)
-    number = min(faults, default=0)
-    first = f"line {number}: {faults[number].reason}" if faults else "all lines are blank"
-    fix = "each line must be one JSON object with one of: " + "; ".join(SHAPES)
-    return UserError(f"no line can be read as a row ({first})", where=str(path), fix=fix)
-
-
-def _lines(path: Path) -> list[bytes]:
-    if path.is_dir():
-        raise UserError("this is a folder", where=str(path), fix="name a JSONL file")
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError as fault:
-        raise UserError("there is no such file", where=str(path), fix="check the path") from fault
-    except PermissionError as fault:
-        raise UserError("the file may not be read", where=str(path), fix="change its permissions") from fault
-    if not data.strip():
-        raise UserError("the file is empty", where=str(path), fix="put one JSON object on each line")
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        fix = "save it as UTF-8 text, one JSON object on each line"
-        raise UserError("this is not UTF-8 text (a binary or UTF-16 file)", where=str(path), fix=fix)
-    return data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
-
-
-def _decode(line: bytes) -> dict[str, Any]:
-    try:
-        text = line.decode("utf8")
-        record = json.loads(
-            text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_float=_finite
-        )
-        if "\\u" in text:
-            json.dumps(record, ensure_ascii=False).encode("utf8")
-    except UnicodeDecodeError as fault:
-        raise _Fault(f"not UTF-8 at byte {fault.start + 1}") from None
-    except UnicodeEncodeError:
-        raise _Fault("half a character (a lone surrogate escape)") from None
-    except json.JSONDecodeError as fault:
-        raise _Fault(f"not JSON: {fault.msg.lower()} at column {fault.colno}") from None
-    except RecursionError:
-        raise _Fault("nested too deeply") from None
-    except ValueError:  # the interpreter's guard against numbers of thousands of digits
-        raise _Fault("a number with too many digits") from None
-    if not isinstance(record, dict):
-        raise _Fault(f"a JSON {_kind(record)}, where an object is needed")
-    return record
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    record = dict(pairs)
-    if len(record) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise _Fault(f"the key {twice!r} stands twice in one object", path=_printable(f"$..{twice}"))
-    return record
-
-
-def _printable(path: str) -> str:
-    """A path in which half a character is written as its escape, since no table can hold it."""
-    return path.encode("utf8", "backslashreplace").decode()
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if math.isinf(number):
-        raise _Fault(f"the number {text} is too large")
-    return number
-
-
-def _no_constant(name: str) -> None:
-    raise _Fault(f"{name} is not JSON")
-
-
-def _kind(value: object) -> str:
-    return {list: "array", str: "string", type(None): "null", bool: "boolean"}.get(type(value), "number")
-
-
-def _row(record: dict[str, Any], shape: str | None, source: str, line: int) -> dict[str, Any]:
-    if shape is None:
-        keys = ", ".join(list(record)[:8]) or "no keys"
-        raise _Fault(f"not a known shape (it has {keys})")
-    tags = record.pop("tags", None)
-    if tags is None:
-        tags = []
-    if not _are_strings(tags):
-        raise _Fault("tags must be an array of strings", path="$.tags")
-    parents = record.pop("parents") if _are_strings(record.get("parents")) else []
-    try:
-        messages = to_messages(shape, record)
-    except msgspec.ValidationError as fault:
-        reason, _, path = str(fault).partition(" - at ")
-        if missing := [key for key in shape.split("/") if key not in record]:
-            reason = f"{reason} (the shape of this file is {shape}; {missing[0]} is missing)"
-        raise _Fault(reason, path=path.strip("`") or "$") from None
-    used = own_keys(shape)
-    meta = {key: value for key, value in record.items() if key not in used}
-    try:
-        text = json.dumps(meta, ensure_ascii=False, sort_keys=True)
-    except RecursionError:  # writing goes a few levels less deep than reading
-        raise _Fault("nested too deeply") from None
-    return make_row(messages, tags=tags, source=source, line=line, parents=parents, meta=text)
-
-
-def _are_strings(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(entry, str) for entry in value)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
+
+if TYPE_CHECKING:
+    from curation.columns import Turn
 
 Role = Literal["system", "user", "assistant", "tool"]
 
 
-class Turn(msgspec.Struct):
+class ChatTurn(msgspec.Struct):
     """A chat message; `content` may be null only where the assistant calls a tool."""
 
     role: Role
@@ -20,7 +23,7 @@ class Turn(msgspec.Struct):
 class Chat(msgspec.Struct):
     """`{"messages": [{"role", "content"}, …]}`, as OpenAI and most trainers have it."""
 
-    messages: Annotated[list[Turn], msgspec.Meta(min_length=1)]
+    messages: Annotated[list[ChatTurn], msgspec.Meta(min_length=1)]
 
 
 class PromptResponse(msgspec.Struct):
@@ -92,6 +95,30 @@ SHAPES: dict[str, Shape] = {
 }
 """Shapes by the keys that give them away; the more telling ones come first."""
 
+
+class _PlainTurn(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    role: Role
+    content: str
+
+
+class _PlainChat(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    messages: Annotated[list[_PlainTurn], msgspec.Meta(min_length=1)]
+
+
+_PLAIN_CHAT = msgspec.json.Decoder(_PlainChat)
+
+
+def plain_chat(line: bytes) -> list[Turn]:
+    """Messages of a line that holds `messages` with role and content, and nothing else: the quick way.
+
+    Raises:
+        msgspec.MsgspecError: The line holds something else.
+        UnicodeDecodeError: It is not UTF-8.
+        RecursionError: It is nested too deeply.
+    """
+    return [(turn.role, turn.content, None) for turn in _PLAIN_CHAT.decode(line).messages]
+
+
 SHARE_ROLES = {"human": "user", "gpt": "assistant"}
 
 
@@ -100,15 +127,15 @@ def recognise(record: dict[str, Any]) -> str | None:
     return next((name for name in SHAPES if all(key in record for key in name.split("/"))), None)
 
 
-def to_messages(shape: str, record: dict[str, Any]) -> list[dict[str, Any]]:
-    """Messages of a record.
+def to_turns(shape: str, record: dict[str, Any]) -> list[Turn]:
+    """Turns of a record.
 
     Args:
         shape: A key of `SHAPES`.
         record: One decoded JSON object.
 
     Returns:
-        Turns with `role`, `content` and `extra` (a turn's other fields, or null).
+        Role, content and other fields (JSON or None) of each turn.
 
     Raises:
         msgspec.ValidationError: The record does not fit; the message ends with the path.
@@ -118,17 +145,17 @@ def to_messages(shape: str, record: dict[str, Any]) -> list[dict[str, Any]]:
             return [_turn(turn, number) for number, turn in enumerate(record["messages"])]
         case ShareGPT(conversations=turns):
             return [
-                _message(SHARE_ROLES.get(t.from_, t.from_), t.value, _rest(turn, ("from", "value")))
+                (SHARE_ROLES.get(t.from_, t.from_), t.value, _rest(turn, ("from", "value")))
                 for t, turn in zip(turns, record["conversations"], strict=True)
             ]
         case PromptResponse(prompt=p, response=a) | PromptCompletion(prompt=p, completion=a):
-            return [_message("user", p), _message("assistant", a)]
+            return [("user", p, None), ("assistant", a, None)]
         case QuestionAnswer(question=q, answer=a):
-            return [_message("user", q), _message("assistant", a)]
+            return [("user", q, None), ("assistant", a, None)]
         case Alpaca(instruction=i, input=x, output=a):
-            return [_message("user", f"{i}\n\n{x}" if x else i), _message("assistant", a)]
+            return [("user", f"{i}\n\n{x}" if x else i, None), ("assistant", a, None)]
         case Prompt(prompt=p):
-            return [_message("user", p)]
+            return [("user", p, None)]
 
 
 def own_keys(shape: str) -> set[str]:
@@ -136,16 +163,12 @@ def own_keys(shape: str) -> set[str]:
     return {field.encode_name for field in msgspec.structs.fields(SHAPES[shape])}
 
 
-def _message(role: str, content: str, extra: str | None = None) -> dict[str, Any]:
-    return {"role": role, "content": content, "extra": extra}
-
-
 def _rest(turn: dict[str, Any], used: tuple[str, ...]) -> str | None:
     rest = {key: value for key, value in turn.items() if key not in used}
     return msgspec.json.encode(rest).decode() if rest else None
 
 
-def _turn(turn: dict[str, Any], number: int) -> dict[str, Any]:
+def _turn(turn: dict[str, Any], number: int) -> Turn:
     if turn.get("content") is None and not turn.get("tool_calls"):
         raise msgspec.ValidationError(f"Expected `str`, got `null` - at `$.messages[{number}].content`")
-    return _message(turn["role"], turn.get("content") or "", _rest(turn, ("role", "content")))
+    return turn["role"], turn.get("content") or "", _rest(turn, ("role", "content"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from curation.errors import UserError
-from curation.intake import read_jsonl
+from curation.intake import read_file
 from curation.validate import validate
 from judge.rubric import load_rubric
 from loop.gate import items_needed
@@ -51,7 +51,7 @@ def _rubrics(config: Config) -> list[str]:
 
 
 def _seed(workspace: Workspace, name: str, messages: list[str]) -> dict[str, Any]:
-    rows, rejects = read_jsonl(workspace.path(name), source=name)
+    rows, rejects = read_file(workspace.path(name), source=name)
     findings = validate(rows)
     lines = [f"{name}:{r['line']}: rejected: {r['reason']}" for r in rejects.iter_rows(named=True)]
     lines += [

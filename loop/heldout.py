@@ -8,7 +8,7 @@ import polars as pl
 
 from curation.errors import UserError
 from curation.heldout import HeldoutSet, freeze
-from curation.intake import read_jsonl
+from curation.intake import read_file
 from curation.validate import validate
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def read_heldout(workspace: Workspace) -> list[HeldoutSet]:
     sets = []
     for held in workspace.config.heldout:
         path = workspace.path(held.file)
-        rows, rejects = read_jsonl(path, source=held.file)
+        rows, rejects = read_file(path, source=held.file)
         faults = validate(rows).filter(pl.col("level") == "error", pl.col("line").is_not_null())
         bad = [(r["line"], r["reason"]) for r in rejects.iter_rows(named=True)]
         bad += [(f["line"], f["message"]) for f in faults.iter_rows(named=True)]

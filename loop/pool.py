@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from curation.errors import UserError
-from curation.intake import read_jsonl
+from curation.intake import read_file
 from curation.rows import split_answer
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def read_pool(workspace: Workspace) -> list[PoolItem]:
         fix = 'set pool = "data/pool.jsonl": prompts for the production model to answer'
         raise UserError("there is nothing for production to answer", where="regrind.toml: data.pool", fix=fix)
     path = workspace.path(config.data.pool)
-    rows, rejects = read_jsonl(path, source=config.data.pool)
+    rows, rejects = read_file(path, source=config.data.pool)
     if rejects.height:
         line, reason = rejects.select("line", "reason").row(0)
         raise UserError(

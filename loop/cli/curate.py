@@ -46,11 +46,11 @@ def validate(
     import polars as pl
 
     from curation.files import new_file
-    from curation.intake import read_jsonl
+    from curation.intake import read_file
     from curation.validate import validate as find
 
     demand_distinct(*dict.fromkeys(files), rejects)
-    intakes = [read_jsonl(path, source=str(path)) for path in files]
+    intakes = [read_file(path, source=str(path)) for path in files]
     bad = pl.concat([i.rejects for i in intakes])
     findings = pl.concat([find(i.rows, answers=not prompts) for i in intakes])
     if rejects:
@@ -131,10 +131,10 @@ def select(
 
     Example: regrind curate select seed.jsonl -o few.jsonl -k 200
     """
-    from curation.intake import read_jsonl
+    from curation.intake import read_file
     from curation.steps import Select
 
-    share = min(1.0, k / max(read_jsonl(file).rows.height, 1))
+    share = min(1.0, k / max(read_file(file).rows.height, 1))
     _run(file, output, Select(share=share, floor=floor, seed=seed), drops, as_json=as_json)
 
 
@@ -192,19 +192,19 @@ def _run(file: Path, output: Path, step: Step, drops: Path | None, *, as_json: b
     import msgspec
 
     from curation.errors import UserError
-    from curation.export import write_jsonl
+    from curation.export import write_rows
     from curation.files import new_file
-    from curation.intake import read_jsonl
+    from curation.intake import read_file
     from curation.steps import begin, run_step
 
     demand_distinct(file, output, drops)
-    rows, bad = read_jsonl(file, source=str(file))
+    rows, bad = read_file(file, source=str(file))
     if bad.height:
         first = f"{file}:{bad['line'][0]}"
         fix = f"run `regrind curate validate {file}`, then correct or remove the {bad.height} bad lines"
         raise UserError(f"not a row: {bad['reason'][0]}", where=first, fix=fix)
     state = run_step(begin(rows), step)
-    write_jsonl(state.rows, output)
+    write_rows(state.rows, output)
     if drops:
         with new_file(drops) as temporary:
             state.drops.write_ndjson(temporary)

@@ -8,7 +8,7 @@ import msgspec
 import polars as pl
 
 from curation.errors import UserError
-from curation.intake import Intake, read_jsonl
+from curation.intake import Intake, read_file
 from curation.snapshot import write_snapshot
 from curation.steps import run_steps
 from loop.heldout import read_heldout
@@ -78,5 +78,5 @@ def read_seed(workspace: Workspace) -> Intake:
         raise UserError(
             "no seed file is named", where="regrind.toml: data.seed", fix='set seed = ["data/seed.jsonl"]'
         )
-    parts = [read_jsonl(workspace.path(name), source=name) for name in names]
+    parts = [read_file(workspace.path(name), source=name) for name in names]
     return Intake(pl.concat([p.rows for p in parts]), pl.concat([p.rejects for p in parts]))

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.errors import UserError
-from curation.export import write_jsonl
-from curation.intake import read_jsonl
+from curation.export import write_rows
+from curation.intake import read_file
 from curation.rows import ROWS, plain
 
 GOOD = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}
@@ -81,7 +81,7 @@ def write(folder, *lines: str | bytes, name: str = "in.jsonl"):
 
 @pytest.mark.parametrize(("line", "where", "reason"), BAD.values(), ids=BAD.keys())
 def test_a_bad_line_is_quarantined_and_the_others_are_read(tmp_path, line, where, reason):
-    rows, rejects = read_jsonl(write(tmp_path, GOOD_LINE, line, GOOD_LINE))
+    rows, rejects = read_file(write(tmp_path, GOOD_LINE, line, GOOD_LINE), shape="messages")
     assert rows["line"].to_list() == [1, 3]
     assert rejects.select("source", "line", "path").rows() == [("in.jsonl", 2, where)]
     assert reason in rejects["reason"][0]
@@ -90,7 +90,7 @@ def test_a_bad_line_is_quarantined_and_the_others_are_read(tmp_path, line, where
 
 @pytest.mark.parametrize("bad", [b'{"messages": "\xff"}', b"\x80", b"\xed\xa0\x80"])
 def test_bytes_that_are_no_text_are_quarantined_with_their_place(tmp_path, bad):
-    rows, rejects = read_jsonl(write(tmp_path, GOOD_LINE, bad))
+    rows, rejects = read_file(write(tmp_path, GOOD_LINE, bad))
     assert rows.height == 1
     assert rejects["reason"][0] == f"not UTF-8 at byte {max(bad.find(0xFF), 0) + 1}"
     assert "\ufffd" in rejects["text"][0]
@@ -99,25 +99,25 @@ def test_bytes_that_are_no_text_are_quarantined_with_their_place(tmp_path, bad):
 @pytest.mark.parametrize("levels", range(sys.getrecursionlimit() - 120, sys.getrecursionlimit() + 20, 3))
 def test_nesting_near_the_limit_of_the_interpreter_never_stops_the_file(tmp_path, levels):
     line = chat(more=f', "a": {"[" * levels}{"]" * levels}')
-    rows, rejects = read_jsonl(write(tmp_path, GOOD_LINE, line))
+    rows, rejects = read_file(write(tmp_path, GOOD_LINE, line))
     assert rows.height + rejects.height == 2
 
 
 def test_blank_lines_marks_and_line_ends_of_other_systems_are_no_fault(tmp_path):
     path = write(tmp_path, b"\xef\xbb\xbf" + GOOD_LINE.encode() + b"\r", "", "  \t", GOOD_LINE + "\r")
-    rows, rejects = read_jsonl(path)
+    rows, rejects = read_file(path)
     assert rows["line"].to_list() == [1, 4]
     assert rejects.height == 0
 
 
 def test_a_last_line_without_an_end_is_read(tmp_path):
-    assert read_jsonl(write(tmp_path, GOOD_LINE, GOOD_LINE)).rows.height == 2
-    assert read_jsonl(write(tmp_path, GOOD_LINE, GOOD_LINE, "")).rows.height == 2
+    assert read_file(write(tmp_path, GOOD_LINE, GOOD_LINE)).rows.height == 2
+    assert read_file(write(tmp_path, GOOD_LINE, GOOD_LINE, "")).rows.height == 2
 
 
 def test_no_single_line_decides_how_the_others_are_read(tmp_path):
     answered = '{"prompt": "a", "response": "b"}'
-    rows, rejects = read_jsonl(write(tmp_path, '{"prompt": "a"}', answered, answered))
+    rows, rejects = read_file(write(tmp_path, '{"prompt": "a"}', answered, answered))
     assert rows["line"].to_list() == [2, 3]
     assert [len(m) for m in rows["messages"].to_list()] == [2, 2]
     assert rejects["line"].to_list() == [1]
@@ -140,23 +140,23 @@ def test_no_single_line_decides_how_the_others_are_read(tmp_path):
 def test_a_file_without_rows_is_the_users_to_mend(tmp_path, content, says):
     path = write(tmp_path, content)
     with pytest.raises(UserError, match=says) as caught:
-        read_jsonl(path)
+        read_file(path)
     assert caught.value.where == str(path)
     assert caught.value.fix
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path):
     with pytest.raises(UserError, match="no such file"):
-        read_jsonl(tmp_path / "none.jsonl")
+        read_file(tmp_path / "none.jsonl")
     with pytest.raises(UserError, match="folder"):
-        read_jsonl(tmp_path)
+        read_file(tmp_path)
 
 
 @given(st.lists(st.sampled_from([GOOD_LINE, "", "   ", *(line for line, _, _ in BAD.values())]), max_size=30))
 @settings(deadline=None, derandomize=True, max_examples=60)
 def test_rows_and_rejects_together_are_the_lines_that_are_not_blank(tmp_path_factory, lines):
     path = write(tmp_path_factory.mktemp("mixed"), GOOD_LINE, *lines)
-    rows, rejects = read_jsonl(path)
+    rows, rejects = read_file(path, shape="messages")
     there = [number for number, line in enumerate([GOOD_LINE, *lines], start=1) if line.strip()]
     assert sorted([*rows["line"], *rejects["line"]]) == there
     assert rows["line"].to_list() == [
@@ -187,27 +187,27 @@ RECORDS = st.builds(
 @settings(deadline=None, derandomize=True, max_examples=60)
 def test_rows_written_read_back_as_the_same_rows(tmp_path_factory, records):
     folder = tmp_path_factory.mktemp("trip")
-    first = read_jsonl(write(folder, *(json.dumps(r) for r in records)), source="s").rows
+    first = read_file(write(folder, *(json.dumps(r) for r in records)), source="s").rows
     for row, record in zip(first.iter_rows(named=True), records, strict=True):
         assert plain(row["messages"]) == record["messages"]
         assert row["tags"] == record["tags"]
         rest = {key: value for key, value in record.items() if key not in {"messages", "tags"}}
         assert json.loads(row["meta"]) == rest
-    write_jsonl(first, folder / "out.jsonl")
-    again = read_jsonl(folder / "out.jsonl", source="s").rows
+    write_rows(first, folder / "out.jsonl")
+    again = read_file(folder / "out.jsonl", source="s").rows
     assert again.equals(first.with_columns(line=pl.int_range(1, first.height + 1, dtype=pl.Int64)))
 
 
 def test_the_id_is_that_of_the_messages_alone(tmp_path):
     other = json.dumps({**GOOD, "tags": ["a"], "id": 7})
-    ids = read_jsonl(write(tmp_path, GOOD_LINE, other, chat('"hi"'))).rows["id"]
+    ids = read_file(write(tmp_path, GOOD_LINE, other, chat('"hi"'))).rows["id"]
     assert ids[0] == ids[1] != ids[2]
 
 
 def test_parents_are_kept_and_fields_of_that_name_that_are_none_too(tmp_path):
     lines = [json.dumps({**GOOD, "parents": parents}) for parents in (["a", "b"], "Ann and Bob", [1])]
-    rows = read_jsonl(write(tmp_path, *lines)).rows
+    rows = read_file(write(tmp_path, *lines)).rows
     assert rows["parents"].to_list() == [["a", "b"], [], []]
     assert [json.loads(meta) for meta in rows["meta"]] == [{}, {"parents": "Ann and Bob"}, {"parents": [1]}]
-    write_jsonl(rows, tmp_path / "out.jsonl")
-    assert read_jsonl(tmp_path / "out.jsonl", source="in.jsonl").rows.equals(rows)
+    write_rows(rows, tmp_path / "out.jsonl")
+    assert read_file(tmp_path / "out.jsonl", source="in.jsonl").rows.equals(rows)

@@ -11,7 +11,7 @@ import pytest
 
 from curation.files import resource
 from curation.heldout import freeze
-from curation.intake import read_jsonl
+from curation.intake import read_file
 from curation.snapshot import read_rows, verify, write_snapshot
 from curation.steps import Augment, Select, Step, run_steps
 
@@ -60,7 +60,7 @@ def of(*kinds: str) -> list:
 
 @pytest.fixture(scope="module")
 def intake():
-    return read_jsonl(resource("safety", "seed.jsonl"))
+    return read_file(resource("safety", "seed.jsonl"))
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def curated(intake, steps):
 @pytest.fixture(scope="module")
 def heldout():
     return [
-        freeze(name, read_jsonl(resource("safety", f"{name}.jsonl")).rows) for name in ("heldout", "general")
+        freeze(name, read_file(resource("safety", f"{name}.jsonl")).rows) for name in ("heldout", "general")
     ]
 
 

@@ -8,7 +8,12 @@ import msgspec
 import pytest
 
 from curation.rows import plain
-from curation.shapes import SHAPES, own_keys, recognise, to_messages
+from curation.shapes import SHAPES, own_keys, recognise, to_turns
+
+
+def messages_of(shape, record):
+    return [dict(zip(("role", "content", "extra"), turn, strict=True)) for turn in to_turns(shape, record)]
+
 
 ASK, ANSWER = {"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4"}
 CALL = [{"id": "c1", "function": {"name": "add", "arguments": "{}"}}]
@@ -32,7 +37,7 @@ def test_every_shape_has_its_record_here():
 def test_a_record_is_recognised_and_becomes_messages(shape):
     record = {"id": 1, **RECORDS[shape]}
     assert recognise(record) == shape
-    assert plain(to_messages(shape, record)) == ([ASK] if shape == "prompt" else [ASK, ANSWER])
+    assert plain(messages_of(shape, record)) == ([ASK] if shape == "prompt" else [ASK, ANSWER])
     assert record.keys() - own_keys(shape) == {"id"}
 
 
@@ -41,7 +46,7 @@ def test_a_record_is_recognised_and_becomes_messages(shape):
 def test_a_field_of_another_type_is_refused_with_its_path(shape, wrong):
     key = shape.split("/")[-1]
     with pytest.raises(msgspec.ValidationError, match=rf"\$\.{key}"):
-        to_messages(shape, RECORDS[shape] | {key: wrong})
+        messages_of(shape, RECORDS[shape] | {key: wrong})
 
 
 @pytest.mark.parametrize(
@@ -50,17 +55,17 @@ def test_a_field_of_another_type_is_refused_with_its_path(shape, wrong):
 )
 def test_the_input_of_an_instruction_may_be_missing(given, prompt):
     record = {"instruction": "Add.", "output": "4", **given}
-    assert to_messages("instruction/output", record)[0]["content"] == prompt
+    assert messages_of("instruction/output", record)[0]["content"] == prompt
 
 
 def test_other_fields_of_a_turn_are_kept():
     turns = [ASK, {"role": "assistant", "content": None, "tool_calls": CALL}, {**ANSWER, "name": "adder"}]
-    messages = to_messages("messages", {"messages": turns})
+    messages = messages_of("messages", {"messages": turns})
     assert messages[1]["content"] == ""
     assert json.loads(messages[1]["extra"]) == {"tool_calls": CALL}
     assert plain(messages)[2] == turns[2]
     shared = {"conversations": [{"from": "gpt", "value": "4", "weight": 0}]}
-    assert plain(to_messages("conversations", shared)) == [{**ANSWER, "weight": 0}]
+    assert plain(messages_of("conversations", shared)) == [{**ANSWER, "weight": 0}]
 
 
 @pytest.mark.parametrize(
@@ -74,7 +79,7 @@ def test_other_fields_of_a_turn_are_kept():
     ],
 )
 def test_the_roles_of_conversations_are_put_in_ours(said, role):
-    assert to_messages("conversations", {"conversations": [{"from": said, "value": "x"}]})[0]["role"] == role
+    assert messages_of("conversations", {"conversations": [{"from": said, "value": "x"}]})[0]["role"] == role
 
 
 @pytest.mark.parametrize("record", [{}, {"text": "x"}, {"question": "x"}, {"output": "x"}])

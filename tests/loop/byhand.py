@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from curation.files import resource
-from curation.intake import read_jsonl
+from curation.intake import read_file
 from curation.rows import frame
 from curation.snapshot import Manifest, write_snapshot
 from curation.steps import Dedup, begin, run_steps
@@ -92,7 +92,7 @@ def filled(root: Path) -> tuple[Workspace, Manifest, Manifest]:
     """
     workspace = build_workspace(root)
     ledger = Ledger(workspace.store, "model")
-    curated = run_steps(read_jsonl(root / "data" / "seed.jsonl").rows, [Dedup()])
+    curated = run_steps(read_file(root / "data" / "seed.jsonl").rows, [Dedup()])
     first = write_snapshot(workspace.snapshots, curated, recipe={"n": 1}, ratios=RATIOS, heldout=[])
     seed = ledger.begin("seed", "key")
     with transaction(workspace.store) as connection:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from curation.intake import read_jsonl
+from curation.intake import read_file
 
 CHAIN = Path(__file__).parents[2] / "resources" / "chain"
 SETS = {"software_engineering": "se", "ml_engineering": "ml"}
@@ -100,6 +100,6 @@ def test_no_two_texts_are_near_duplicates(field: str) -> None:
 
 @pytest.mark.parametrize("name", SETS)
 def test_curation_reads_every_line(name: str) -> None:
-    intake = read_jsonl(CHAIN / f"{name}.jsonl")
+    intake = read_file(CHAIN / f"{name}.jsonl")
     assert intake.rejects.is_empty()
     assert intake.rows.height == PAIRS_PER_SET

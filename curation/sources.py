@@ -1,0 +1,138 @@
+"""Where lines come from: plain, gzip and zstd files, standard input, and arrays in place of lines."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import sys
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from curation.errors import UserError
+from curation.unpack import MARK, unpacked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class Block(NamedTuple):
+    """Some whole lines, in the order of the file.
+
+    Attributes:
+        first: Number of the first line, from 1; in a JSON array the number of its first item.
+        lines: The lines without their ends.
+        read: Bytes of the file that were read so far.
+        cut: Why the file ends behind the last line although it should go on, or None.
+    """
+
+    first: int
+    lines: list[bytes]
+    read: int
+    cut: str | None = None
+
+
+def blocks(path: Path) -> Iterator[Block]:
+    """Read a file of lines; only a JSON array is held in memory as a whole.
+
+    Args:
+        path: A file, plain, gzip or zstd by its first bytes; `-` is standard input.
+
+    Yields:
+        The lines, in blocks of about 8 MiB.
+
+    Raises:
+        UserError: There is no such file, it is empty, it cannot be read, or it is no text.
+    """
+    with _opened(path) as stream:
+        cut: list[str] = []
+        chunks = unpacked(stream, path, cut)
+        first = _first(chunks, path)
+        if first.lstrip()[:1] == b"[":
+            data = b"".join(chain([first], chunks))
+            chunks = iter(()) if (array := _array(data)) else iter([data])
+            first = b""
+            if array:
+                yield array._replace(read=_told(stream))
+        yield from _lines(chain([first], chunks), stream, cut)
+
+
+def _lines(chunks: Iterator[bytes], stream: io.BufferedReader, cut: list[str]) -> Iterator[Block]:
+    number = 1
+    rest: list[bytes] = []
+    for chunk in chunks:
+        head, end, tail = chunk.rpartition(b"\n")
+        if end:
+            lines = b"".join([*rest, head]).split(b"\n")
+            rest = [tail]
+            yield Block(number, lines, _told(stream))
+            number += len(lines)
+        else:
+            rest.append(chunk)
+    last = b"".join(rest)
+    if last or cut:
+        yield Block(number, [last], _told(stream), cut[0] if cut else None)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[io.BufferedReader]:
+    if str(path) == "-":
+        yield io.BufferedReader(sys.stdin.buffer)  # type: ignore[arg-type]
+        return
+    if path.is_dir():
+        raise UserError(
+            "this is a folder", where=str(path), fix="name a file, or a folder that `datasets` wrote"
+        )
+    try:
+        with path.open("rb") as stream:
+            yield stream
+    except FileNotFoundError as fault:
+        raise UserError("there is no such file", where=str(path), fix="check the path") from fault
+    except PermissionError as fault:
+        raise UserError("the file may not be read", where=str(path), fix="change its permissions") from fault
+
+
+def _told(stream: io.BufferedReader) -> int:
+    return 0 if stream.closed or not stream.seekable() else stream.tell()
+
+
+def _first(chunks: Iterator[bytes], path: Path) -> bytes:
+    """The first bytes that are not blank, without a byte order mark; blank lines before them stay."""
+    held = b""
+    for chunk in chunks:
+        held += chunk
+        if len(held) >= len(MARK) and held.strip():
+            break
+    if held.strip():
+        return held.removeprefix(MARK)
+    raise UserError("the file is empty", where=str(path), fix="put one JSON object on each line")
+
+
+def _array(data: bytes) -> Block | None:
+    """The items of a JSON array, each as its own bytes; None where the data are no array."""
+    try:
+        items = msgspec.json.decode(data, type=list[msgspec.Raw])
+    except (msgspec.DecodeError, RecursionError):
+        return _broken_array(data)
+    return Block(1, [bytes(item) for item in items], 0)
+
+
+def _broken_array(data: bytes) -> Block | None:
+    """The items up to the place where an array is broken, and the rest as one line that is cut."""
+    text, decoder = data.decode("utf8", "surrogateescape"), json.JSONDecoder()
+    place, items = text.index("[") + 1, []
+    while True:
+        place += len(text[place:]) - len(text[place:].lstrip(" \t\r\n,"))
+        try:
+            _, end = decoder.raw_decode(text, place)
+        except (ValueError, RecursionError):
+            break
+        items.append(text[place:end].encode("utf8", "surrogateescape"))
+        place = end
+    rest = text[place:]
+    if not items or not items[0].startswith(b"{") or rest.lstrip()[:1] == "]":
+        return None
+    return Block(1, [*items, rest.encode("utf8", "surrogateescape")], 0, "the array is broken here")

@@ -1,0 +1,89 @@
+"""What is written reads back as the same rows, in every form."""
+
+from __future__ import annotations
+
+import json
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from curation.errors import UserError
+from curation.export import write_rows
+from curation.intake import read_file
+from curation.rows import frame, make_row
+from curation.tables import is_table
+
+FORMS = ["out.jsonl", "out.jsonl.gz", "out.jsonl.zst", "out.json", "out.parquet", "out.hf"]
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+EXTRAS = st.none() | st.sampled_from(
+    ['{"name":"ada"}', '{"tool_calls":[{"function":{"arguments":"{\\"a\\": 1}","name":"add"},"id":"c1"}]}']
+)
+TURNS = st.lists(
+    st.fixed_dictionaries(
+        {"role": st.sampled_from(["system", "user", "assistant", "tool"]), "content": TEXT, "extra": EXTRAS}
+    ),
+    min_size=1,
+    max_size=4,
+)
+METAS = st.sampled_from(["{}", '{"a": null, "b": [1, {"c": 2.5}]}', '{"id": "x", "score": 0.5}'])
+ROWS = st.builds(
+    lambda turns, tags, parents, meta: make_row(turns, tags=tags, parents=parents, meta=meta),
+    TURNS,
+    st.lists(TEXT, max_size=2),
+    st.lists(st.just("0123456789abcdef"), max_size=2),
+    METAS,
+)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@given(rows=st.lists(ROWS, min_size=1, max_size=5))
+@settings(deadline=None, derandomize=True, max_examples=25)
+def test_read_write_read_is_the_identity(tmp_path_factory, form, rows):
+    folder = tmp_path_factory.mktemp("trip")
+    numbered = frame(row | {"line": n, "source": "s"} for n, row in enumerate(rows, 1))
+    write_rows(numbered, folder / form)
+    again = read_file(folder / form, source="s")
+    assert again.rejects.height == 0
+    assert again.rows.equals(numbered)
+
+
+@pytest.mark.parametrize("form", ["out.jsonl.gz", "out.jsonl.zst", "out.jsonl"])
+def test_the_same_rows_give_the_same_bytes(tmp_path, form):
+    rows = frame([make_row([{"role": "user", "content": "Hi"}], line=1)])
+    (tmp_path / "a").mkdir()
+    for folder in (tmp_path, tmp_path / "a"):
+        write_rows(rows, folder / form)
+    assert (tmp_path / form).read_bytes() == (tmp_path / "a" / form).read_bytes()
+
+
+def test_a_folder_that_exists_is_not_written_into(tmp_path):
+    (tmp_path / "out.hf").mkdir()
+    with pytest.raises(UserError, match="exists already"):
+        write_rows(frame([make_row([{"role": "user", "content": "Hi"}])]), tmp_path / "out.hf")
+
+
+def test_foreign_tables_are_read_by_their_columns(tmp_path):
+    turns = [[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}]]
+    pl.DataFrame({"messages": turns, "score": [0.5]}).write_parquet(tmp_path / "chat.parquet")
+    pl.DataFrame({"prompt": ["a", "b"], "response": ["c", None]}).write_parquet(tmp_path / "pairs.bin")
+    chat, pairs = read_file(tmp_path / "chat.parquet"), read_file(tmp_path / "pairs.bin")
+    assert json.loads(chat.rows["meta"][0]) == {"score": 0.5}
+    assert pairs.rows["line"].to_list() == [1]
+    assert pairs.rejects.select("line").rows() == [(2,)]
+    assert "response is missing" in pairs.rejects["reason"][0]
+
+
+def test_a_datasets_folder_of_several_splits_is_read_as_one(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    part = datasets.Dataset.from_list([{"question": "Who?", "answer": "Ada"}] * 3)
+    datasets.DatasetDict({"train": part, "test": part.select([0])}).save_to_disk(str(tmp_path / "d"))
+    assert is_table(tmp_path / "d")
+    assert read_file(tmp_path / "d").rows.height == 4
+
+
+def test_a_damaged_table_is_named(tmp_path):
+    (tmp_path / "a.parquet").write_bytes(b"PAR1 and then nothing")
+    with pytest.raises(UserError, match="the table cannot be read"):
+        read_file(tmp_path / "a.parquet")
