@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("duckdb", "numpy", "peft", "polars", "torch", "transformers")
+PACKAGES = ("datasets", "duckdb", "msgspec", "numpy", "peft", "polars", "pyarrow", "torch", "transformers")
 
 
 def record(name: str, result: dict[str, Any]) -> None:

@@ -22,6 +22,9 @@ _NAMES = pa.large_list(pa.large_string())
 _TURN = pa.struct([("role", pa.large_string()), ("content", pa.large_string()), ("extra", pa.large_string())])
 
 
+_encode = msgspec.json.Encoder().encode
+
+
 class Row(NamedTuple):
     """A row before it is a part of columns; `meta` is JSON."""
 
@@ -46,19 +49,33 @@ class Columns:
 
     def add(self, rows: Sequence[Row]) -> None:
         """Append rows, in the order of their lines."""
-        if not rows:
-            return
+        if rows:
+            self._append(*zip(*rows, strict=True))
+
+    def add_plain(self, lines: Sequence[int], turns: Sequence[list[Turn]]) -> None:
+        """Append rows that have nothing but turns."""
+        if lines:
+            nothing: list[list[str]] = [[]] * len(lines)
+            self._append(lines, turns, nothing, nothing, ["{}"] * len(lines))
+
+    def _append(
+        self,
+        lines: Sequence[int],
+        turns: Sequence[list[Turn]],
+        tags: Sequence[list[str]],
+        parents: Sequence[list[str]],
+        metas: Sequence[str],
+    ) -> None:
         if self.first_line is None:
-            self.first_line = rows[0].line
-        lines, turns, tags, parents, metas = zip(*rows, strict=True)
+            self.first_line = lines[0]
         columns = {
             "id": [turns_id(t) for t in turns],
             "messages": pl.Series("messages", _lists(turns)),
             "tags": pl.Series("tags", pa.array(tags, _NAMES)),
-            "source": [self._source] * len(rows),
+            "source": pl.repeat(self._source, len(lines), dtype=pl.String, eager=True),
             "line": lines,
             "parents": pl.Series("parents", pa.array(parents, _NAMES)),
-            "family": [None] * len(rows),
+            "family": pl.repeat(None, len(lines), dtype=pl.String, eager=True),
             "meta": metas,
         }
         self._blocks.append(pl.DataFrame(columns, schema=ROWS))
@@ -70,7 +87,7 @@ class Columns:
 
 def turns_id(turns: Sequence[Turn]) -> str:
     """The id of a row with these turns: the same as `curation.rows.row_id` gives, at a third of the time."""
-    return hashlib.sha256(msgspec.json.encode(turns)).hexdigest()[:16]
+    return hashlib.sha256(_encode(turns)).digest()[:8].hex()
 
 
 def _lists(turns: Sequence[Sequence[Turn]]) -> pa.LargeListArray:

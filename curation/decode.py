@@ -63,16 +63,15 @@ def separators(lines: Sequence[bytes]) -> NDArray[np.int64]:
         (lines,) counts.
     """
     text = np.frombuffer(b"   " + b"\n".join(lines), dtype=np.uint8)
-    ends = np.cumsum([len(line) + 1 for line in lines]) + 2
+    ends = np.cumsum(np.fromiter(map(len, lines), np.int64, len(lines)) + 1) + 2
     colon = np.flatnonzero(text == ord(":"))
-    line = np.searchsorted(ends, colon)
-    quoted = text[colon - 1] == ord('"')
+    before = text[colon - 1]
+    quoted = before == ord('"')
     escaped = quoted & (text[colon - 2] == ord("\\"))
-    counts = np.bincount(line[quoted & ~escaped], minlength=len(lines))
-    counts[
-        line[escaped & (text[colon - 3] == ord("\\"))]
-    ] = -1  # a key, or a text, that ends with a backslash
-    for spaced in np.unique(line[text[colon - 1] <= ord(" ")]):
+    counts = np.diff(np.searchsorted(colon[quoted & ~escaped], ends), prepend=0)
+    # A key, or a text, that ends with a backslash: the quote behind it may be a real one.
+    counts[np.searchsorted(ends, colon[escaped & (text[colon - 3] == ord("\\"))])] = -1
+    for spaced in np.unique(np.searchsorted(ends, colon[before <= ord(" ")])):
         if _SPACED_KEY.search(lines[spaced]):
             counts[spaced] = -1
     return counts

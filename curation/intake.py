@@ -8,7 +8,7 @@ import itertools
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
+import numpy as np
 import polars as pl
 
 from curation.columns import Columns, Row
@@ -16,7 +16,7 @@ from curation.decode import Fault, decode, separators
 from curation.errors import UserError
 from curation.records import is_another, majority, to_row
 from curation.rows import schema
-from curation.shapes import SHAPES, plain_chat, recognise
+from curation.shapes import SHAPES, plain_chats, recognise
 from curation.sources import Block, blocks
 from curation.tables import is_table, read_table, records
 from curation.unpack import not_text
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
 REJECTS = schema(
     {"source": pl.String, "line": pl.Int64, "path": pl.String, "reason": pl.String, "text": pl.String}
 )
@@ -32,8 +34,6 @@ REJECTS = schema(
 
 SAMPLE = 1000
 """Lines that are looked at to find out the shape."""
-
-UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class Intake(NamedTuple):
@@ -110,7 +110,9 @@ class _Reader:
         if self.shape is None:
             self.shape = majority(_first_records(block.lines))
         faults: list[tuple[int, bytes, Fault]] = []
-        self.columns.add(list(self._rows(block, faults)))
+        counts = separators(block.lines)
+        if not self._quickly(block, counts):
+            self.columns.add(list(self._rows(block, counts.tolist(), faults)))
         if block.cut:
             last = block.first + len(block.lines) - 1
             reason = Fault(block.cut)
@@ -131,25 +133,26 @@ class _Reader:
         self.columns.add(rows)
         self.seen += len(records)
 
-    def _rows(self, block: Block, faults: list[tuple[int, bytes, Fault]]) -> Iterator[Row]:
-        counts = separators(block.lines).tolist()
+    def _quickly(self, block: Block, counts: NDArray[np.int64]) -> bool:
+        """Read a block in which every line holds plain messages and nothing else; whether it was one."""
+        if self.shape != "messages":
+            return False
+        there = [line != b"" for line in block.lines]
+        turns = plain_chats(itertools.compress(block.lines, there))
+        if turns is None or (1 + 2 * np.fromiter(map(len, turns), np.int64) != counts[there]).any():
+            return False
+        numbers = itertools.compress(itertools.count(block.first), there)
+        self.columns.add_plain(list(numbers), turns)
+        return True
+
+    def _rows(self, block: Block, counts: list[int], faults: list[tuple[int, bytes, Fault]]) -> Iterator[Row]:
         for number, (line, count) in enumerate(zip(block.lines, counts, strict=True), block.first):
             if not line or line.isspace():
                 continue
             try:
-                yield self._quickly(line, count, number) or self._row(decode(line, count), number)
+                yield self._row(decode(line, count), number)
             except Fault as fault:
                 faults.append((number, line, fault))
-
-    def _quickly(self, line: bytes, count: int, number: int) -> Row | None:
-        """The row of a line with plain messages and nothing else; None for any other, good or bad."""
-        if self.shape != "messages":
-            return None
-        try:
-            turns = plain_chat(line)
-        except UNREADABLE:
-            return None
-        return Row(number, turns, [], [], "{}") if count == 1 + 2 * len(turns) else None
 
     def _row(self, record: dict[str, Any], number: int) -> Row:
         try:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from curation.columns import Turn
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -99,24 +101,25 @@ SHAPES: dict[str, Shape] = {
 class _PlainTurn(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     role: Role
     content: str
+    extra: None = None
+    """Never in the input, or its keys are one too many: the place for it in a turn."""
 
 
 class _PlainChat(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     messages: Annotated[list[_PlainTurn], msgspec.Meta(min_length=1)]
 
 
-_PLAIN_CHAT = msgspec.json.Decoder(_PlainChat)
+def plain_chats(lines: Iterable[bytes]) -> list[list[Turn]] | None:
+    """Turns of lines that hold `messages` with role and content and nothing else: the quick way.
 
-
-def plain_chat(line: bytes) -> list[Turn]:
-    """Messages of a line that holds `messages` with role and content, and nothing else: the quick way.
-
-    Raises:
-        msgspec.MsgspecError: The line holds something else.
-        UnicodeDecodeError: It is not UTF-8.
-        RecursionError: It is nested too deeply.
+    Returns:
+        The turns of each line, or None where a line holds something else, good or bad.
     """
-    return [(turn.role, turn.content, None) for turn in _PLAIN_CHAT.decode(line).messages]
+    decode, turn = msgspec.json.Decoder(_PlainChat).decode, msgspec.structs.astuple
+    try:
+        return [list(map(turn, decode(line).messages)) for line in lines]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 SHARE_ROLES = {"human": "user", "gpt": "assistant"}
