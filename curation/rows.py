@@ -125,6 +125,13 @@ def answer_text(messages: Sequence[Message]) -> str:
     return split_answer(messages)[1]
 
 
+def with_answer(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows whose last turn is the assistant's."""
+    return rows.filter(
+        (pl.col("messages").list.last().struct.field("role") == "assistant").fill_null(value=False)
+    )
+
+
 def plain(messages: Sequence[Message]) -> list[Message]:
     """Messages as they are exchanged: role and content, with the other fields put back."""
     return [
