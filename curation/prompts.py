@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars as pl
 
 from curation.errors import UserError
-from curation.rows import frame, row_id
+from curation.redact import redact_text
+from curation.rows import SHAPED_FROM, frame, prompt_text, row_id
 from curation.templates import fields_of, fill, text_of
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class Shaped(NamedTuple):
 def shape(rows: pl.DataFrame, template: Template) -> Shaped:
     """Put every row's prompt into a template; what follows its last user turn stays as it is.
 
+    The prompt as it was is kept in `meta`, where the search for held-out prompts looks too.
+
     Args:
         rows: Rows with schema ROWS, with or without answers.
         template: What to put them into.
@@ -59,7 +62,7 @@ def shape(rows: pl.DataFrame, template: Template) -> Shaped:
         spared += len(shown) < len(examples)
         replaced += bool(template.system) and fields["system"] is not None
         turns = _turns(row["messages"], template, values, [turn for pair in shown for turn in pair])
-        shaped.append({**row, "id": row_id(turns), "messages": turns})
+        shaped.append({**row, "id": row_id(turns), "messages": turns, "meta": _with_origin(row)})
     return Shaped(frame(shaped), replaced, spared)
 
 
@@ -72,6 +75,14 @@ def stage(rows: pl.DataFrame, name: str) -> pl.DataFrame:
     """
     others = pl.col("tags").list.filter(~pl.element().str.starts_with(STAGE))
     return rows.with_columns(tags=pl.concat_list(others, pl.lit([STAGE + name])))
+
+
+def _with_origin(row: Mapping[str, Any]) -> str:
+    """The row's `meta` with the prompt as it was: a held-out prompt must be found inside any template."""
+    meta = json.loads(row["meta"] or "{}")
+    # redacted, because no later step redacts what is in `meta`
+    meta.setdefault(SHAPED_FROM, redact_text(prompt_text(row["messages"]))[0])
+    return json.dumps(meta, ensure_ascii=False, sort_keys=True)
 
 
 def _fields(row: Mapping[str, Any]) -> dict[str, Any]:

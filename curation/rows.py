@@ -52,6 +52,9 @@ DROPS = pl.Schema(
 )
 """Why a row is gone: the step, the reason, and the row (or held-out item) it lost to."""
 
+SHAPED_FROM = "shaped_from"
+"""Field of `meta`: the prompt that a row had before a template was put around it, redacted."""
+
 Message = dict[str, Any]
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from curation.errors import UserError
 from curation.export import write_jsonl
+from curation.heldout import freeze, without_heldout
 from curation.intake import read_jsonl
 from curation.prompts import shape, stage
 from curation.rows import ROWS, frame, make_row, row_id
@@ -89,11 +90,34 @@ def test_other_columns_and_the_fields_of_a_turn_stay():
     old = row(("user", "a"), ("assistant", "b"), tags=("x",), topic="t")
     old["messages"][0]["extra"] = '{"name":"Ada"}'
     (new,) = shape(frame([old]), Template("t", prefix="> ")).rows.to_dicts()
-    changed = ("id", "messages")
+    changed = ("id", "messages", "meta")
     assert {k: v for k, v in new.items() if k not in changed} == {
         k: v for k, v in old.items() if k not in changed
     }
+    assert json.loads(new["meta"]) == {"topic": "t", "shaped_from": "a"}
     assert new["messages"][0] == {"role": "user", "content": "> a", "extra": '{"name":"Ada"}'}
+
+
+def test_a_held_out_prompt_is_found_inside_a_template_and_a_row_inside_a_held_out_one():
+    prompts = [f"Which of the {i} rivers flows north?" for i in range(12)]
+    rows = frame([row(("user", text), ("assistant", "b"), line=i) for i, text in enumerate(prompts)])
+    template = Template(
+        "t", user="Question: {prompt}", examples=({"prompt": "Hi?", "answer": "Hello there."},)
+    )
+    shaped, held = shape(rows, template).rows, rows[:5]
+    twice = shape(shaped, Template("u", prefix="Please. ")).rows
+    for training, items in ((shaped, held), (twice, held), (rows, shape(held, template).rows), (rows, held)):
+        stay, drops = without_heldout(training, [freeze("h", items)], threshold=0.95)
+        assert stay["line"].to_list() == list(range(5, 12))
+        assert drops["line"].to_list() == list(range(5))
+
+
+def test_the_prompt_as_it_was_is_kept_without_personal_data():
+    given_ = row(("system", "S"), ("user", "mail ada@example.org"), ("assistant", "b"), topic="t")
+    first = shape(frame([given_]), Template("t", prefix="> ")).rows
+    again = shape(first, Template("u", prefix="> ")).rows
+    for rows in (first, again):
+        assert json.loads(rows["meta"][0]) == {"topic": "t", "shaped_from": "mail [EMAIL]"}
 
 
 def test_no_rows_give_no_rows():
