@@ -49,7 +49,15 @@ def prepare(folder: Path) -> None:
         for p, t in zip(pairs, turns, strict=True)
     ]
     write(folder / "answers.jsonl", answers)
+    logged = [
+        {"input": p["question"], "output": p["answer"], "feedback": {"score": 1 + i % 5}, "latency": i / 10}
+        for i, p in enumerate(pairs)
+    ]
+    write(folder / "log.jsonl", logged)
     shutil.copytree(resource("rubrics"), folder / "rubrics")
+    text = (ROOT / "README.md").read_text(encoding="utf8")
+    for name, content in re.findall(r"```toml\n# (\S+)\n(.*?)```", text, re.DOTALL):
+        (folder / name).write_text(content, encoding="utf8")
 
 
 def fill_workspace(folder: Path) -> None:

@@ -9,7 +9,7 @@ import polars as pl
 
 from curation.near import similar_pairs
 from curation.redact import redact_text
-from curation.rows import drop_frame, prompt_text, row_id, short_hash, split_answer
+from curation.rows import SHAPED_FROM, drop_frame, prompt_text, row_id, short_hash, split_answer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,8 +40,8 @@ def without_heldout(
     """Leave out every row whose prompt is, or nearly is, that of a held-out item.
 
     Prompts are compared without the system message, redacted, as text and as messages; answers do
-    not count: a held-out prompt with another answer still gives the test away. Rows that were made
-    from one that is left out go with it.
+    not count: a held-out prompt with another answer still gives the test away. A prompt that was put
+    into a template is compared as it was, too. Rows that were made from one that is left out go with it.
 
     Args:
         rows: Rows with schema ROWS.
@@ -82,17 +82,26 @@ def without_heldout(
 def _matches(rows: pl.DataFrame, items: pl.DataFrame, threshold: float) -> dict[int, tuple[int, float, str]]:
     """For each offending row number: the item's number, the similarity and how it was found."""
     left, right = rows["messages"].to_list(), items["messages"].to_list()
-    texts = [redact_text(prompt_text(m))[0] for m in (*left, *right)]
     exact = {_prompt_id(messages): j for j, messages in enumerate(right)}
     found: dict[int, tuple[int, float, str]] = {}
-    pairs = similar_pairs(texts, threshold, items=len(right))
-    for a, b, s in zip(*(c.tolist() for c in pairs), strict=True):
-        if a < len(left) <= b and s > found.get(a, (0, 0.0, ""))[1]:
-            found[a] = (b - len(left), s, "near")
+    for texts in _compared(pl.concat([rows.select("messages", "meta"), items.select("messages", "meta")])):
+        pairs = similar_pairs(texts, threshold, items=len(right))
+        for a, b, s in zip(*(c.tolist() for c in pairs), strict=True):
+            if a < len(left) <= b and s > found.get(a, (0, 0.0, ""))[1]:
+                found[a] = (b - len(left), s, "near")
     for i, messages in enumerate(left):
         if (j := exact.get(_prompt_id(messages))) is not None:
             found[i] = (j, 1.0, "exact")
     return found
+
+
+def _compared(rows: pl.DataFrame) -> list[list[str]]:
+    """The texts of all prompts; once more as they were before a template where any was put into one."""
+    texts = [redact_text(prompt_text(m))[0] for m in rows["messages"].to_list()]
+    before = rows["meta"].str.json_path_match(f"$.{SHAPED_FROM}").to_list()
+    if not any(before):
+        return [texts]
+    return [texts, [t if b is None else redact_text(b)[0] for t, b in zip(texts, before, strict=True)]]
 
 
 def _with_children(

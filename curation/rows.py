@@ -52,6 +52,9 @@ DROPS = pl.Schema(
 )
 """Why a row is gone: the step, the reason, and the row (or held-out item) it lost to."""
 
+SHAPED_FROM = "shaped_from"
+"""Field of `meta`: the prompt that a row had before a template was put around it, redacted."""
+
 Message = dict[str, Any]
 
 
@@ -123,6 +126,13 @@ def prompt_text(messages: Sequence[Message]) -> str:
 def answer_text(messages: Sequence[Message]) -> str:
     """The text of the last assistant turn, or an empty string."""
     return split_answer(messages)[1]
+
+
+def with_answer(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows whose last turn is the assistant's."""
+    return rows.filter(
+        (pl.col("messages").list.last().struct.field("role") == "assistant").fill_null(value=False)
+    )
 
 
 def plain(messages: Sequence[Message]) -> list[Message]:

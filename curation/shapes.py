@@ -70,6 +70,20 @@ class ShareGPT(msgspec.Struct):
     conversations: Annotated[list[ShareTurn], msgspec.Meta(min_length=1)]
 
 
+class InputOutput(msgspec.Struct):
+    """`{"input", "output"}`, as logs have it."""
+
+    input: str
+    output: str
+
+
+class PromptOutput(msgspec.Struct):
+    """`{"prompt", "output"}`."""
+
+    prompt: str
+    output: str
+
+
 class Prompt(msgspec.Struct):
     """`{"prompt"}` alone: something to answer, not to learn from."""
 
@@ -83,6 +97,8 @@ Shape = (
     | type[QuestionAnswer]
     | type[Alpaca]
     | type[ShareGPT]
+    | type[InputOutput]
+    | type[PromptOutput]
     | type[Prompt]
 )
 
@@ -93,6 +109,8 @@ SHAPES: dict[str, Shape] = {
     "prompt/completion": PromptCompletion,
     "question/answer": QuestionAnswer,
     "instruction/output": Alpaca,
+    "input/output": InputOutput,
+    "prompt/output": PromptOutput,
     "prompt": Prompt,
 }
 """Shapes by the keys that give them away; the more telling ones come first."""
@@ -151,14 +169,13 @@ def to_turns(shape: str, record: dict[str, Any]) -> list[Turn]:
                 (SHARE_ROLES.get(t.from_, t.from_), t.value, _rest(turn, ("from", "value")))
                 for t, turn in zip(turns, record["conversations"], strict=True)
             ]
-        case PromptResponse(prompt=p, response=a) | PromptCompletion(prompt=p, completion=a):
-            return [("user", p, None), ("assistant", a, None)]
-        case QuestionAnswer(question=q, answer=a):
-            return [("user", q, None), ("assistant", a, None)]
         case Alpaca(instruction=i, input=x, output=a):
             return [("user", f"{i}\n\n{x}" if x else i, None), ("assistant", a, None)]
         case Prompt(prompt=p):
             return [("user", p, None)]
+        case pair:
+            asked, said = msgspec.structs.astuple(pair)
+            return [("user", asked, None), ("assistant", said, None)]
 
 
 def own_keys(shape: str) -> set[str]:

@@ -14,6 +14,7 @@ import typer.main
 
 from curation import steps
 from curation.rules import RULES
+from curation.templates import Template
 from loop import config
 from loop.cli import app
 from training import settings
@@ -32,6 +33,7 @@ TABLES = {
     "[data]": config.Data,
     "[[heldout]]": config.Heldout,
     "[curate.split]": config.Split,
+    "[[template]]": Template,
     "[judge]": config.Judge,
     "[generate]": config.Generate,
     "[gate]": config.Gate,
@@ -90,7 +92,12 @@ def defaults(struct: type[msgspec.Struct]) -> list[str]:
     """Plain settings of a struct, one line each; tables inside it have sections of their own."""
     lines = []
     for field in msgspec.structs.fields(struct):
-        if isinstance(field.default, msgspec.Struct) or field.name in {"heldout", "step", "train"}:
+        if isinstance(field.default, msgspec.Struct) or field.name in {
+            "heldout",
+            "step",
+            "template",
+            "train",
+        }:
             continue
         required = field.default is msgspec.NODEFAULT
         shown = "required" if required else f"default `{msgspec.json.encode(field.default).decode()}`"

@@ -9,6 +9,7 @@ import msgspec
 
 from curation.errors import UserError
 from curation.steps import Augment, Dedup, Redact, Select, Step, Validate
+from curation.templates import Template  # noqa: TC001  (msgspec reads the annotation)
 from training.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     data: Data = Data()
     heldout: tuple[Heldout, ...] = ()
     curate: Curate = Curate()
+    template: tuple[Template, ...] = ()
     judge: Judge = Judge()
     train: dict[str, Any] = {}
     generate: Generate = Generate()

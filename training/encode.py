@@ -40,33 +40,55 @@ def encode(tokenizer: PreTrainedTokenizerBase, messages: Messages, max_length: i
     Raises:
         UserError: the last message is not the assistant's, or the template rewrites the prompt afterwards.
     """
+    (row,) = encode_many(tokenizer, [messages])
+    return row if len(row.ids) <= max_length else None
+
+
+def encode_many(tokenizer: PreTrainedTokenizerBase, conversations: Sequence[Messages]) -> list[Encoded]:
+    """Encode conversations of any length, each as `encode` does; many at once take less time.
+
+    Args:
+        tokenizer: As for `encode`.
+        conversations: Each ends with the answer to learn.
+
+    Raises:
+        UserError: as for `encode`.
+    """
+    texts = [_texts(tokenizer, messages) for messages in conversations]
+    prompts = _tokenise(tokenizer, [prompt for prompt, _ in texts])
+    wholes = _tokenise(tokenizer, [full for _, full in texts])
+    return [_split(tokenizer, *row) for row in zip(texts, prompts, wholes, strict=True)]
+
+
+def encode_prompt(tokenizer: PreTrainedTokenizerBase, messages: Messages) -> list[int]:
+    """Encode a conversation up to the point where the model's answer starts."""
+    return _tokenise(tokenizer, [_render(tokenizer, messages, open_turn=True)])[0]
+
+
+def stop_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Return the tokens that end an answer: the tokenizer's own and the chat template's, sorted."""
+    exchange = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    (row,) = encode_many(tokenizer, [exchange])
+    return sorted({row.answer_ids[-1], tokenizer.eos_token_id})
+
+
+def _texts(tokenizer: PreTrainedTokenizerBase, messages: Messages) -> tuple[str, str]:
+    """The prompt up to where the answer starts, and the whole row up to where it ends."""
     if not messages or messages[-1]["role"] != "assistant":
         raise UserError(
             "a training row must end with an assistant message",
             where="messages",
             fix="add the answer, or remove the row",
         )
-    prompt_text, full_text = _render(tokenizer, messages[:-1], open_turn=True), _render(tokenizer, messages)
-    if not full_text.startswith(prompt_text):
+    prompt, full = _render(tokenizer, messages[:-1], open_turn=True), _render(tokenizer, messages)
+    if not full.startswith(prompt):
         raise UserError(
             "the chat template renders the prompt differently once an answer follows it",
             where="chat_template",
             fix="use a base model whose template only appends (most instruct models)",
         )
-    row = _split(tokenizer, prompt_text, full_text)
-    return row if len(row.prompt_ids) + len(row.answer_ids) <= max_length else None
-
-
-def encode_prompt(tokenizer: PreTrainedTokenizerBase, messages: Messages) -> list[int]:
-    """Encode a conversation up to the point where the model's answer starts."""
-    return _tokenise(tokenizer, _render(tokenizer, messages, open_turn=True))
-
-
-def stop_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """Return the tokens that end an answer: the tokenizer's own and the chat template's, sorted."""
-    exchange = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
-    prompt_text, full_text = _render(tokenizer, exchange[:-1], open_turn=True), _render(tokenizer, exchange)
-    return sorted({_split(tokenizer, prompt_text, full_text).answer_ids[-1], tokenizer.eos_token_id})
+    # Templates write a line break after the end-of-turn token; the model never has to produce it.
+    return prompt, full.rstrip() if tokenizer.chat_template else full
 
 
 def _render(tokenizer: PreTrainedTokenizerBase, messages: Messages, *, open_turn: bool = False) -> str:
@@ -91,20 +113,20 @@ def _templated(tokenizer: PreTrainedTokenizerBase, chat: list[dict[str, str]], o
         ) from error
 
 
-def _tokenise(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+def _tokenise(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:
     # The template has already written the special tokens: added ones would be doubled.
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+    return [list(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]] if texts else []
 
 
-def _split(tokenizer: PreTrainedTokenizerBase, prompt_text: str, full_text: str) -> Encoded:
-    # Templates write a line break after the end-of-turn token; the model never has to produce it.
-    full_text = full_text.rstrip() if tokenizer.chat_template else full_text
-    prompt_ids, full_ids = _tokenise(tokenizer, prompt_text), _tokenise(tokenizer, full_text)
+def _split(
+    tokenizer: PreTrainedTokenizerBase, texts: tuple[str, str], prompt_ids: list[int], full_ids: list[int]
+) -> Encoded:
+    prompt_text, full_text = texts
     answer_ids = full_ids[len(prompt_ids) :]
     if full_ids[: len(prompt_ids)] != prompt_ids:
         # The answer's first characters merged with the prompt's last token. The model will be asked to go on
         # from the prompt's own tokens, so that is what it must learn from.
-        answer_ids = _tokenise(tokenizer, full_text[len(prompt_text) :])
+        (answer_ids,) = _tokenise(tokenizer, [full_text[len(prompt_text) :]])
     if not answer_ids or answer_ids[-1] not in tokenizer.all_special_ids:
         answer_ids = [*answer_ids, tokenizer.eos_token_id]
     return Encoded(prompt_ids, answer_ids)

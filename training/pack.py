@@ -12,17 +12,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch.nn import functional
 
-from training.alike import Group, group_alike
+from training.plan import MAX_TOKENS, plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from transformers import PreTrainedModel
 
+    from training.alike import Group
     from training.encode import Encoded
-
-MAX_TOKENS = 1024
-"""Tokens of one pack: attention's mask grows with the square."""
 
 
 class Pack(NamedTuple):
@@ -60,23 +58,7 @@ def pack(rows: Sequence[Encoded], max_tokens: int = MAX_TOKENS) -> list[Pack]:
         rows: Encoded rows of any lengths.
         max_tokens: The size of one sequence; a row that is longer by itself gets a sequence of its own.
     """
-    packs: list[Pack] = []
-    held: list[Group] = []
-    size = 0
-    for prefix, members in group_alike([row.prompt_ids for row in rows]):
-        opened = False
-        for i in members:
-            # The last answer token is predicted, never read: it needs no place.
-            length = len(rows[i].ids) - 1
-            if held and size + length - prefix * opened > max_tokens:
-                packs.append(_lay_out(rows, held))
-                held, size, opened = [], 0, False
-            if not opened:
-                held.append(Group(prefix, []))
-            held[-1].members.append(i)
-            size += length - prefix * opened
-            opened = True
-    return [*packs, _lay_out(rows, held)] if held else packs
+    return [_lay_out(rows, groups) for groups in plan(rows, max_tokens)]
 
 
 def answer_logits(model: PreTrainedModel, pack: Pack) -> torch.Tensor:

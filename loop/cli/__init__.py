@@ -7,7 +7,7 @@ import sys
 import typer
 
 from curation.errors import UserError
-from loop.cli import curate, cycle, judge, model, snapshot, start, store, train
+from loop.cli import curate, cycle, judge, mine, model, shape, snapshot, start, store, tokens, train
 from training.threads import wait_passively
 
 EXIT_USER = 1
@@ -22,6 +22,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 start.add_to(app)
+mine.add()
+shape.add()
+tokens.add()
 app.add_typer(curate.app, name="curate")
 app.add_typer(snapshot.app, name="snapshot")
 app.add_typer(judge.app, name="judge")

@@ -14,6 +14,8 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    import polars as pl
+
     from loop.progress import Progress
     from loop.workspace import Workspace
 
@@ -99,6 +101,22 @@ def demand_distinct(*paths: Path | None) -> None:
             fix = "give every input and output a name of its own"
             raise UserError("this file would be read and written, or written twice", where=str(path), fix=fix)
         seen.add(path.resolve())
+
+
+def only_rows(path: Path) -> pl.DataFrame:
+    """The rows of a file (schema ROWS); lines that are no rows stop a step, because they would be lost.
+
+    Raises:
+        UserError: The file cannot be read, or a line of it is no row.
+    """
+    from curation.errors import UserError
+    from curation.intake import read_file
+
+    rows, bad = read_file(path, source=str(path))
+    if bad.height:
+        fix = f"run `regrind curate validate {sh(path)}`, then correct or remove the {bad.height} bad lines"
+        raise UserError(f"not a row: {bad['reason'][0]}", where=f"{path}:{bad['line'][0]}", fix=fix)
+    return rows
 
 
 def next_command(*commands: str) -> None:

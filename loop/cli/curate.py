@@ -13,6 +13,7 @@ from loop.cli.common import (
     WorkspaceDir,
     demand_distinct,
     next_command,
+    only_rows,
     open_workspace,
     out,
     out_json,
@@ -188,22 +189,15 @@ def run_recipe(workspace: WorkspaceDir = Path(), as_json: AsJson = False) -> Non
 
 
 def _run(file: Path, output: Path, step: Step, drops: Path | None, *, as_json: bool) -> Curated:
-    """One step from a file to a file; lines that are no rows stop it, because they would be lost."""
+    """One step from a file to a file."""
     import msgspec
 
-    from curation.errors import UserError
     from curation.export import write_rows
     from curation.files import new_file
-    from curation.intake import read_file
     from curation.steps import begin, run_step
 
     demand_distinct(file, output, drops)
-    rows, bad = read_file(file, source=str(file))
-    if bad.height:
-        first = f"{file}:{bad['line'][0]}"
-        fix = f"run `regrind curate validate {file}`, then correct or remove the {bad.height} bad lines"
-        raise UserError(f"not a row: {bad['reason'][0]}", where=first, fix=fix)
-    state = run_step(begin(rows), step)
+    state = run_step(begin(only_rows(file)), step)
     write_rows(state.rows, output)
     if drops:
         with new_file(drops) as temporary:

@@ -25,6 +25,8 @@ RECORDS = {
     "prompt/completion": {"prompt": "2 + 2?", "completion": "4"},
     "question/answer": {"question": "2 + 2?", "answer": "4"},
     "instruction/output": {"instruction": "2 + 2?", "output": "4"},
+    "input/output": {"input": "2 + 2?", "output": "4"},
+    "prompt/output": {"prompt": "2 + 2?", "output": "4"},
     "prompt": {"prompt": "2 + 2?"},
 }
 

@@ -6,7 +6,7 @@ import pytest
 
 from curation.errors import UserError
 from tests.tiny import CHAT_TEMPLATE, build_tokenizer
-from training.encode import encode, encode_prompt, stop_ids
+from training.encode import encode, encode_many, encode_prompt, stop_ids
 
 
 @pytest.fixture
@@ -89,3 +89,11 @@ def test_generation_stops_at_the_template_s_end_and_at_eos(tokenizer):
     assert stop_ids(tokenizer) == [tokenizer.eos_token_id]
     tokenizer.eos_token = "<|im_start|>"
     assert stop_ids(tokenizer) == sorted(tokenizer.convert_tokens_to_ids(["<|im_start|>", "<|im_end|>"]))
+
+
+def test_many_are_encoded_as_each_alone(tokenizer):
+    chats = [_chat("cards"), _chat("ä ü") + _chat(" second "), _chat(""), _chat("rds " * 30)]
+    for template in (tokenizer.chat_template, None):
+        tokenizer.chat_template = template
+        assert encode_many(tokenizer, chats) == [encode(tokenizer, chat, 10_000) for chat in chats]
+    assert encode_many(tokenizer, []) == []

@@ -9,6 +9,7 @@ from transformers import AutoModelForCausalLM
 from training.alike import MIN_PREFIX, group_alike, shared_prefix
 from training.encode import Encoded
 from training.pack import answer_logits, answer_loss, pack
+from training.plan import packed_tokens
 
 PREFIX = list(range(10, 40))
 ROWS = [
@@ -120,3 +121,11 @@ def test_several_prefixes_cost_one_copy_each():
     [one] = pack(SEVERAL)
     alone = sum(len(row.ids) - 1 for row in SEVERAL)
     assert one.input_ids.shape == (1, alone - len(PREFIX) - len(OTHER))
+
+
+@pytest.mark.parametrize("rows", CASES.values(), ids=CASES.keys())
+@pytest.mark.parametrize("max_tokens", [1024, 45])
+def test_the_tokens_of_packs_are_known_without_making_them(rows, max_tokens):
+    packs = pack(rows, max_tokens)
+    assert packed_tokens(rows, max_tokens) == sum(one.input_ids.numel() for one in packs)
+    assert packed_tokens([], max_tokens) == 0
