@@ -11,6 +11,7 @@ from curation.errors import UserError
 from curation.intake import Intake, read_jsonl
 from curation.snapshot import write_snapshot
 from curation.steps import run_steps
+from loop.config import rule_settings
 from loop.heldout import read_heldout
 from loop.ledger import Outcome
 from loop.snapshots import record
@@ -43,7 +44,8 @@ def curate(workspace: Workspace, progress: Progress) -> tuple[Manifest, int]:
     intake = read_seed(workspace)
     if intake.rejects.height:
         progress.say(f"  intake: {intake.rows.height} rows, {intake.rejects.height} lines rejected")
-    curated = run_steps(intake.rows, config.curate.step, lambda line: progress.say(f"  {line}"))
+    rules = rule_settings(config)
+    curated = run_steps(intake.rows, config.curate.step, lambda line: progress.say(f"  {line}"), rules)
     recipe = {
         "steps": msgspec.to_builtins(config.curate.step),
         "split": msgspec.to_builtins(config.curate.split),
