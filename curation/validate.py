@@ -84,11 +84,13 @@ def _of_rule(table: Table, rule: Rule, settings: Settings) -> pl.DataFrame:
     if "detail" not in hits.columns:
         hits = hits.with_columns(detail=pl.lit(None, pl.String))
     places = table.rows.select("row", "source", "line", row_id="id")
+    files = places["source"].unique()
+    file = pl.lit(files[0] if files.len() == 1 else None, pl.String)
     return hits.join(places, on="row", how="left", maintain_order="left").select(
         pl.lit(rule.code).alias("code"),
         pl.lit(level_of(rule, settings)).alias("level"),
         "row_id",
-        "source",
+        pl.when(pl.col("row").is_null()).then(file).otherwise("source").alias("source"),
         "line",
         pl.lit(rule.title).alias("message"),
         "detail",

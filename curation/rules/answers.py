@@ -42,8 +42,8 @@ def _echo(table: Table, _: Settings) -> pl.DataFrame:
     """A short answer may well be the prompt's last words: a label, or the last of two choices."""
     length = ANSWER.str.len_chars()
     long = (length >= ECHO) & (length >= ECHO_SHARE * pl.col("asked").str.len_chars())
-    same_end = FOLDED.str.tail(ECHO) == ASKED.str.tail(ECHO)
-    return where(table.rows, long, same_end, ASKED.str.ends_with(FOLDED))
+    ends = [pl.col(name).str.strip_chars().str.tail(ECHO).str.to_lowercase() for name in ("answer", "asked")]
+    return where(table.rows, long, ends[0] == ends[1], ASKED.str.ends_with(FOLDED))
 
 
 def _refusal(table: Table, _: Settings) -> pl.DataFrame:

@@ -15,7 +15,7 @@ _WORD = r"[\u3040-\u30ff\u4e00-\u9fff]|\w+"
 def loops(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows in whose answer more than half of the runs of three words stand already.
 
-    Only answers that hold their last 16 characters, or the 16 in their middle, three times are cut into words:
+    Only answers that hold their last 16 characters, or the 16 in their middle, three times are cut up:
     a loop over more than half of an answer touches one of these places, and most answers are spared.
 
     Args:

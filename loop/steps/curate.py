@@ -9,6 +9,7 @@ import polars as pl
 
 from curation.errors import UserError
 from curation.intake import Intake, read_jsonl
+from curation.rules import Settings
 from curation.snapshot import write_snapshot
 from curation.steps import run_steps
 from loop.config import rule_settings
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from curation.snapshot import Manifest
+    from loop.config import Config
     from loop.cycle import Context
     from loop.progress import Progress
     from loop.workspace import Workspace
@@ -46,7 +48,7 @@ def curate(workspace: Workspace, progress: Progress) -> tuple[Manifest, int]:
         progress.say(f"  intake: {intake.rows.height} rows, {intake.rejects.height} lines rejected")
     rules = rule_settings(config)
     curated = run_steps(intake.rows, config.curate.step, lambda line: progress.say(f"  {line}"), rules)
-    recipe = {
+    recipe = rules_of(config) | {
         "steps": msgspec.to_builtins(config.curate.step),
         "split": msgspec.to_builtins(config.curate.split),
         "inputs": seed_hashes(workspace),
@@ -61,6 +63,11 @@ def curate(workspace: Workspace, progress: Progress) -> tuple[Manifest, int]:
         rejects=intake.rejects,
     )
     return manifest, intake.rejects.height
+
+
+def rules_of(config: Config) -> dict[str, Any]:
+    """The `[rules]` table as part of a recipe; nothing where it is left at its defaults."""
+    return {"rules": msgspec.to_builtins(config.rules)} if config.rules != Settings() else {}
 
 
 def seed_hashes(workspace: Workspace) -> dict[str, str]:

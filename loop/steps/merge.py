@@ -15,7 +15,7 @@ from loop.config import rule_settings
 from loop.heldout import read_heldout
 from loop.ledger import Outcome
 from loop.snapshots import record
-from loop.steps.curate import read_seed, seed_hashes
+from loop.steps.curate import read_seed, rules_of, seed_hashes
 from loop.store import transaction
 from loop.traces import Judged, judged
 
@@ -43,7 +43,7 @@ def run(context: Context) -> Outcome:
     demand_whole(workspace.snapshots / parent)
     old = read_rows(workspace.snapshots / parent).drop("split")
     seed, rejects = changed_seed(workspace, parent)
-    recipe = {
+    recipe = rules_of(workspace.config) | {
         "inputs": seed_hashes(workspace),
         "merge": {"parent": parent, "threshold": workspace.config.judge.threshold},
         "steps": msgspec.to_builtins(workspace.config.curate.step),

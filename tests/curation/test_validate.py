@@ -109,8 +109,8 @@ def test_files_are_judged_alone_and_then_against_each_other():
     two = frame([chat("Question 7?", "8.", line=1) | {"source": "two"}])
     found = validate_together([one, two])
     assert found.select("code", "source", "line", "detail").rows() == [
-        ("S002", None, None, "20 rows; 100 or more are advised"),
-        ("S001", None, None, "1 rows; at least 10 are needed"),
+        ("S002", "s", None, "20 rows; 100 or more are advised"),
+        ("S001", "two", None, "1 rows; at least 10 are needed"),
         ("R502", "two", 1, "also at s:7"),
     ]
 
@@ -118,7 +118,8 @@ def test_files_are_judged_alone_and_then_against_each_other():
 def test_a_finding_in_words():
     (of_file, of_row) = validate(frame([chat("Why?\x07", line=3)])).iter_rows(named=True)
     assert in_words(of_file, "a.jsonl") == "a.jsonl: error: S001 too few rows: 1 rows; at least 10 are needed"
-    assert in_words(of_file) == "error: S001 too few rows: 1 rows; at least 10 are needed"
+    assert in_words(of_file) == "s: error: S001 too few rows: 1 rows; at least 10 are needed"
+    assert in_words({**of_file, "source": None}).startswith("error: S001 too few rows")
     assert in_words(of_row) == "s:3: error: R402 control characters"
 
 
@@ -129,7 +130,7 @@ turns = st.tuples(
 chats = st.lists(st.lists(turns, min_size=1, max_size=5), max_size=8)
 
 
-@settings_of(max_examples=40)
+@settings_of(max_examples=40, deadline=None)
 @given(chats, st.sampled_from(["train", "prompts", "evaluation"]))
 def test_every_rule_answers_for_itself_on_any_rows(rows, kind):
     table = frame(talk(*row, line=i, tags=["t"]) for i, row in enumerate(rows * 5))
@@ -141,6 +142,7 @@ def test_every_rule_answers_for_itself_on_any_rows(rows, kind):
     assert set(found["row_id"].drop_nulls()) <= set(table["id"])
 
 
+@settings_of(deadline=None)
 @given(st.lists(st.lists(turns, min_size=1, max_size=5), min_size=1, max_size=8))
 def test_turn_rules_agree_with_the_plain_reading_of_them(rows):
     table = frame(talk(*row, line=i) for i, row in enumerate(rows))
