@@ -20,6 +20,8 @@ from curation.validate import FINDINGS, validate
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from curation.rules import Settings
+
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Similarity = Annotated[float, msgspec.Meta(gt=0, le=1)]
 
@@ -86,7 +88,10 @@ def begin(rows: pl.DataFrame) -> Curated:
 
 
 def run_steps(
-    rows: pl.DataFrame, steps: Sequence[Step], progress: Callable[[str], None] | None = None
+    rows: pl.DataFrame,
+    steps: Sequence[Step],
+    progress: Callable[[str], None] | None = None,
+    rules: Settings | None = None,
 ) -> Curated:
     """Run steps in their order.
 
@@ -94,21 +99,22 @@ def run_steps(
         rows: Rows with schema ROWS.
         steps: The steps with their settings.
         progress: Called with one line when a step is done.
+        rules: What the validate step asks; the default rules unless given.
     """
     state = begin(rows)
     for step in steps:
-        state = run_step(state, step)
+        state = run_step(state, step, rules)
         if progress:
             done = state.tallies[-1]
             progress(f"{done.step}: {done.rows_in} rows in, {done.rows_out} out")
     return state
 
 
-def run_step(state: Curated, step: Step) -> Curated:
-    """One step on the rows as they stand."""
+def run_step(state: Curated, step: Step, rules: Settings | None = None) -> Curated:
+    """One step on the rows as they stand; `rules` are for a validate step."""
     match step:
         case Validate(drop=drop):
-            return _validate(state, drop)
+            return _validate(state, drop, rules)
         case Redact():
             rows, counts = redact(state.rows)
             return advance(state, "redact", rows, notes={"replaced": counts})
@@ -139,8 +145,8 @@ def advance(
     )
 
 
-def _validate(state: Curated, drop: Sequence[str]) -> Curated:
-    findings = validate(state.rows)
+def _validate(state: Curated, drop: Sequence[str], rules: Settings | None) -> Curated:
+    findings = validate(state.rows, settings=rules)
     fatal = findings.filter(
         pl.col("row_id").is_not_null() & ((pl.col("level") == "error") | pl.col("code").is_in(drop))
     )
@@ -153,7 +159,7 @@ def _validate(state: Curated, drop: Sequence[str]) -> Curated:
             "line": f["line"],
             "step": "validate",
             "reason": f"{f['code']} {f['message']}",
-            "detail": f["fix"],
+            "detail": f"{f['detail']}; {f['fix']}" if f["detail"] else f["fix"],
         }
         for f in first.iter_rows(named=True)
     )

@@ -1,9 +1,10 @@
-"""Writes docs/cli.md, docs/configuration.md and the README's file tree; `--check` finds stale ones."""
+"""Writes the generated pages of docs/ and the README's file tree; `--check` finds stale ones."""
 
 from __future__ import annotations
 
 import ast
 import inspect
+import json
 import sys
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +14,7 @@ import msgspec
 import typer.main
 
 from curation import steps
-from curation.rules import RULES
+from curation.rules import RULES, Rule, Settings
 from curation.templates import Template
 from loop import config
 from loop.cli import app
@@ -34,6 +35,7 @@ TABLES = {
     "[[heldout]]": config.Heldout,
     "[curate.split]": config.Split,
     "[[template]]": Template,
+    "[rules]": Settings,
     "[judge]": config.Judge,
     "[generate]": config.Generate,
     "[gate]": config.Gate,
@@ -81,11 +83,48 @@ def configuration() -> str:
     for struct in STEPS:
         lines += [f'### step = "{struct.__struct_config__.tag}"', "", inspect.getdoc(struct) or "", ""]
         lines += [*defaults(struct), ""]
-    lines += ["Rules that `validate` knows; those of level error always drop the row:", ""]
-    lines += ["| code | level | what is wrong | what to do |", "|---|---|---|---|"]
-    lines += [f"| {r.code} | {r.level} | {r.title} | {r.fix} |" for r in RULES]
+    lines += [
+        "[rules.md](rules.md) has the rules that `validate` asks; one of level error always drops the row."
+    ]
     lines += ["", "## [train]", "", *train_fields(), ""]
     return "\n".join(lines)
+
+
+def rules() -> str:
+    """The rule reference: a table of all rules, then a section each."""
+    lines = ["# Rules", "", "Made by `make docs` from the code; do not edit.", ""]
+    lines += ["`regrind curate validate`, `regrind check` and the step `validate` ask these. Which of them"]
+    lines += [
+        "follows from what the rows are for (`--kind`); `[rules]` in `regrind.toml` chooses among them, sets"
+    ]
+    lines += ["their levels and limits ([settings](configuration.md)). An error makes a file invalid.", ""]
+    lines += ["| code | level | kinds | what is wrong |", "|---|---|---|---|"]
+    lines += [
+        f"| [{r.code}](#{r.code.lower()}) | {r.level} | {', '.join(r.kinds)} | {r.title} |" for r in RULES
+    ]
+    for rule in RULES:
+        lines += ["", f"## {rule.code}", "", *rule_section(rule)]
+    return "\n".join([*lines, ""])
+
+
+def rule_section(rule: Rule) -> list[str]:
+    """What a rule catches, why, and an example as one shortened line of JSON."""
+    turns = [{"role": turn[0], "content": shortened(turn[1])} for turn in rule.example]
+    example = json.dumps({"messages": turns}, ensure_ascii=False)
+    lines = [f"**{rule.title[0].upper()}{rule.title[1:]}** ({rule.level}; {', '.join(rule.kinds)})", ""]
+    lines += [rule.catches, "", f"*Why:* {rule.why}", "", f"*Fix:* {rule.fix}.", ""]
+    others = f" (the file has {len(rule.around)} rows before it)" if rule.around else ""
+    lines += [f"*Example*{others}:", "", "```json", example, "```"]
+    if rule.around:
+        turns = [{"role": turn[0], "content": turn[1]} for turn in rule.around[-1]]
+        said = json.dumps({"messages": turns}, ensure_ascii=False)
+        lines += ["", "after" + (" rows such as" if len(rule.around) > 1 else ""), "", "```json", said, "```"]
+    return lines
+
+
+def shortened(text: str) -> str:
+    """The beginning of a long text."""
+    return text if len(text) <= 120 else f"{text[:120]}…"
 
 
 def defaults(struct: type[msgspec.Struct]) -> list[str]:
@@ -138,7 +177,8 @@ def tree() -> Iterator[str]:
 
 def main() -> None:
     """Write the pages, or with `--check` compare them."""
-    pages = {DOCS / "cli.md": cli(), DOCS / "configuration.md": configuration(), ROOT / "README.md": readme()}
+    pages = {DOCS / "cli.md": cli(), DOCS / "configuration.md": configuration(), DOCS / "rules.md": rules()}
+    pages |= {ROOT / "README.md": readme()}
     stale = [p for p, text in pages.items() if not p.exists() or p.read_text(encoding="utf8") != text]
     if "--check" in sys.argv:
         sys.exit(f"out of date, run `make docs`: {', '.join(p.name for p in stale)}" if stale else 0)

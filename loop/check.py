@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from curation.errors import UserError
 from curation.intake import read_file
-from curation.validate import validate
+from curation.validate import in_words, validate
 from judge.rubric import load_rubric
+from loop.config import rule_settings
 from loop.gate import items_needed
 from loop.heldout import demand_target, read_heldout
 from loop.models import base_folder
@@ -52,14 +53,9 @@ def _rubrics(config: Config) -> list[str]:
 
 def _seed(workspace: Workspace, name: str, messages: list[str]) -> dict[str, Any]:
     rows, rejects = read_file(workspace.path(name), source=name)
-    findings = validate(rows)
+    findings = validate(rows, settings=rule_settings(workspace.config))
     lines = [f"{name}:{r['line']}: rejected: {r['reason']}" for r in rejects.iter_rows(named=True)]
-    lines += [
-        f"{name}:{f['line']}: {f['level']}: {f['code']} {f['message']}"
-        if f["line"]
-        else f"{name}: {f['message']}"
-        for f in findings.iter_rows(named=True)
-    ]
+    lines += [in_words(finding, name) for finding in findings.iter_rows(named=True)]
     messages += lines[:SHOWN]
     if len(lines) > SHOWN:
         messages.append(f"{name}: and {len(lines) - SHOWN} more")

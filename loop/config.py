@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 
 from curation.errors import UserError
+from curation.rules import Settings, demand_known
 from curation.steps import Augment, Dedup, Redact, Select, Step, Validate
 from curation.templates import Template  # noqa: TC001  (msgspec reads the annotation)
 from training.settings import TrainSettings
@@ -112,6 +113,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     heldout: tuple[Heldout, ...] = ()
     curate: Curate = Curate()
     template: tuple[Template, ...] = ()
+    rules: Settings = Settings()
     judge: Judge = Judge()
     train: dict[str, Any] = {}
     generate: Generate = Generate()
@@ -145,6 +147,13 @@ def load_config(path: Path) -> Config:
         raise UserError(problem, where=where, fix="see the settings in docs/configuration.md") from fault
     try:
         TrainSettings.from_dict(config.train)
+        demand_known(config.rules)
     except UserError as fault:
         raise UserError(fault.problem, where=f"{path}: {fault.where}", fix=fault.fix) from fault
     return config
+
+
+def rule_settings(config: Config) -> Settings:
+    """The `[rules]` table; unless it says otherwise, rows may be as long as the training takes."""
+    limit = config.rules.max_tokens or TrainSettings.from_dict(config.train).max_length
+    return msgspec.structs.replace(config.rules, max_tokens=limit)

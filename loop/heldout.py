@@ -38,7 +38,9 @@ def read_heldout(workspace: Workspace) -> list[HeldoutSet]:
     for held in workspace.config.heldout:
         path = workspace.path(held.file)
         rows, rejects = read_file(path, source=held.file)
-        faults = validate(rows).filter(pl.col("level") == "error", pl.col("line").is_not_null())
+        faults = validate(rows, kind="evaluation").filter(
+            pl.col("level") == "error", pl.col("line").is_not_null()
+        )
         bad = [(r["line"], r["reason"]) for r in rejects.iter_rows(named=True)]
         bad += [(f["line"], f["message"]) for f in faults.iter_rows(named=True)]
         if bad:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from loop.cli import validate
 from loop.cli.common import (
-    EXIT_HELD,
     AsJson,
     WorkspaceDir,
     demand_distinct,
@@ -26,58 +26,12 @@ if TYPE_CHECKING:
     from curation.steps import Curated, Step
 
 app = typer.Typer(help="Prepare data: validate, deduplicate, redact, select, augment.", no_args_is_help=True)
+validate.add_to(app)
 
 Input = Annotated[Path, typer.Argument(help="JSONL file to read.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="JSONL file to write.")]
 Drops = Annotated[Path | None, typer.Option(help="JSONL file for what was dropped, why, and for which row.")]
 Seed = Annotated[int, typer.Option(help="Of the random choices.")]
-
-
-@app.command()
-def validate(
-    files: Annotated[list[Path], typer.Argument(help="JSONL files.")],
-    rejects: Annotated[Path | None, typer.Option(help="JSONL file for the lines that are no rows.")] = None,
-    prompts: Annotated[bool, typer.Option(help="The files hold prompts: do not ask for answers.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Name every line that is no row and every row that breaks a rule; exit 3 when there are errors.
-
-    Example: regrind curate validate data/seed.jsonl --rejects rejects.jsonl
-    """
-    import polars as pl
-
-    from curation.files import new_file
-    from curation.intake import read_file
-    from curation.validate import validate as find
-
-    demand_distinct(*dict.fromkeys(files), rejects)
-    intakes = [read_file(path, source=str(path)) for path in files]
-    bad = pl.concat([i.rejects for i in intakes])
-    findings = pl.concat([find(i.rows, answers=not prompts) for i in intakes])
-    if rejects:
-        with new_file(rejects) as temporary:
-            bad.write_ndjson(temporary)
-    errors = bad.height + findings.filter(level="error").height
-    report = {
-        "is_valid": errors == 0,
-        "rows": sum(i.rows.height for i in intakes),
-        "rejected": bad.to_dicts(),
-        "findings": findings.to_dicts(),
-    }
-    if as_json:
-        out_json(report)
-    else:
-        for r in bad.iter_rows(named=True):
-            out(f"{r['source']}:{r['line']}: error: {r['reason']} - at {r['path']}")
-        for f in findings.iter_rows(named=True):
-            place = f"{f['source']}:{f['line']}: " if f["line"] else ""
-            out(f"{place}{f['level']}: {f['code']} {f['message']} ({f['fix']})")
-        out(
-            f"{report['rows']} rows, {bad.height} lines rejected, {findings.height} findings, {errors} errors"
-        )
-    next_command(f"regrind curate dedup {sh(files[0])} -o deduplicated.jsonl --drops drops.jsonl")
-    if errors:
-        raise typer.Exit(EXIT_HELD)
 
 
 @app.command()

@@ -9,8 +9,10 @@ import polars as pl
 
 from curation.errors import UserError
 from curation.intake import Intake, read_file
+from curation.rules import Settings
 from curation.snapshot import write_snapshot
 from curation.steps import run_steps
+from loop.config import rule_settings
 from loop.heldout import read_heldout
 from loop.ledger import Outcome
 from loop.snapshots import record
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from curation.snapshot import Manifest
+    from loop.config import Config
     from loop.cycle import Context
     from loop.progress import Progress
     from loop.workspace import Workspace
@@ -43,8 +46,9 @@ def curate(workspace: Workspace, progress: Progress) -> tuple[Manifest, int]:
     intake = read_seed(workspace)
     if intake.rejects.height:
         progress.say(f"  intake: {intake.rows.height} rows, {intake.rejects.height} lines rejected")
-    curated = run_steps(intake.rows, config.curate.step, lambda line: progress.say(f"  {line}"))
-    recipe = {
+    rules = rule_settings(config)
+    curated = run_steps(intake.rows, config.curate.step, lambda line: progress.say(f"  {line}"), rules)
+    recipe = rules_of(config) | {
         "steps": msgspec.to_builtins(config.curate.step),
         "split": msgspec.to_builtins(config.curate.split),
         "inputs": seed_hashes(workspace),
@@ -59,6 +63,11 @@ def curate(workspace: Workspace, progress: Progress) -> tuple[Manifest, int]:
         rejects=intake.rejects,
     )
     return manifest, intake.rejects.height
+
+
+def rules_of(config: Config) -> dict[str, Any]:
+    """The `[rules]` table as part of a recipe; nothing where it is left at its defaults."""
+    return {"rules": msgspec.to_builtins(config.rules)} if config.rules != Settings() else {}
 
 
 def seed_hashes(workspace: Workspace) -> dict[str, str]:

@@ -11,10 +11,11 @@ import polars as pl
 from curation.rows import canonical, drop_frame, frame, make_row, plain, split_answer
 from curation.snapshot import demand_whole, read_manifest, read_rows, write_snapshot
 from curation.steps import Augment, Dedup, Redact, Validate, advance, begin, dedup, run_steps
+from loop.config import rule_settings
 from loop.heldout import read_heldout
 from loop.ledger import Outcome
 from loop.snapshots import record
-from loop.steps.curate import read_seed, seed_hashes
+from loop.steps.curate import read_seed, rules_of, seed_hashes
 from loop.store import transaction
 from loop.traces import Judged, judged
 
@@ -42,7 +43,7 @@ def run(context: Context) -> Outcome:
     demand_whole(workspace.snapshots / parent)
     old = read_rows(workspace.snapshots / parent).drop("split")
     seed, rejects = changed_seed(workspace, parent)
-    recipe = {
+    recipe = rules_of(workspace.config) | {
         "inputs": seed_hashes(workspace),
         "merge": {"parent": parent, "threshold": workspace.config.judge.threshold},
         "steps": msgspec.to_builtins(workspace.config.curate.step),
@@ -75,7 +76,7 @@ def changed_seed(workspace: Workspace, parent: str) -> tuple[Curated, pl.DataFra
         return begin(frame([])), None
     rows, rejects = read_seed(workspace)
     steps = [s for s in workspace.config.curate.step if not isinstance(s, Augment)]
-    return run_steps(rows, steps), rejects
+    return run_steps(rows, steps, rules=rule_settings(workspace.config)), rejects
 
 
 def last_snapshot(connection: duckdb.DuckDBPyConnection, cycle: int, model: str) -> str:
@@ -133,7 +134,8 @@ def merge(workspace: Workspace, old: pl.DataFrame, new: pl.DataFrame, seed: Cura
         seed: Curated rows of seed files that changed.
     """
     steps = workspace.config.curate.step
-    checked = run_steps(new, [s for s in steps if isinstance(s, Validate | Redact)])
+    checks = [s for s in steps if isinstance(s, Validate | Redact)]
+    checked = run_steps(new, checks, rules=rule_settings(workspace.config))
     how = next((s for s in steps if isinstance(s, Dedup)), Dedup())
     start = msgspec.structs.replace(
         checked,

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from curation.rows import frame, make_row
+from curation.rules import Settings
 from curation.steps import Augment, Dedup, Redact, Select, Step, Validate, begin, run_step, run_steps
 
 
@@ -23,6 +24,21 @@ def test_validate_drops_errors_and_what_is_named_and_says_why():
         (rows["id"][2], 3, "validate", "R301 vague answer"),
     ]
     assert state.findings["code"].to_list() == ["S001", "R102", "R301", "R401"]
+
+
+def test_the_rules_of_the_workspace_decide_what_is_an_error():
+    rows = frame([chat("a"), chat("b", "", 2), chat("c", "I don't know", 3)])
+    rules = Settings(ignore=("R102", "S"), levels={"R301": "error"})
+    state = run_steps(rows, [Validate()], rules=rules)
+    assert state.rows["line"].to_list() == [1, 2]
+    assert state.findings["code"].to_list() == ["R301"]
+
+
+def test_a_drop_tells_the_detail_of_its_finding():
+    rows = frame([chat("a"), chat("a", "Another.", 2)])
+    (drop,) = run_step(begin(rows), Validate(drop=("R501",))).drops.iter_rows(named=True)
+    assert drop["reason"] == "R501 conflicting answers to one prompt"
+    assert drop["detail"].startswith("answered otherwise at s:1; ")
 
 
 def test_validate_drops_rows_that_were_made_and_have_no_line():

@@ -40,6 +40,17 @@ def test_bad_seed_lines_are_named_and_are_no_errors(tmp_path: Path) -> None:
     assert any("data/seed.jsonl:15: error: R102" in m for m in found["messages"])
 
 
+def test_the_rules_of_the_workspace_are_asked(tmp_path: Path) -> None:
+    build_workspace(tmp_path)
+    with (tmp_path / "regrind.toml").open("a", encoding="utf8") as stream:
+        stream.write('max_length = 8\n[rules]\nignore = ["S"]\nlevels = {R201 = "error"}\n')
+    with (tmp_path / "data" / "seed.jsonl").open("a", encoding="utf8") as stream:
+        stream.write('{"question": "Which words stand in this question?", "answer": "Too many."}\n')
+    found = check_workspace(Workspace(tmp_path))
+    assert (found["files"][0]["errors"], found["files"][0]["warnings"], found["errors"]) == (1, 0, 0)
+    assert any(m.startswith("data/seed.jsonl:14: error: R201 ") for m in found["messages"])
+
+
 def test_many_findings_are_cut_and_counted(tmp_path: Path) -> None:
     workspace = build_workspace(tmp_path)
     with (tmp_path / "data" / "seed.jsonl").open("a") as stream:

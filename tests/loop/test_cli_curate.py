@@ -44,8 +44,71 @@ def test_validate_names_every_bad_line_and_ends_with_3(seed: Path, tmp_path: Pat
 def test_prompts_are_not_asked_for_answers(tmp_path: Path) -> None:
     chats = [{"messages": [{"role": "user", "content": f"{n}?"}]} for n in range(12)]
     path = write_lines(tmp_path / "pool.jsonl", chats)
-    done = session(["curate", "validate", path], ["curate", "validate", path, "--prompts"])
+    done = session(["curate", "validate", path], ["curate", "validate", path, "--kind", "prompts"])
     assert [d.code for d in done] == [3, 0]
+
+
+def test_rules_are_selected_ignored_and_taken_from_the_workspace(seed: Path, tmp_path: Path) -> None:
+    with seed.open("a", encoding="utf8") as stream:
+        stream.write('{"question": "Who?", "answer": ""}\n{"question": "Why?", "answer": "N/A"}\n')
+    here = tmp_path / "here"
+    write_lines(here / "data.jsonl", [])
+    rules = '[rules]\nignore = ["S"]\nlevels = {R301 = "error"}\n[train]\nmax_length = 8\n'
+    (here / "regrind.toml").write_text(rules, encoding="utf8")
+    validate = ["curate", "validate", seed]
+    bare, few, none, unknown, there = session(
+        validate,
+        [*validate, "--select", "R3,S", "--ignore", "S002"],
+        [*validate, "--ignore", "R1", "--ignore", "R3, S"],
+        [*validate, "--select", "X1"],
+        [*validate, "-w", here],
+    )
+    inside = session(validate, [*validate, "--select", "R1,R3,S"], [*validate, "-w", tmp_path], cwd=here)
+    assert [d.code for d in (bare, few, none, unknown, there)] == [3, 0, 0, 1, 3]
+    assert [d.code for d in inside] == [3, 3, 1]
+    assert ("S002" in bare.out, "R102" in bare.out, "warning: R301" in bare.out) == (True, True, True)
+    assert [line.split(": ")[2].split()[0] for line in few.out.splitlines()[:-2]] == ["R301"]
+    assert len(none.out.splitlines()) == 2
+    assert "no rule has the code 'X1'" in unknown.err
+    for done in (there, inside[0]):
+        assert f"{seed}:15: error: R301" in done.out
+        assert "S002" not in done.out
+    assert "R201" not in there.out
+    assert "R102" in inside[1].out
+    assert "no workspace" in inside[2].err
+
+
+def test_findings_as_workflow_commands(tmp_path: Path) -> None:
+    odd = tmp_path / "a,b:c%.jsonl"
+    rows = [{"prompt": f"Message {n}", "response": ("yes", "no")[n % 2]} for n in range(30)]
+    write_lines(
+        odd, [*rows, {"prompt": "Message 1", "response": "maybe"}, {"prompt": "?", "response": "\x07"}]
+    )
+    with odd.open("a", encoding="utf8") as stream:
+        stream.write("not JSON\n")
+    done, with_json = session(
+        ["curate", "validate", odd, "--format", "github"], ["curate", "validate", odd, "--format", "json"]
+    )
+    assert (done.code, with_json.code) == (3, 3)
+    file = f"file={tmp_path}/a%2Cb%3Ac%25.jsonl"
+    shown = done.out.splitlines()
+    assert shown[0].startswith(f"::error {file},line=33,title=rejected::not JSON")
+    assert shown[1] == f"::warning {file},title=S002::few rows: 32 rows; 100 or more are advised (add rows)"
+    assert f"::error {file},line=32,title=R402::control characters (remove them)" in shown
+    (conflict,) = [line for line in shown if "R501" in line]
+    assert conflict.startswith(f"::warning {file},line=31,title=R501::conflicting answers to one prompt: ")
+    assert f"{odd}:2".replace("%", "%25") in conflict
+    assert len(json.loads(with_json.out)["findings"]) == len(shown) - 1
+
+
+def test_files_that_are_given_together_are_compared(seed: Path, tmp_path: Path) -> None:
+    other = write_lines(tmp_path / "other.jsonl", [*capitals()[3:5], {"question": "Who?", "answer": "Ada"}])
+    done, alone = session(["curate", "validate", seed, other, "--ignore", "S"], ["curate", "validate", other])
+    assert done.code == 0
+    found = [line for line in done.out.splitlines() if "R502" in line]
+    assert [line.split(": ")[0] for line in found] == [f"{other}:1", f"{other}:2"]
+    assert f"also at {seed}:4" in found[0]
+    assert "R502" not in alone.out
 
 
 def test_dedup_says_what_went_and_for_which_row(seed: Path, tmp_path: Path) -> None:

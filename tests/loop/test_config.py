@@ -8,7 +8,7 @@ import pytest
 
 from curation.errors import UserError
 from curation.files import resource
-from loop.config import load_config
+from loop.config import load_config, rule_settings
 from training.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -48,6 +48,11 @@ def write(folder: Path, text: str) -> Path:
         ("[gate]\nalpha = 0", "gate.alpha", "> 0"),
         ("[gate]\nrounds = 0", "gate.rounds", ">= 1"),
         ("[gate]\nregresion = 0.9", "gate", "`regresion`"),
+        ("[rules]\nselct = []", "rules", "`selct`"),
+        ('[rules]\nignore = ["X1"]', "rules.ignore", "'X1'"),
+        ('[rules]\nlevels = {R304 = "fatal"}', "rules.levels[...]", "fatal"),
+        ('[rules]\nlevels = {R9 = "info"}', "rules.levels", "'R9'"),
+        ("[rules]\nmax_tokens = 0", "rules.max_tokens", ">= 1"),
         ("[train]\nepoch = 3", "train.epoch", "unknown setting"),
         ('[train]\nepochs = "many"', "train.epochs", "not a value"),
     ],
@@ -93,3 +98,17 @@ def test_the_demo_decodes_and_has_a_target_and_a_regression_set() -> None:
     assert type(config.curate.step[0]).__name__ == "Validate"
     assert config.data.pool
     assert config.data.references
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [
+        ("", TrainSettings().max_length),
+        ("[train]\nmax_length = 99", 99),
+        ("[rules]\nmax_tokens = 7\n[train]\nmax_length = 99", 7),
+    ],
+)
+def test_rows_may_be_as_long_as_training_takes_unless_the_rules_say_otherwise(
+    tmp_path: Path, text: str, limit: int
+) -> None:
+    assert rule_settings(load_config(write(tmp_path, text))).max_tokens == limit

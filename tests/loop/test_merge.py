@@ -183,3 +183,18 @@ def test_a_changed_seed_file_is_offered_again_and_an_unchanged_one_is_not(tmp_pa
     merged = merge(workspace, old, frame([]), seed)
     assert [answer_text(m) for m in merged.rows["messages"][old.height :].to_list()] == ["Bamako"]
     assert set(merged.rows["id"][: old.height]) == set(old["id"])
+
+
+def test_the_rules_of_the_workspace_are_asked_and_belong_to_the_recipe(tmp_path: Path) -> None:
+    plain, _ = curate(build_workspace(tmp_path), Progress(quiet=True))
+    assert "rules" not in plain.recipe
+    with (tmp_path / "regrind.toml").open("a", encoding="utf8") as stream:
+        stream.write('\n[rules]\nlevels = {R304 = "error"}\n')
+    workspace = Workspace(tmp_path)
+    strict, _ = curate(workspace, Progress(quiet=True))
+    assert strict.recipe["rules"]["levels"] == {"R304": "error"}
+    assert strict.id != plain.id
+    new = frame(new_rows([trace("t", 1.0, "I cannot help with that."), trace("u", 1.0)], {}, 0.7))
+    merged = merge(workspace, frame([]), new, begin(frame([])))
+    assert merged.rows["source"].to_list() == ["trace:u"]
+    assert "R304 refusal or boilerplate" in merged.drops["reason"].to_list()
