@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     import click
 
+    from curation.rules.rule import Chat
+
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 ROOMS = ("curation", "judge", "training", "loop")
@@ -109,17 +111,20 @@ def rules() -> str:
 
 def rule_section(rule: Rule) -> list[str]:
     """What a rule catches, why, and an example as one shortened line of JSON."""
-    turns = [{"role": turn[0], "content": shortened(turn[1])} for turn in rule.example]
-    example = json.dumps({"messages": turns}, ensure_ascii=False)
     lines = [f"**{rule.title[0].upper()}{rule.title[1:]}** ({rule.level}; {', '.join(rule.kinds)})", ""]
     lines += [rule.catches, "", f"*Why:* {rule.why}", "", f"*Fix:* {rule.fix}.", ""]
-    others = f" (the file has {len(rule.around)} rows before it)" if rule.around else ""
-    lines += [f"*Example*{others}:", "", "```json", example, "```"]
+    lines += ["*Example:*", "", "```json", as_line(rule.example), "```"]
     if rule.around:
-        turns = [{"role": turn[0], "content": turn[1]} for turn in rule.around[-1]]
-        said = json.dumps({"messages": turns}, ensure_ascii=False)
-        lines += ["", "after" + (" rows such as" if len(rule.around) > 1 else ""), "", "```json", said, "```"]
+        many = f"{len(rule.around)} rows such as" if len(rule.around) > 1 else "this row"
+        place = "in another file than" if rule.across else "in one file with"
+        lines += ["", f"{place} {many}", "", "```json", as_line(rule.around[-1]), "```"]
     return lines
+
+
+def as_line(chat: Chat) -> str:
+    """A chat as a line of JSON, its long texts cut."""
+    turns = [{"role": turn[0], "content": shortened(turn[1])} for turn in chat]
+    return json.dumps({"messages": turns}, ensure_ascii=False)
 
 
 def shortened(text: str) -> str:

@@ -18,24 +18,29 @@ def keyed(table: Table) -> pl.DataFrame:
     Prompts are compared by 64-bit hashes of their turns, the system message and the order included.
     """
     turn = pl.struct("role", "content").hash()
-    place = pl.int_range(pl.len()).over("row").cast(pl.UInt64)
     answer = ~pl.col("prompt") & (pl.col("role") == "assistant")
     keys = (
         table.turns.filter(~answer)
-        .select("row", key=turn * (2 * place + 1))
+        .select("row", key=turn * (2 * pl.col("place").cast(pl.UInt64) + 1))
         .group_by("row", maintain_order=True)
         .agg(pl.col("key").sum())
         .filter(pl.col("key").is_duplicated())
     )
-    return keys.join(table.rows.drop("label", "common", "labelled"), on="row", maintain_order="left")
+    places = table.rows.select("row", "source", "line", "answer", "calls_tool")
+    return keys.join(places, on="row", maintain_order="left")
 
 
 def _conflict(table: Table, _: Settings) -> pl.DataFrame:
-    rows = keyed(table).with_columns(said=pl.col("answer").str.strip_chars().str.to_lowercase())
-    rows = rows.filter(pl.col("said") != "", ~pl.col("calls_tool"))
+    """Answers that differ at all are compared again without letter case and outer white space."""
+    answered = keyed(table).filter(pl.col("answer") != "", ~pl.col("calls_tool"))
+    differing = answered.filter(pl.col("answer") != pl.col("answer").first().over("key")).select("key")
+    rows = answered.join(differing.unique(), on="key", how="semi", maintain_order="left")
+    rows = rows.with_columns(said=pl.col("answer").str.strip_chars().str.to_lowercase())
     first = [pl.col(name).first().over("key").alias(f"first_{name}") for name in ("said", "source", "line")]
-    rows = rows.with_columns(*first).filter(pl.col("said") != pl.col("first_said"))
-    return rows.select("row", detail=_place("answered otherwise at"))
+    rows = rows.filter(pl.col("said") != "").with_columns(*first)
+    return rows.filter(pl.col("said") != pl.col("first_said")).select(
+        "row", detail=_place("answered otherwise at")
+    )
 
 
 def _leak(table: Table, _: Settings) -> pl.DataFrame:

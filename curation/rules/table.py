@@ -18,7 +18,7 @@ class Table(NamedTuple):
         rows: One line a row: row (its number), id, source, line, task (its first tag), order (the initials of
             its roles, ? for an unknown one), answer (empty where the last turn is not the assistant's), asked
             (the turn before it), calls_tool, and label, common and labelled (see `with_labels`).
-        turns: One line a turn: row, role, content, and whether it belongs to the prompt.
+        turns: One line a turn: row, role, content, place (from 0), and whether it belongs to the prompt.
     """
 
     rows: pl.DataFrame
@@ -46,12 +46,17 @@ def tabulate(rows: pl.DataFrame) -> Table:
 
 
 def _turns(rows: pl.DataFrame) -> pl.DataFrame:
-    turns = rows.with_row_index("row").select("row", "messages").explode("messages").unnest("messages")
-    answer = (pl.col("role") == "assistant") & (
-        pl.col("row") != pl.col("row").shift(-1, fill_value=rows.height)
-    )
+    size = pl.col("messages").list.len()
+    lists = rows.with_row_index("row").select("row", "messages", first=size.cum_sum() - size, size=size)
+    turns = lists.explode("messages").unnest("messages")
+    place = pl.int_range(pl.len(), dtype=pl.UInt32) - pl.col("first")
+    answer = (pl.col("role") == "assistant") & (place + 1 == pl.col("size"))
     return turns.select(
-        "row", "role", pl.col("content").fill_null(""), prompt=(pl.col("role") != "system") & ~answer
+        "row",
+        "role",
+        pl.col("content").fill_null(""),
+        place=place,
+        prompt=(pl.col("role") != "system") & ~answer,
     )
 
 
