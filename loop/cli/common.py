@@ -14,8 +14,6 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    import polars as pl
-
     from loop.progress import Progress
     from loop.workspace import Workspace
 
@@ -46,6 +44,11 @@ def told(*, quiet: bool = False) -> Progress:
 def out(text: str) -> None:
     """One line of the result."""
     sys.stdout.write(f"{text}\n")
+
+
+def note(text: str) -> None:
+    """One line beside the result, on stderr."""
+    sys.stderr.write(f"{text}\n")
 
 
 def out_json(value: Any) -> None:  # noqa: ANN401  (whatever JSON can say)
@@ -83,40 +86,6 @@ def _numeric(text: str) -> bool:
 def sh(path: Path) -> str:
     """A path as a shell must be told it."""
     return shlex.quote(str(path))
-
-
-def demand_distinct(*paths: Path | None) -> None:
-    """Refuse two names of one file: what is written would overwrite what is read.
-
-    Raises:
-        UserError: Two of the paths are one file.
-    """
-    from curation.errors import UserError
-
-    seen: set[Path] = set()
-    for path in paths:
-        if path is None:
-            continue
-        if path.resolve() in seen:
-            fix = "give every input and output a name of its own"
-            raise UserError("this file would be read and written, or written twice", where=str(path), fix=fix)
-        seen.add(path.resolve())
-
-
-def only_rows(path: Path) -> pl.DataFrame:
-    """The rows of a file (schema ROWS); lines that are no rows stop a step, because they would be lost.
-
-    Raises:
-        UserError: The file cannot be read, or a line of it is no row.
-    """
-    from curation.errors import UserError
-    from curation.intake import read_file
-
-    rows, bad = read_file(path, source=str(path))
-    if bad.height:
-        fix = f"run `regrind curate validate {sh(path)}`, then correct or remove the {bad.height} bad lines"
-        raise UserError(f"not a row: {bad['reason'][0]}", where=f"{path}:{bad['line'][0]}", fix=fix)
-    return rows
 
 
 def next_command(*commands: str) -> None:

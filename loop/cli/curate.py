@@ -11,9 +11,8 @@ from loop.cli import validate
 from loop.cli.common import (
     AsJson,
     WorkspaceDir,
-    demand_distinct,
     next_command,
-    only_rows,
+    note,
     open_workspace,
     out,
     out_json,
@@ -21,15 +20,16 @@ from loop.cli.common import (
     table,
     told,
 )
+from loop.cli.files import STANDARD, Input, Output, Shape, demand_distinct, only_rows
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from curation.steps import Curated, Step
 
 app = typer.Typer(help="Prepare data: validate, deduplicate, redact, select, augment.", no_args_is_help=True)
 validate.add_to(app)
 
-Input = Annotated[Path, typer.Argument(help="JSONL file to read.")]
-Output = Annotated[Path, typer.Option("--output", "-o", help="JSONL file to write.")]
 Drops = Annotated[Path | None, typer.Option(help="JSONL file for what was dropped, why, and for which row.")]
 Seed = Annotated[int, typer.Option(help="Of the random choices.")]
 
@@ -41,6 +41,7 @@ def dedup(
     threshold: Annotated[float, typer.Option(min=0.01, max=1, help="Smallest Jaccard similarity.")] = 0.8,
     conflicts: Annotated[str, typer.Option(help="report, keep_best, keep_all or drop_all.")] = "report",
     drops: Drops = None,
+    shape: Shape = None,
     as_json: AsJson = False,
 ) -> None:
     """Drop exact, normalised and near duplicates; list rows with one prompt and two answers.
@@ -54,22 +55,23 @@ def dedup(
 
     if conflicts not in get_args(Policy):
         raise typer.BadParameter(f"one of {', '.join(get_args(Policy))}", param_hint="--conflicts")
-    state = _run(file, output, Dedup(threshold, conflicts), drops, as_json=as_json)  # type: ignore[arg-type]
-    if not as_json:
+    step = Dedup(threshold, conflicts)  # type: ignore[arg-type]
+    state = _run(only_rows(file, shape), (file, output, drops), step, as_json=as_json)
+    if not as_json and output != STANDARD:
         for c in state.conflicts.iter_rows(named=True):
             a, b = f"{c['source']}:{c['line']}", f"{c['partner_source']}:{c['partner_line']}"
             out(f"conflict: {a} answers {c['answer']!r}, {b} answers {c['partner_answer']!r}")
 
 
 @app.command()
-def redact(file: Input, output: Output, as_json: AsJson = False) -> None:
+def redact(file: Input, output: Output, shape: Shape = None, as_json: AsJson = False) -> None:
     """Replace e-mail addresses, phone, card and account numbers, IP addresses and keys by placeholders.
 
     Example: regrind curate redact seed.jsonl -o redacted.jsonl
     """
     from curation.steps import Redact
 
-    _run(file, output, Redact(), None, as_json=as_json)
+    _run(only_rows(file, shape), (file, output, None), Redact(), as_json=as_json)
 
 
 @app.command()
@@ -80,17 +82,18 @@ def select(
     floor: Annotated[float, typer.Option(min=0, max=0.9, help="Share that is too odd to be picked.")] = 0.05,
     seed: Seed = 0,
     drops: Drops = None,
+    shape: Shape = None,
     as_json: AsJson = False,
 ) -> None:
     """Keep the k rows whose prompts cover the others best, and say whether that beat a random pick.
 
     Example: regrind curate select seed.jsonl -o few.jsonl -k 200
     """
-    from curation.intake import read_file
     from curation.steps import Select
 
-    share = min(1.0, k / max(read_file(file).rows.height, 1))
-    _run(file, output, Select(share=share, floor=floor, seed=seed), drops, as_json=as_json)
+    rows = only_rows(file, shape)
+    share = min(1.0, k / max(rows.height, 1))
+    _run(rows, (file, output, drops), Select(share=share, floor=floor, seed=seed), as_json=as_json)
 
 
 @app.command()
@@ -99,6 +102,7 @@ def augment(
     output: Output,
     share: Annotated[float, typer.Option(min=0, max=1, help="New rows as a share of the old.")] = 0.1,
     seed: Seed = 0,
+    shape: Shape = None,
     as_json: AsJson = False,
 ) -> None:
     """Add copies of some rows with typing noise in the user's words, for robustness.
@@ -107,7 +111,7 @@ def augment(
     """
     from curation.steps import Augment
 
-    _run(file, output, Augment(share=share, seed=seed), None, as_json=as_json)
+    _run(only_rows(file, shape), (file, output, None), Augment(share=share, seed=seed), as_json=as_json)
 
 
 @app.command(name="run")
@@ -142,27 +146,29 @@ def run_recipe(workspace: WorkspaceDir = Path(), as_json: AsJson = False) -> Non
     )
 
 
-def _run(file: Path, output: Path, step: Step, drops: Path | None, *, as_json: bool) -> Curated:
-    """One step from a file to a file."""
+def _run(rows: pl.DataFrame, files: tuple[Path, Path, Path | None], step: Step, *, as_json: bool) -> Curated:
+    """One step on the rows of a file, into a file; where they go to stdout, the rest is told on stderr."""
     import msgspec
 
     from curation.export import write_rows
     from curation.files import new_file
     from curation.steps import begin, run_step
 
-    demand_distinct(file, output, drops)
-    state = run_step(begin(only_rows(file)), step)
+    _, output, drops = files
+    demand_distinct(*files)
+    state = run_step(begin(rows), step)
     write_rows(state.rows, output)
     if drops:
         with new_file(drops) as temporary:
             state.drops.write_ndjson(temporary)
     tally = state.tallies[-1]
-    if as_json:
+    say = note if output == STANDARD else out
+    if as_json and output != STANDARD:
         out_json(msgspec.to_builtins(tally) | {"conflicts": state.conflicts.to_dicts()})
     else:
-        out(f"{tally.rows_in} rows in, {tally.rows_out} out: {_why(tally.dropped)}")
-        for note, value in tally.notes.items():
-            out(f"{note}: {value}")
+        say(f"{tally.rows_in} rows in, {tally.rows_out} out: {_why(tally.dropped)}")
+        for about, value in tally.notes.items():
+            say(f"{about}: {value}")
     next_command(f"regrind curate validate {sh(output)}")
     return state
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from loop.cli.common import EXIT_HELD, AsJson, demand_distinct, next_command, out, out_json, sh, table, told
+from loop.cli.common import EXIT_HELD, AsJson, next_command, out, out_json, sh, table, told
+from loop.cli.files import demand_distinct
 
 app = typer.Typer(help="Judge answers by a rubric.", no_args_is_help=True)
 

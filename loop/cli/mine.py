@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from loop.cli.common import AsJson, demand_distinct, next_command, out, out_json, sh, table
-from loop.cli.curate import Drops, Output, app
+from loop.cli.common import AsJson, next_command, out, out_json, sh, table
+from loop.cli.curate import Drops, app
+from loop.cli.files import Output, Shape, demand_distinct, read
 
 if TYPE_CHECKING:
     import polars as pl
@@ -43,6 +44,7 @@ def mine(
     edited_field: Annotated[str, typer.Option(help="True where edited by hand.")] = "edited",
     drops: Drops = None,
     rejects: Annotated[Path | None, typer.Option(help="JSONL file for the lines that are no rows.")] = None,
+    shape: Shape = None,
     as_json: AsJson = False,
 ) -> None:
     """Keep the conversations of a log that were rated well, answered fast and at length, and not edited.
@@ -54,7 +56,6 @@ def mine(
 
     from curation.export import write_rows
     from curation.files import new_file
-    from curation.intake import read_file
     from curation.mine import Mine
     from curation.mine import mine as find
 
@@ -67,7 +68,7 @@ def mine(
         option = "--" + place.strip("`$.").replace("_", "-")
         raise typer.BadParameter(problem, param_hint=option) from None
     demand_distinct(*dict.fromkeys(logs), output, drops, rejects)
-    intakes = [read_file(path, source=str(path)) for path in dict.fromkeys(logs)]
+    intakes = [read(path, shape) for path in dict.fromkeys(logs)]
     bad = pl.concat([i.rejects for i in intakes])
     mined = find(pl.concat([i.rows for i in intakes]), settings)
     for path, frame in ((drops, mined.drops), (rejects, bad)):

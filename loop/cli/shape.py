@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from loop.cli.common import AsJson, demand_distinct, next_command, only_rows, out, out_json, sh
-from loop.cli.curate import Input, Output, app
+from loop.cli.common import AsJson, next_command, out, out_json, sh
+from loop.cli.curate import app
+from loop.cli.files import Input, Output, demand_distinct, only_rows
 
 
 def add() -> None:

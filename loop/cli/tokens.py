@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from loop.cli.common import AsJson, next_command, out, out_json, sh, table, told
-from loop.cli.curate import Input, app
+from loop.cli.curate import app
+from loop.cli.files import Input, Shape, read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,7 @@ def tokens(
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Rows in one batch.", show_default="of training")
     ] = None,
+    shape: Shape = None,
     as_json: AsJson = False,
 ) -> None:
     """Count tokens as training does: lengths, rows left out, cost of padding, and what packing saves.
@@ -41,7 +43,6 @@ def tokens(
     import msgspec
 
     from curation.errors import UserError
-    from curation.intake import read_file
     from curation.lengths import measure
     from curation.rows import with_answer
     from loop.models import cache
@@ -52,8 +53,8 @@ def tokens(
     usual = TrainSettings()
     name, limits = tokenizer or usual.base_model, {"max_length": max_length or usual.max_length}
     limits["batch_size"] = batch_size or usual.batch_size
-    read, bad = read_file(file, source=str(file))
-    rows = with_answer(read)
+    found, bad = read(file, shape)
+    rows = with_answer(found)
     if not rows.height:
         fix = "name a file of training rows"
         raise UserError("no row ends with an answer, so training would read none", where=str(file), fix=fix)
@@ -62,13 +63,13 @@ def tokens(
     progress.begin(f"count tokens of {rows.height} rows")
     counts = count_tokens(rows, loaded, **limits, progress=progress.step)
     progress.end(f"{int(counts.prompt.sum() + counts.answer.sum())} tokens")
-    found = measure(counts.prompt, counts.answer, **limits, shared=counts.shared)
-    report = msgspec.to_builtins(found) | limits | {"tokenizer": name, "rejected": bad.height}
-    report["unanswered"] = read.height - rows.height
+    costs = measure(counts.prompt, counts.answer, **limits, shared=counts.shared)
+    report = msgspec.to_builtins(costs) | limits | {"tokenizer": name, "rejected": bad.height}
+    report["unanswered"] = found.height - rows.height
     report["has_chat_template"] = bool(loaded.chat_template)
     whole = counts.prompt + counts.answer
     report["worst"] = [
-        {"source": rows["source"][i], "line": rows["line"][i], "tokens": int(whole[i])} for i in found.worst
+        {"source": rows["source"][i], "line": rows["line"][i], "tokens": int(whole[i])} for i in costs.worst
     ]
     if as_json:
         out_json(report)

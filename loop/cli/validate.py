@@ -10,13 +10,13 @@ import typer
 from loop.cli.common import (
     EXIT_HELD,
     AsJson,
-    demand_distinct,
     next_command,
     open_workspace,
     out,
     out_json,
     sh,
 )
+from loop.cli.files import Shape, demand_distinct, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def validate(
-    files: Annotated[list[Path], typer.Argument(help="JSONL files.")],
+    files: Annotated[list[Path], typer.Argument(help="Files, or - for standard input.")],
     kind: Annotated[Kind, typer.Option(help="What the rows are for: it says which rules apply.")] = "train",
     select: Codes = None,
     ignore: Codes = None,
@@ -53,6 +53,7 @@ def validate(
             "--workspace", "-w", help="Folder whose regrind.toml has [rules]; here, where there is one."
         ),
     ] = None,
+    shape: Shape = None,
     as_json: AsJson = False,
 ) -> None:
     """Name every line that is no row and every row that breaks a rule; exit 3 when there are errors.
@@ -64,13 +65,12 @@ def validate(
     import polars as pl
 
     from curation.files import new_file
-    from curation.intake import read_file
     from curation.report import report
     from curation.validate import validate_together
 
     demand_distinct(*dict.fromkeys(files), rejects)
     settings = _settings(workspace, _codes(select), _codes(ignore))
-    intakes = [read_file(path, source=str(path)) for path in dict.fromkeys(files)]
+    intakes = [read(path, shape) for path in dict.fromkeys(files)]
     rows, bad = pl.concat([i.rows for i in intakes]), pl.concat([i.rejects for i in intakes])
     findings = validate_together([i.rows for i in intakes], kind=kind, settings=settings)
     if rejects:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.loop.byhand import capitals, write_lines
-from tests.loop.commands import lines, regrind, session
+from tests.loop.commands import ENVIRONMENT, START, lines, regrind, session
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -200,3 +201,48 @@ def test_a_place_that_cannot_be_written_to(seed: Path, tmp_path: Path) -> None:
     done = regrind("curate", "redact", seed, "-o", seed / "below" / "out.jsonl")
     assert done.code == 1
     assert "Traceback" not in done.err
+
+
+def test_rows_go_from_standard_input_to_standard_output(seed: Path, tmp_path: Path) -> None:
+    command = [*START, "curate", "dedup", "-", "-o", "-"]
+    done = subprocess.run(
+        command, input=seed.read_bytes(), capture_output=True, check=False, env=ENVIRONMENT, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(rows) == 12
+    assert b"13 rows in, 12 out" in done.stderr
+    checked = subprocess.run(
+        [*START, "curate", "validate", "-", "--json"],
+        input=done.stdout,
+        capture_output=True,
+        check=False,
+        env=ENVIRONMENT,
+    )
+    assert json.loads(checked.stdout)["rows"] == 12
+    bad = subprocess.run(
+        command, input=b"not JSON\n" + done.stdout, capture_output=True, check=False, env=ENVIRONMENT
+    )
+    assert (bad.returncode, bad.stdout) == (1, b"")
+    assert b"<stdin>:1: not a row" in bad.stderr
+
+
+@pytest.mark.parametrize("form", ["jsonl.gz", "jsonl.zst", "json", "parquet", "hf"])
+def test_every_form_goes_in_and_out(seed: Path, tmp_path: Path, form: str) -> None:
+    out = tmp_path / f"rows.{form}"
+    there, back = session(
+        ["curate", "dedup", seed, "-o", out], ["curate", "dedup", out, "-o", tmp_path / "back.jsonl"]
+    )
+    assert (there.code, back.code) == (0, 0), there.err + back.err
+    assert "12 rows in, 12 out" in back.out
+
+
+def test_two_shapes_are_refused_unless_one_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "mixed.jsonl"
+    write_lines(path, [*capitals(), {"prompt": "a", "response": "b"}])
+    refused, named = session(
+        ["curate", "validate", path], ["curate", "validate", path, "--shape", "question/answer", "--json"]
+    )
+    assert refused.code == 1
+    assert "line 1 is question/answer, line 14 is prompt/response" in refused.err
+    assert [r["line"] for r in json.loads(named.out)["rejected"]] == [14]

@@ -1,0 +1,91 @@
+"""Files that commands read: a large one with progress, `-` from standard input."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from loop.cli.common import sh, told
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from curation.intake import Intake
+
+Input = Annotated[
+    Path, typer.Argument(help="JSONL, a JSON array, .gz, .zst, Parquet, a datasets folder, or -.")
+]
+Output = Annotated[
+    Path,
+    typer.Option("--output", "-o", help="File to write: .jsonl, .json, .gz, .zst, .parquet, .hf, or -."),
+]
+Shape = Annotated[
+    str | None,
+    typer.Option(help="Such as messages or prompt/response; recognised by its keys unless given."),
+]
+
+STANDARD = Path("-")
+LARGE = 50 * 2**20
+
+
+def name_of(path: Path) -> str:
+    """What a file is called in findings and errors."""
+    return "<stdin>" if path == STANDARD else str(path)
+
+
+def read(path: Path, shape: str | None = None) -> Intake:
+    """Read a file of rows; a large one tells on stderr how far it is.
+
+    Raises:
+        UserError: As `curation.intake.read_file`.
+    """
+    from curation.intake import read_file
+
+    size = path.stat().st_size if path.is_file() else 0
+    if size < LARGE:
+        return read_file(path, source=name_of(path), shape=shape)
+    progress = told()
+    intake = read_file(
+        path,
+        source=name_of(path),
+        shape=shape,
+        progress=lambda done: progress.step(done >> 20, size >> 20, f"MB of {path.name}"),
+    )
+    progress.end(f"{path.name}: {intake.rows.height} rows, {intake.rejects.height} lines rejected")
+    return intake
+
+
+def only_rows(path: Path, shape: str | None = None) -> pl.DataFrame:
+    """The rows of a file (schema ROWS); lines that are no rows stop a step, because they would be lost.
+
+    Raises:
+        UserError: The file cannot be read, or a line of it is no row.
+    """
+    from curation.errors import UserError
+
+    rows, bad = read(path, shape)
+    if bad.height:
+        name = name_of(path)
+        fix = f"run `regrind curate validate {sh(path)}`, then correct or remove the {bad.height} bad lines"
+        raise UserError(f"not a row: {bad['reason'][0]}", where=f"{name}:{bad['line'][0]}", fix=fix)
+    return rows
+
+
+def demand_distinct(*paths: Path | None) -> None:
+    """Refuse two names of one file: what is written would overwrite what is read.
+
+    Raises:
+        UserError: Two of the paths are one file.
+    """
+    from curation.errors import UserError
+
+    seen: set[Path] = set()
+    for path in paths:
+        if path is None or path == STANDARD:
+            continue
+        if path.resolve() in seen:
+            fix = "give every input and output a name of its own"
+            raise UserError("this file would be read and written, or written twice", where=str(path), fix=fix)
+        seen.add(path.resolve())
