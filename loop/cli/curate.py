@@ -22,6 +22,8 @@ from loop.cli.common import (
 )
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from curation.steps import Curated, Step
 
 app = typer.Typer(help="Prepare data: validate, deduplicate, redact, select, augment.", no_args_is_help=True)
@@ -29,6 +31,7 @@ app = typer.Typer(help="Prepare data: validate, deduplicate, redact, select, aug
 Input = Annotated[Path, typer.Argument(help="JSONL file to read.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="JSONL file to write.")]
 Drops = Annotated[Path | None, typer.Option(help="JSONL file for what was dropped, why, and for which row.")]
+PERSONAL = ("KEY", "EMAIL", "IBAN", "CARD", "IP", "PHONE")
 Seed = Annotated[int, typer.Option(help="Of the random choices.")]
 
 
@@ -107,14 +110,59 @@ def dedup(
 
 
 @app.command()
-def redact(file: Input, output: Output, as_json: AsJson = False) -> None:
+def redact(
+    file: Input,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="JSONL file to write: the rows, or the report.")
+    ] = None,
+    action: Annotated[str, typer.Option(help="redact, report or drop.")] = "redact",
+    kinds: Annotated[str, typer.Option(help="What to look for, with commas between.")] = ",".join(PERSONAL),
+    drops: Drops = None,
+    as_json: AsJson = False,
+) -> None:
     """Replace e-mail addresses, phone, card and account numbers, IP addresses and keys by placeholders.
+
+    With `--action drop` their rows go; with `--action report` nothing changes, what was found is listed
+    with its values masked, and the exit code is 3 when there is any.
 
     Example: regrind curate redact seed.jsonl -o redacted.jsonl
     """
-    from curation.steps import Redact
+    from typing import get_args
 
-    _run(file, output, Redact(), None, as_json=as_json)
+    from curation.steps import Action, Redact
+
+    asked = tuple(dict.fromkeys(kind.strip().upper() for kind in kinds.split(",")))
+    if unknown := [kind for kind in asked if kind not in PERSONAL]:
+        raise typer.BadParameter(f"{unknown[0]!r} is none of {', '.join(PERSONAL)}", param_hint="--kinds")
+    if action not in get_args(Action):
+        raise typer.BadParameter(f"one of {', '.join(get_args(Action))}", param_hint="--action")
+    if action == "report":
+        _report_personal(file, output, asked, as_json=as_json)
+    elif output is None:
+        raise typer.BadParameter("the rows need a file to go to", param_hint="--output")
+    else:
+        _run(file, output, Redact(action, asked), drops, as_json=as_json)  # type: ignore[arg-type]
+
+
+def _report_personal(file: Path, output: Path | None, kinds: tuple[str, ...], *, as_json: bool) -> None:
+    """List personal data, masked; exit 3 when there is any."""
+    from curation.files import new_file
+    from curation.redact import report
+
+    demand_distinct(file, output)
+    found = report(_rows(file), kinds)  # type: ignore[arg-type]
+    if output:
+        with new_file(output) as temporary:
+            found.write_ndjson(temporary)
+    if as_json:
+        out_json({"found": found.to_dicts()})
+    else:
+        for f in found.iter_rows(named=True):
+            out(f"{f['source']}:{f['line']}: {f['kind']} in {f['field']}: {f['excerpt']}")
+        out(f"{found.height} found in {found['row_id'].n_unique()} rows")
+    next_command(f"regrind curate redact {sh(file)} -o redacted.jsonl")
+    if found.height:
+        raise typer.Exit(EXIT_HELD)
 
 
 @app.command()
@@ -188,22 +236,15 @@ def run_recipe(workspace: WorkspaceDir = Path(), as_json: AsJson = False) -> Non
 
 
 def _run(file: Path, output: Path, step: Step, drops: Path | None, *, as_json: bool) -> Curated:
-    """One step from a file to a file; lines that are no rows stop it, because they would be lost."""
+    """One step from a file to a file."""
     import msgspec
 
-    from curation.errors import UserError
     from curation.export import write_jsonl
     from curation.files import new_file
-    from curation.intake import read_jsonl
     from curation.steps import begin, run_step
 
     demand_distinct(file, output, drops)
-    rows, bad = read_jsonl(file, source=str(file))
-    if bad.height:
-        first = f"{file}:{bad['line'][0]}"
-        fix = f"run `regrind curate validate {file}`, then correct or remove the {bad.height} bad lines"
-        raise UserError(f"not a row: {bad['reason'][0]}", where=first, fix=fix)
-    state = run_step(begin(rows), step)
+    state = run_step(begin(_rows(file)), step)
     write_jsonl(state.rows, output)
     if drops:
         with new_file(drops) as temporary:
@@ -217,6 +258,19 @@ def _run(file: Path, output: Path, step: Step, drops: Path | None, *, as_json: b
             out(f"{note}: {value}")
     next_command(f"regrind curate validate {sh(output)}")
     return state
+
+
+def _rows(file: Path) -> pl.DataFrame:
+    """The rows of a file; lines that are none stop the command, because they would be lost."""
+    from curation.errors import UserError
+    from curation.intake import read_jsonl
+
+    rows, bad = read_jsonl(file, source=str(file))
+    if bad.height:
+        first = f"{file}:{bad['line'][0]}"
+        fix = f"run `regrind curate validate {file}`, then correct or remove the {bad.height} bad lines"
+        raise UserError(f"not a row: {bad['reason'][0]}", where=first, fix=fix)
+    return rows
 
 
 def _why(dropped: dict[str, int]) -> str:
