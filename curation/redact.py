@@ -1,123 +1,147 @@
-"""Personal data and secrets: found by pattern and checksum, replaced by typed placeholders."""
+"""Personal data in rows: replaced by typed placeholders, listed, or dropped with its row."""
 
 from __future__ import annotations
 
-import ipaddress
-import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
-from curation.rows import frame, row_id
+import polars as pl
+
+from curation.fields import Hit, in_json, in_text, replace
+from curation.pii import ALL, KINDS, KindName
+from curation.rows import drop_frame, frame, row_id, schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Collection, Iterator
 
-    import polars as pl
-
-
-class Kind(NamedTuple):
-    """A kind of personal data: its pattern, and a check that a match must pass."""
-
-    name: str
-    pattern: re.Pattern[str]
-    check: Callable[[str], bool]
-
-
-def luhn(text: str) -> bool:
-    """Whether the digits of `text` are a payment card number by the Luhn checksum (ISO/IEC 7812-1)."""
-    digits = [int(c) for c in text if c.isdigit()]
-    doubled = [d if i % 2 == 0 else (2 * d - 9 if d > 4 else 2 * d) for i, d in enumerate(reversed(digits))]
-    return 13 <= len(digits) <= 19 and sum(doubled) % 10 == 0
-
-
-def iban(text: str) -> bool:
-    """Whether `text` is an IBAN by its mod-97 checksum (ISO 13616)."""
-    packed = re.sub(r"\s", "", text).upper()
-    return int("".join(str(int(c, 36)) for c in packed[4:] + packed[:4])) % 97 == 1
-
-
-def ip(text: str) -> bool:
-    """Whether `text` is an IPv4 address."""
-    try:
-        return bool(ipaddress.ip_address(text))
-    except ValueError:
-        return False
-
-
-def phone(text: str) -> bool:
-    """Whether `text` has as many digits as a telephone number (E.164 allows 15)."""
-    return 9 <= sum(c.isdigit() for c in text) <= 15
-
-
-def _always(_: str) -> bool:
-    return True
-
-
-KINDS = (
-    Kind("EMAIL", re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b"), _always),
-    Kind(
-        "KEY",
-        re.compile(r"\b(?:sk-|pk-|ghp_|gho_|xox[bp]-|AKIA|AIza|hf_)[A-Za-z0-9_\-]{12,}\b"),
-        _always,
-    ),
-    Kind("IBAN", re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b"), iban),
-    Kind("CARD", re.compile(r"\b\d(?:[ -]?\d){12,18}\b"), luhn),
-    Kind("IP", re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b"), ip),
-    Kind(
-        "PHONE",
-        re.compile(
-            r"(?<![\w.])(?:\+\d[\d ().\-]{7,18}\d"  # international: +44 20 7946 0958
-            r"|(?:1[ .\-])?(?:\(\d{3}\) ?|\d{3}[ .\-])\d{3}[ .\-]\d{4}"  # North America: (212) 555-0101
-            r"|\(?0\d{1,4}\)?(?:[ /.\-]\d{2,8}){1,4})\b"  # national, with a leading zero: 030 1234567
-        ),
-        phone,
-    ),
+FOUND = schema(
+    {"kind": pl.String, "source": pl.String, "line": pl.Int64, "row_id": pl.String}
+    | {"field": pl.String, "excerpt": pl.String}
 )
-"""Tried in this order; what one has replaced, the next does not see."""
+"""One piece of personal data: its kind, the row, the path of its field, and the redacted text around it."""
 
 
-def redact_text(text: str) -> tuple[str, list[str]]:
+def redact_text(text: str, kinds: Collection[KindName] = ALL) -> tuple[str, list[KindName]]:
     """Replace personal data in a text.
 
     Returns:
-        The text with placeholders such as `[EMAIL]`, and the kinds found, in order of `KINDS`.
+        The text with placeholders such as `[EMAIL]`, and the kinds found, in the order of the text.
     """
-    found: list[str] = []
-    for kind in KINDS:
-
-        def place(match: re.Match[str], kind: Kind = kind) -> str:
-            if not kind.check(match.group()):
-                return match.group()
-            found.append(kind.name)
-            return f"[{kind.name}]"
-
-        text = kind.pattern.sub(place, text)
-    return text, found
+    new, spans = replace(text, kinds)
+    return new, [span.kind for span in spans]
 
 
-def redact(rows: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
-    """Replace personal data in every turn of every row; a row that changed gets the tag `redacted`.
+def redact(rows: pl.DataFrame, kinds: Collection[KindName] = ALL) -> tuple[pl.DataFrame, dict[str, int]]:
+    """Replace personal data in every turn and field of every row; a row that changed gets the tag `redacted`.
 
     Args:
         rows: Rows with schema ROWS.
+        kinds: What to replace.
 
     Returns:
         The rows, and the number of replacements by kind. The id of a changed row is that of its new
         content.
     """
-    counts: dict[str, int] = {}
-    changed = [_redact_row(row, counts) for row in rows.iter_rows(named=True)]
-    return frame(changed), counts
+    changed = list(_changed(rows, kinds))
+    counts: Counter[str] = Counter(hit.kind for _, _, hits in changed for hit in hits)
+    if not changed:
+        return rows, {}
+    places = pl.Series([place for place, _, _ in changed], dtype=pl.UInt32)
+    numbered = rows.with_row_index("place")
+    new = frame(row for _, row, _ in changed).insert_column(0, places.alias("place"))
+    kept = numbered.filter(~pl.col("place").is_in(places.implode()))
+    return pl.concat([kept, new]).sort("place").drop("place"), dict(counts)
 
 
-def _redact_row(row: dict[str, Any], counts: dict[str, int]) -> dict[str, Any]:
-    found: list[str] = []
+def report(rows: pl.DataFrame, kinds: Collection[KindName] = ALL) -> pl.DataFrame:
+    """List the personal data of some rows without repeating it.
+
+    Args:
+        rows: Rows with schema ROWS.
+        kinds: What to list. The excerpts are free of the other kinds, too.
+
+    Returns:
+        A frame with schema FOUND, in the order of the rows.
+    """
+    before = rows.select("id", "source", "line")
+    found = [
+        (hit.kind, source, line, row, hit.field, hit.excerpt)
+        for place, _, hits in _changed(rows, ALL)
+        for row, source, line in [before.row(place)]
+        for hit in hits
+        if hit.kind in kinds
+    ]
+    return pl.DataFrame(found, schema=FOUND, orient="row")
+
+
+def without(rows: pl.DataFrame, kinds: Collection[KindName] = ALL) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Leave out every row that has personal data.
+
+    Returns:
+        The rows that may stay, and the others as drops with the kinds as their reason.
+    """
+    all_found = {place: [h for h in hits if h.kind in kinds] for place, _, hits in _changed(rows, ALL)}
+    found = {place: hits for place, hits in all_found.items() if hits}
+    before = rows.select("id", "source", "line")
+    drops = drop_frame(
+        {
+            **dict(zip(("row_id", "source", "line"), before.row(place), strict=True)),
+            "step": "redact",
+            "reason": "personal data: " + ", ".join(k for k in ALL if any(h.kind == k for h in hits)),
+            "detail": ", ".join(dict.fromkeys(h.field for h in hits)),
+        }
+        for place, hits in found.items()
+    )
+    stay = pl.Series([place not in found for place in range(rows.height)], dtype=pl.Boolean)
+    return rows.filter(stay), drops
+
+
+def candidates(rows: pl.DataFrame, kinds: Collection[KindName] = ALL) -> list[int]:
+    """Numbers of the rows that may have personal data: a few rows too many, never one too few."""
+    turn = pl.col("messages").struct
+    in_turn = _hinted(turn.field("content"), kinds) | _hinted(turn.field("extra"), kinds, r"\\u")
+    turns = rows.select("messages").with_row_index("place").explode("messages").filter(in_turn)
+    in_meta = rows.select(_hinted(pl.col("meta"), kinds, r"\\u").arg_true()).to_series()
+    return sorted({*turns["place"], *in_meta})
+
+
+def _hinted(text: pl.Expr, kinds: Collection[KindName], *more: str) -> pl.Expr:
+    """Whether a text may have one of the kinds; an escape in JSON (`more`) may hide a letter of a name.
+
+    Each pattern is tried by itself: joined they have too many states for the engine, which then takes
+    a hundred times as long.
+    """
+    patterns = [KINDS[kind].hint for kind in kinds]
+    return pl.any_horizontal(text.str.contains(p).fill_null(value=False) for p in [*patterns, *more])
+
+
+def _changed(
+    rows: pl.DataFrame, kinds: Collection[KindName]
+) -> Iterator[tuple[int, dict[str, Any], list[Hit]]]:
+    """Number, new content and hits of each row with personal data."""
+    places = candidates(rows, kinds)
+    for place, row in zip(places, rows[places].iter_rows(named=True), strict=True):
+        new, hits = _redact_row(row, kinds)
+        if hits:
+            yield place, new | {"id": row_id(new["messages"])}, hits
+
+
+def _redact_row(row: dict[str, Any], kinds: Collection[KindName]) -> tuple[dict[str, Any], list[Hit]]:
     turns = []
-    for turn in row["messages"]:
-        content, kinds = redact_text(turn["content"])
-        turns.append({**turn, "content": content})
-        found += kinds
-    for kind in found:
-        counts[kind] = counts.get(kind, 0) + 1
-    if not found:
-        return row
-    return {**row, "id": row_id(turns), "messages": turns, "tags": [*row["tags"], "redacted"]}
+    all_hits: list[Hit] = []
+    for number, turn in enumerate(row["messages"]):
+        content, hits = in_text(turn["content"] or "", kinds, f"messages[{number}].content")
+        extra, more = in_json(turn["extra"] or "null", kinds, f"messages[{number}]")
+        turns.append(
+            {
+                **turn,
+                "content": content if hits else turn["content"],
+                "extra": extra if more else turn["extra"],
+            }
+        )
+        all_hits += hits + more
+    meta, hits = in_json(row["meta"] or "{}", kinds, "")
+    meta = meta if hits else row["meta"]
+    all_hits += hits
+    tags = list(dict.fromkeys([*row["tags"], "redacted"]))
+    return {**row, "messages": turns, "tags": tags, "meta": meta}, all_hits

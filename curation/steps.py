@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 import polars as pl
 
 from curation.augment import augment
 from curation.dedup import CONFLICTS, Policy, drop_exact, drop_near
-from curation.redact import redact
+from curation.pii import ALL, KindName
+from curation.redact import redact, report, without
 from curation.rows import drop_frame, prompt_text
 from curation.select import select
 from curation.split import assign_families
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Similarity = Annotated[float, msgspec.Meta(gt=0, le=1)]
+Action = Literal["redact", "report", "drop"]
 
 
 class Validate(msgspec.Struct, tag_field="step", tag="validate", forbid_unknown_fields=True, frozen=True):
@@ -33,7 +35,10 @@ class Validate(msgspec.Struct, tag_field="step", tag="validate", forbid_unknown_
 
 
 class Redact(msgspec.Struct, tag_field="step", tag="redact", forbid_unknown_fields=True, frozen=True):
-    """Replace personal data and secrets by placeholders."""
+    """Find personal data and secrets: `redact` puts placeholders, `drop` rows out, `report` is a finding."""
+
+    action: Action = "redact"
+    kinds: tuple[KindName, ...] = ALL
 
 
 class Dedup(msgspec.Struct, tag_field="step", tag="dedup", forbid_unknown_fields=True, frozen=True):
@@ -116,8 +121,7 @@ def run_step(state: Curated, step: Step, rules: Settings | None = None) -> Curat
         case Validate(drop=drop):
             return _validate(state, drop, rules)
         case Redact():
-            rows, counts = redact(state.rows)
-            return advance(state, "redact", rows, notes={"replaced": counts})
+            return _redact(state, step)
         case Dedup(threshold=threshold, conflicts=policy):
             return dedup(state, threshold=threshold, conflicts=policy)
         case Select():
@@ -174,6 +178,26 @@ def _validate(state: Curated, drop: Sequence[str], rules: Settings | None) -> Cu
     )
     notes = {"findings": dict(sorted(Counter(findings["code"]).items()))}
     done = advance(state, "validate", rows, drops, notes)
+    return msgspec.structs.replace(done, findings=pl.concat([state.findings, findings]))
+
+
+def _redact(state: Curated, step: Redact) -> Curated:
+    if step.action == "drop":
+        return advance(state, "redact", *without(state.rows, step.kinds))
+    if step.action == "redact":
+        rows, counts = redact(state.rows, step.kinds)
+        return advance(state, "redact", rows, notes={"replaced": counts})
+    found = report(state.rows, step.kinds)
+    done = advance(state, "redact", state.rows, notes={"found": dict(Counter(found["kind"]))})
+    findings = found.select(
+        code="kind",
+        level=pl.lit("warning"),
+        row_id="row_id",
+        source="source",
+        line="line",
+        message=pl.format("personal data in {}: {}", "field", "excerpt"),
+        fix=pl.lit('set action = "redact" or "drop"'),
+    )
     return msgspec.structs.replace(done, findings=pl.concat([state.findings, findings]))
 
 

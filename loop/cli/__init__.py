@@ -7,7 +7,7 @@ import sys
 import typer
 
 from curation.errors import UserError
-from loop.cli import curate, cycle, judge, mine, model, shape, snapshot, start, store, tokens, train
+from loop.cli import curate, cycle, judge, mine, model, redact, shape, snapshot, start, store, tokens, train
 from training.threads import wait_passively
 
 EXIT_USER = 1
@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 start.add_to(app)
 mine.add()
+redact.add()
 shape.add()
 tokens.add()
 app.add_typer(curate.app, name="curate")

@@ -56,22 +56,11 @@ def dedup(
     if conflicts not in get_args(Policy):
         raise typer.BadParameter(f"one of {', '.join(get_args(Policy))}", param_hint="--conflicts")
     step = Dedup(threshold, conflicts)  # type: ignore[arg-type]
-    state = _run(only_rows(file, shape), (file, output, drops), step, as_json=as_json)
+    state = run_on(only_rows(file, shape), (file, output, drops), step, as_json=as_json)
     if not as_json and output != STANDARD:
         for c in state.conflicts.iter_rows(named=True):
             a, b = f"{c['source']}:{c['line']}", f"{c['partner_source']}:{c['partner_line']}"
             out(f"conflict: {a} answers {c['answer']!r}, {b} answers {c['partner_answer']!r}")
-
-
-@app.command()
-def redact(file: Input, output: Output, shape: Shape = None, as_json: AsJson = False) -> None:
-    """Replace e-mail addresses, phone, card and account numbers, IP addresses and keys by placeholders.
-
-    Example: regrind curate redact seed.jsonl -o redacted.jsonl
-    """
-    from curation.steps import Redact
-
-    _run(only_rows(file, shape), (file, output, None), Redact(), as_json=as_json)
 
 
 @app.command()
@@ -93,7 +82,7 @@ def select(
 
     rows = only_rows(file, shape)
     share = min(1.0, k / max(rows.height, 1))
-    _run(rows, (file, output, drops), Select(share=share, floor=floor, seed=seed), as_json=as_json)
+    run_on(rows, (file, output, drops), Select(share=share, floor=floor, seed=seed), as_json=as_json)
 
 
 @app.command()
@@ -111,7 +100,7 @@ def augment(
     """
     from curation.steps import Augment
 
-    _run(only_rows(file, shape), (file, output, None), Augment(share=share, seed=seed), as_json=as_json)
+    run_on(only_rows(file, shape), (file, output, None), Augment(share=share, seed=seed), as_json=as_json)
 
 
 @app.command(name="run")
@@ -146,7 +135,9 @@ def run_recipe(workspace: WorkspaceDir = Path(), as_json: AsJson = False) -> Non
     )
 
 
-def _run(rows: pl.DataFrame, files: tuple[Path, Path, Path | None], step: Step, *, as_json: bool) -> Curated:
+def run_on(
+    rows: pl.DataFrame, files: tuple[Path, Path, Path | None], step: Step, *, as_json: bool
+) -> Curated:
     """One step on the rows of a file, into a file; where they go to stdout, the rest is told on stderr."""
     import msgspec
 
