@@ -37,6 +37,8 @@ def write_rows(rows: pl.DataFrame, path: Path) -> None:
 
         write_table(rows, path)
     elif str(path) == "-":
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf8")
         _write(rows, sys.stdout, array=False)
     else:
         with new_file(path) as temporary, _opened(temporary, path.suffix) as stream:

@@ -24,6 +24,7 @@ UNWRITABLE = {
     errno.ENOTDIR,
     errno.EISDIR,
     errno.ENAMETOOLONG,
+    errno.ENOENT,
 }
 
 
@@ -56,6 +57,7 @@ def new_file(target: Path) -> Iterator[Path]:
     Raises:
         UserError: The disk is full or the folder may not be written to.
     """
+    target = _regular(target)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     with writing(target):
         try:
@@ -65,6 +67,16 @@ def new_file(target: Path) -> Iterator[Path]:
             sync(target.parent)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _regular(target: Path) -> Path:
+    """The file behind a name; a pipe, a device or a folder is refused, because a rename would replace it."""
+    if str(target) == "-" or not target.name:
+        raise UserError("this needs the name of a file", where=str(target), fix="name a file to write to")
+    if target.exists() and not target.is_file():
+        fix = "name a file, or use -o - where rows are to go to standard output"
+        raise UserError("this is no file, and is not replaced by one", where=str(target), fix=fix)
+    return target.resolve() if target.is_symlink() else target
 
 
 @contextlib.contextmanager

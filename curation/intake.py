@@ -33,7 +33,7 @@ REJECTS = schema(
 """A line that is no row: where it stands, the JSON path of the fault, why, and its first 500 characters."""
 
 SAMPLE = 1000
-"""Lines that are looked at to find out the shape."""
+"""Objects that are looked at to find out the shape."""
 
 
 class Intake(NamedTuple):
@@ -108,17 +108,25 @@ class _Reader:
     def take(self, block: Block) -> None:
         """Read a block's lines."""
         if self.shape is None:
-            self.shape = majority(_first_records(block.lines))
+            self.shape = majority(itertools.islice(_records(block.lines), SAMPLE))
         faults: list[tuple[int, bytes, Fault]] = []
         counts = separators(block.lines)
         if not self._quickly(block, counts):
             self.columns.add(list(self._rows(block, counts.tolist(), faults)))
         if block.cut:
-            last = block.first + len(block.lines) - 1
-            reason = Fault(block.cut)
-            faults = [f for f in faults if f[0] != last] + [(last, block.lines[-1], reason)]
+            faults = self._with_cut(block, faults)
         self.binary |= any(b"\0" in line for _, line, _ in faults)
         self.rejects += [(self.source, n, f.path, f.reason, _beginning(line)) for n, line, f in faults]
+
+    def _with_cut(
+        self, block: Block, faults: list[tuple[int, bytes, Fault]]
+    ) -> list[tuple[int, bytes, Fault]]:
+        """The place where the file is cut: its last line, or behind that where it is whole."""
+        last, line = block.first + len(block.lines) - 1, block.lines[-1]
+        others = [fault for fault in faults if fault[0] != last]
+        if len(others) == len(faults) and line.strip():
+            last, line = last + 1, b""
+        return [*others, (last, line, Fault(block.cut or ""))]
 
     def take_records(self, records: list[dict[str, Any]]) -> None:
         """Read objects that were decoded already; their numbers go on from the last."""
@@ -162,6 +170,9 @@ class _Reader:
             if not self.named and self.shape and other and is_another(other, self.shape, record):
                 raise self._mixed(other, number) from None
             raise
+        other = recognise(record)
+        if not self.named and other and other != self.shape and is_another(other, self.shape or "", record):
+            raise self._mixed(other, number)
         self.first = self.first or number
         return row
 
@@ -188,8 +199,8 @@ class _Reader:
         return UserError(f"no line can be read as a row ({first})", where=str(self.path), fix=fix)
 
 
-def _first_records(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    for line in itertools.islice(lines, SAMPLE):
+def _records(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    for line in lines:
         with contextlib.suppress(Fault):
             yield decode(line)
 

@@ -25,7 +25,7 @@ def majority(records: Iterable[dict[str, Any]]) -> str | None:
 
 def is_another(other: str, shape: str, record: dict[str, Any]) -> bool:
     """Whether a record that does not fit the file's shape is whole in another, and not just incomplete."""
-    if set(other.split("/")) <= own_keys(shape):
+    if shape in SHAPES and set(other.split("/")) <= own_keys(shape):
         return False
     try:
         to_turns(other, record)
@@ -58,8 +58,12 @@ def to_row(record: dict[str, Any], shape: str | None, line: int) -> Row:
         raise Fault(reason, path=path.strip("`") or "$") from None
     used = own_keys(shape)
     meta = {key: value for key, value in record.items() if key not in used}
+    if "messages" in meta:
+        raise Fault(f"it has messages beside the keys of its shape, {shape}", path="$.messages")
     try:
-        text = json.dumps(meta, ensure_ascii=False, sort_keys=True) if meta else "{}"
+        text = json.dumps(meta, ensure_ascii=False, sort_keys=True, allow_nan=False) if meta else "{}"
+    except ValueError:
+        raise Fault("a number that is no JSON (NaN or an infinity)") from None
     except RecursionError:  # writing goes a few levels less deep than reading
         raise Fault("nested too deeply") from None
     return Row(line, turns, tags, parents, text)

@@ -166,8 +166,8 @@ def to_turns(shape: str, record: dict[str, Any]) -> list[Turn]:
             return [_turn(turn, number) for number, turn in enumerate(record["messages"])]
         case ShareGPT(conversations=turns):
             return [
-                (SHARE_ROLES.get(t.from_, t.from_), t.value, _rest(turn, ("from", "value")))
-                for t, turn in zip(turns, record["conversations"], strict=True)
+                (SHARE_ROLES.get(t.from_, t.from_), t.value, _share_rest(turn, number))
+                for number, (t, turn) in enumerate(zip(turns, record["conversations"], strict=True))
             ]
         case Alpaca(instruction=i, input=x, output=a):
             return [("user", f"{i}\n\n{x}" if x else i, None), ("assistant", a, None)]
@@ -186,6 +186,13 @@ def own_keys(shape: str) -> set[str]:
 def _rest(turn: dict[str, Any], used: tuple[str, ...]) -> str | None:
     rest = {key: value for key, value in turn.items() if key not in used}
     return msgspec.json.encode(rest).decode() if rest else None
+
+
+def _share_rest(turn: dict[str, Any], number: int) -> str | None:
+    if twice := turn.keys() & {"role", "content"}:
+        place = f"$.conversations[{number}].{min(twice)}"
+        raise msgspec.ValidationError(f"a turn of from and value has role or content too - at `{place}`")
+    return _rest(turn, ("from", "value"))
 
 
 def _turn(turn: dict[str, Any], number: int) -> Turn:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 import sys
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,6 +18,9 @@ from curation.unpack import MARK, unpacked
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+_BETWEEN = re.compile(r"[ \t\r\n,]*")
 
 
 class Block(NamedTuple):
@@ -50,7 +54,7 @@ def blocks(path: Path) -> Iterator[Block]:
     with _opened(path) as stream:
         cut: list[str] = []
         chunks = unpacked(stream, path, cut)
-        first = _first(chunks, path)
+        first = _first(chunks, path, cut)
         if first.lstrip()[:1] == b"[":
             data = b"".join(chain([first], chunks))
             chunks = iter(()) if (array := _array(data)) else iter([data])
@@ -81,6 +85,8 @@ def _lines(chunks: Iterator[bytes], stream: io.BufferedReader, cut: list[str]) -
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[io.BufferedReader]:
     if str(path) == "-":
+        if sys.stdin is None:
+            raise UserError("there is no standard input", where="-", fix="name a file")
         yield io.BufferedReader(sys.stdin.buffer)  # type: ignore[arg-type]
         return
     if path.is_dir():
@@ -100,7 +106,7 @@ def _told(stream: io.BufferedReader) -> int:
     return 0 if stream.closed or not stream.seekable() else stream.tell()
 
 
-def _first(chunks: Iterator[bytes], path: Path) -> bytes:
+def _first(chunks: Iterator[bytes], path: Path, cut: list[str]) -> bytes:
     """The first bytes that are not blank, without a byte order mark; blank lines before them stay."""
     held = b""
     for chunk in chunks:
@@ -109,6 +115,8 @@ def _first(chunks: Iterator[bytes], path: Path) -> bytes:
             break
     if held.strip():
         return held.removeprefix(MARK)
+    if cut:
+        raise UserError(cut[0], where=str(path), fix="fetch or pack the file again")
     raise UserError("the file is empty", where=str(path), fix="put one JSON object on each line")
 
 
@@ -125,8 +133,8 @@ def _broken_array(data: bytes) -> Block | None:
     """The items up to the place where an array is broken, and the rest as one line that is cut."""
     text, decoder = data.decode("utf8", "surrogateescape"), json.JSONDecoder()
     place, items = text.index("[") + 1, []
-    while True:
-        place += len(text[place:]) - len(text[place:].lstrip(" \t\r\n,"))
+    while between := _BETWEEN.match(text, place):
+        place = between.end()
         try:
             _, end = decoder.raw_decode(text, place)
         except (ValueError, RecursionError):
@@ -134,6 +142,8 @@ def _broken_array(data: bytes) -> Block | None:
         items.append(text[place:end].encode("utf8", "surrogateescape"))
         place = end
     rest = text[place:]
-    if not items or not items[0].startswith(b"{") or rest.lstrip()[:1] == "]":
+    if not items or not items[0].startswith(b"{"):
         return None
+    if rest.startswith("]"):  # an array after all, with items that only a strict decoder refuses
+        return Block(1, items, 0) if not rest[1:].strip() else None
     return Block(1, [*items, rest.encode("utf8", "surrogateescape")], 0, "the array is broken here")

@@ -83,7 +83,9 @@ def _read_dataset(path: Path) -> pl.DataFrame:
     datasets = _datasets()
     loaded = datasets.load_from_disk(str(path))
     parts = list(loaded.values()) if isinstance(loaded, datasets.DatasetDict) else [loaded]
-    frames = [pl.from_arrow(part.flatten_indices().data.table) for part in parts]
+    # In memory, because an input folder is not written to.
+    flat = [part.flatten_indices(keep_in_memory=True) if part._indices else part for part in parts]
+    frames = [pl.from_arrow(part.data.table) for part in flat]
     return pl.concat([f for f in frames if isinstance(f, pl.DataFrame)], how="diagonal_relaxed")
 
 
@@ -99,13 +101,17 @@ def _datasets() -> Any:  # noqa: ANN401  (a module without types)
 
 def _ours(line: dict[str, Any]) -> dict[str, Any]:
     """A line that regrind wrote, with the fields that stood in JSON back in their places."""
-    record: dict[str, Any] = msgspec.json.decode(line["meta"] or "{}")
-    record["messages"] = [_turn(turn) for turn in line["messages"]]
+    others = {key: value for key, value in line.items() if key not in COLUMNS and value is not None}
+    try:
+        record: dict[str, Any] = others | msgspec.json.decode(line["meta"] or "{}", type=dict[str, Any])
+        record["messages"] = [_turn(turn) for turn in line["messages"]]
+    except (msgspec.DecodeError, TypeError):  # it only looks like ours
+        return dict(_without_nulls(line))
     return record | {key: line[key] for key in ("tags", "parents") if line[key]}
 
 
 def _turn(turn: dict[str, Any]) -> dict[str, Any]:
-    extra = msgspec.json.decode(turn["extra"]) if turn["extra"] else {}
+    extra = msgspec.json.decode(turn["extra"], type=dict[str, Any]) if turn["extra"] else {}
     return {"role": turn["role"], "content": turn["content"], **extra}
 
 

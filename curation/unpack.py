@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from curation.errors import UserError
 
@@ -57,9 +58,11 @@ def _gathered(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 def _gunzipped(stream: io.BufferedReader, cut: list[str]) -> Iterator[bytes]:
     worker = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    before, chunk = worker.copy(), b""
     try:
         while chunk := stream.read(PIECE):
             while chunk:
+                before = worker.copy()
                 yield worker.decompress(chunk, PIECE)
                 chunk = worker.unconsumed_tail
                 if worker.eof:  # a gzip file may be several, one behind the other
@@ -67,9 +70,19 @@ def _gunzipped(stream: io.BufferedReader, cut: list[str]) -> Iterator[bytes]:
                     worker = zlib.decompressobj(zlib.MAX_WBITS | 16) if chunk else worker
     except zlib.error as fault:
         cut.append(f"the gzip file is damaged here ({fault})")
+        yield _to_the_fault(before, chunk)
         return
     if not worker.eof:
         cut.append("the gzip file is cut here: it was not written to its end")
+
+
+def _to_the_fault(worker: Any, chunk: bytes) -> bytes:  # noqa: ANN401  (zlib does not name its type)
+    """What a damaged piece gives before it fails: fed byte by byte, the last of which may be a checksum's."""
+    found = b""
+    with contextlib.suppress(zlib.error):
+        for byte in chunk:
+            found += worker.decompress(bytes([byte]))
+    return found
 
 
 def _unzstd(stream: io.BufferedReader, cut: list[str]) -> Iterator[bytes]:

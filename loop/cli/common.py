@@ -46,11 +46,6 @@ def out(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
-def note(text: str) -> None:
-    """One line beside the result, on stderr."""
-    sys.stderr.write(f"{text}\n")
-
-
 def out_json(value: Any) -> None:  # noqa: ANN401  (whatever JSON can say)
     """The result as JSON."""
     out(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))

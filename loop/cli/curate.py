@@ -12,7 +12,6 @@ from loop.cli.common import (
     AsJson,
     WorkspaceDir,
     next_command,
-    note,
     open_workspace,
     out,
     out_json,
@@ -20,7 +19,7 @@ from loop.cli.common import (
     table,
     told,
 )
-from loop.cli.files import STANDARD, Input, Output, Shape, demand_distinct, only_rows
+from loop.cli.files import STANDARD, Input, Output, Shape, beside, demand_distinct, only_rows
 
 if TYPE_CHECKING:
     import polars as pl
@@ -153,13 +152,13 @@ def run_on(
         with new_file(drops) as temporary:
             state.drops.write_ndjson(temporary)
     tally = state.tallies[-1]
-    say = note if output == STANDARD else out
-    if as_json and output != STANDARD:
-        out_json(msgspec.to_builtins(tally) | {"conflicts": state.conflicts.to_dicts()})
-    else:
-        say(f"{tally.rows_in} rows in, {tally.rows_out} out: {_why(tally.dropped)}")
-        for about, value in tally.notes.items():
-            say(f"{about}: {value}")
+    with beside(output):
+        if as_json:
+            out_json(msgspec.to_builtins(tally) | {"conflicts": state.conflicts.to_dicts()})
+        else:
+            out(f"{tally.rows_in} rows in, {tally.rows_out} out: {_why(tally.dropped)}")
+            for about, value in tally.notes.items():
+                out(f"{about}: {value}")
     next_command(f"regrind curate validate {sh(output)}")
     return state
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +12,8 @@ import typer
 from loop.cli.common import sh, told
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import polars as pl
 
     from curation.intake import Intake
@@ -71,6 +75,16 @@ def only_rows(path: Path, shape: str | None = None) -> pl.DataFrame:
         fix = f"run `regrind curate validate {sh(path)}`, then correct or remove the {bad.height} bad lines"
         raise UserError(f"not a row: {bad['reason'][0]}", where=f"{name}:{bad['line'][0]}", fix=fix)
     return rows
+
+
+@contextlib.contextmanager
+def beside(output: Path) -> Iterator[None]:
+    """Tell on stderr what is said in the block where the rows themselves go to standard output."""
+    if output != STANDARD:
+        yield
+        return
+    with contextlib.redirect_stdout(sys.stderr):
+        yield
 
 
 def demand_distinct(*paths: Path | None) -> None:

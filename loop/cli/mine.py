@@ -9,7 +9,7 @@ import typer
 
 from loop.cli.common import AsJson, next_command, out, out_json, sh, table
 from loop.cli.curate import Drops, app
-from loop.cli.files import Output, Shape, demand_distinct, read
+from loop.cli.files import Output, Shape, beside, demand_distinct, read
 
 if TYPE_CHECKING:
     import polars as pl
@@ -75,7 +75,8 @@ def mine(
         if path:
             with new_file(path) as temporary:
                 frame.write_ndjson(temporary)
-    _report(mined, bad, as_json=as_json)
+    with beside(output):
+        _report(mined, bad, as_json=as_json)
     _demand_some(mined)
     write_rows(mined.rows, output)
     next_command(f"regrind curate dedup {sh(output)} -o deduplicated.jsonl --drops drops.jsonl")

@@ -8,7 +8,7 @@ import typer
 
 from loop.cli.common import AsJson, next_command, out, out_json, sh
 from loop.cli.curate import app
-from loop.cli.files import Input, Output, demand_distinct, only_rows
+from loop.cli.files import Input, Output, beside, demand_distinct, only_rows
 
 
 def add() -> None:
@@ -54,10 +54,11 @@ def shape(
     write_rows(rows, output)
     report = {"rows": rows.height, "template": chosen.name if chosen else None, "stage": named}
     report |= {"replaced": shaped.replaced, "spared": shaped.spared}
-    if as_json:
-        out_json(report)
-    else:
-        out(f"{rows.height} rows, template {report['template'] or '-'}, stage {named or '-'}")
-        out(f"system messages that the template's took the place of: {shaped.replaced}")
-        out(f"rows that are an example themselves, and were not shown it: {shaped.spared}")
+    with beside(output):
+        if as_json:
+            out_json(report)
+        else:
+            out(f"{rows.height} rows, template {report['template'] or '-'}, stage {named or '-'}")
+            out(f"system messages that the template's took the place of: {shaped.replaced}")
+            out(f"rows that are an example themselves, and were not shown it: {shaped.spared}")
     next_command(f"regrind curate tokens {sh(output)}")

@@ -87,3 +87,36 @@ def test_a_damaged_table_is_named(tmp_path):
     (tmp_path / "a.parquet").write_bytes(b"PAR1 and then nothing")
     with pytest.raises(UserError, match="the table cannot be read"):
         read_file(tmp_path / "a.parquet")
+
+
+def test_a_number_that_is_no_json_is_rejected(tmp_path):
+    pl.DataFrame({"prompt": ["a", "b"], "response": ["c", "d"], "score": [float("nan"), 1.0]}).write_parquet(
+        tmp_path / "a.parquet"
+    )
+    rows, rejects = read_file(tmp_path / "a.parquet")
+    assert (rows["line"].to_list(), rejects["line"].to_list()) == ([2], [1])
+
+
+@pytest.mark.parametrize("meta", ["oops", "[1]", None])
+def test_a_table_that_only_looks_like_ours_is_read_or_rejected(tmp_path, meta):
+    rows = frame([make_row([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}])])
+    table = rows.select("messages", "tags", "parents", meta=pl.lit(meta, pl.String)).with_columns(
+        more=pl.lit("x")
+    )
+    table.write_parquet(tmp_path / "a.parquet")
+    found = read_file(tmp_path / "a.parquet")
+    assert found.rows.height == 1
+    assert json.loads(found.rows["meta"][0])["more"] == "x"
+    table.with_columns(messages=pl.lit(None, rows.schema["messages"])).vstack(table).write_parquet(
+        tmp_path / "b.parquet"
+    )
+    assert read_file(tmp_path / "b.parquet").rejects["line"].to_list() == [1]
+
+
+def test_reading_a_datasets_folder_leaves_it_as_it_is(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    part = datasets.Dataset.from_list([{"question": str(i), "answer": "Ada"} for i in range(4)])
+    part.select([3, 1]).save_to_disk(str(tmp_path / "d"))
+    before = sorted(path.name for path in (tmp_path / "d").iterdir())
+    assert read_file(tmp_path / "d").rows.height == 2
+    assert sorted(path.name for path in (tmp_path / "d").iterdir()) == before

@@ -14,7 +14,7 @@ from curation.intake import read_file
 
 PAGE = Path(__file__).parents[2] / "docs" / "intake.md"
 GOOD = b'{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}], "id": "1"}'
-ELSEWHERE = {"truncated gzip", "growing file", "pipe on stdin", "50 MB line"}
+ELSEWHERE = {"broken array", "truncated gzip", "growing file", "pipe on stdin", "50 MB line"}
 """Tested in test_sources.py, with real pipes, threads and large files."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -101,3 +102,18 @@ def test_the_hash_is_that_of_the_bytes(tmp_path):
 
 def test_shipped_files_are_found():
     assert resource("safety", "policy.txt").is_file()
+
+
+def test_what_is_no_file_is_not_replaced_and_a_link_is_followed(tmp_path):
+    pipe, link, target = tmp_path / "pipe", tmp_path / "link", tmp_path / "target"
+    os.mkfifo(pipe)
+    target.write_text("old")
+    link.symlink_to(target)
+    for place in (pipe, Path("-"), Path()):
+        with pytest.raises(UserError), new_file(place):
+            raise AssertionError("refused before anything is written")
+    with new_file(link) as temporary:
+        temporary.write_text("new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+    assert pipe.is_fifo()

@@ -211,3 +211,28 @@ def test_parents_are_kept_and_fields_of_that_name_that_are_none_too(tmp_path):
     assert [json.loads(meta) for meta in rows["meta"]] == [{}, {"parents": "Ann and Bob"}, {"parents": [1]}]
     write_rows(rows, tmp_path / "out.jsonl")
     assert read_file(tmp_path / "out.jsonl", source="in.jsonl").rows.equals(rows)
+
+
+def test_what_a_simpler_shape_would_hide_is_not_read_past(tmp_path):
+    prompts = ['{"prompt": "a"}'] * 3
+    for line in ('{"prompt": "q", "response": "r"}', '{"prompt": "q", "completion": "r"}'):
+        with pytest.raises(UserError, match="two shapes in one file: line 1 is prompt, line 4 is prompt/"):
+            read_file(write(tmp_path, *prompts, line))
+    pairs = ['{"input": "a", "output": "b"}'] * 3
+    with pytest.raises(UserError, match="line 4 is instruction/output"):
+        read_file(write(tmp_path, *pairs, '{"instruction": "do", "input": "a", "output": "b"}'))
+
+
+def test_the_shape_is_found_behind_a_thousand_bad_lines(tmp_path):
+    rows, rejects = read_file(write(tmp_path, *["oops"] * 1200, *[""] * 1200, *[GOOD_LINE] * 5))
+    assert (rows.height, rejects.height) == (5, 1200)
+
+
+def test_two_places_for_one_thing_are_a_fault(tmp_path):
+    pair = '{"prompt": "a", "response": "b"}'
+    rows, rejects = read_file(write(tmp_path, pair, pair[:-1] + ', "messages": 5}'), shape="prompt/response")
+    assert (rows.height, rejects["path"].to_list()) == (1, ["$.messages"])
+    shared = '{"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]}'
+    twice = shared.replace('"value": "b"', '"value": "b", "content": "c"')
+    rows, rejects = read_file(write(tmp_path, shared, twice))
+    assert rejects["path"].to_list() == ["$.conversations[1].content"]

@@ -199,3 +199,32 @@ def test_a_file_that_grows_while_it_is_read(tmp_path):
     finally:
         stop.set()
         thread.join()
+
+
+def test_a_packed_file_that_is_damaged_at_its_end_gives_what_came_before(tmp_path):
+    packed = bytearray(gzip.compress(text(100)))
+    packed[-6] ^= 0xFF  # the checksum
+    rows, rejects = read_file(written(tmp_path / "a.gz", bytes(packed)))
+    assert (rows.height, rejects["line"].to_list()) == (100, [101])
+
+
+def test_a_cut_behind_a_whole_line_is_a_reject_of_its_own(tmp_path):
+    packed = gzip.compress(text(3)[:-1])
+    rows, rejects = read_file(written(tmp_path / "a.gz", packed[:-4]))
+    assert (rows["line"].to_list(), rejects["line"].to_list()) == ([1, 2, 3], [4])
+
+
+@pytest.mark.parametrize("bad", ["NaN", r'"\ud800"', "1e999"])
+def test_an_item_that_is_no_strict_json_is_rejected_alone(tmp_path, bad):
+    items = [row(i) for i in range(50)]
+    items[20] = items[20][:-1] + f', "a": {bad}}}'
+    for between in (",\n", ","):
+        path = written(tmp_path / "a.json", ("[" + between.join(items) + "]").encode())
+        rows, rejects = read_file(path)
+        assert (rows.height, rejects["line"].to_list()) == (49, [21])
+
+
+def test_a_large_array_that_is_cut_is_read_in_one_pass(tmp_path):
+    whole = ("[" + ",".join(row(i) for i in range(40_000)))[:-5].encode()
+    rows, rejects = read_file(written(tmp_path / "a.json", whole))
+    assert (rows.height, rejects.height) == (39_999, 1)
