@@ -70,7 +70,7 @@ _STAND_IN = re.compile(
 
 HINT = (
     r"-----BEGIN |://[^\s/]*@|hooks\.slack\.com|eyJ|(?i:bearer|authorization:)|mysql|mariadb|sshpass"
-    rf"|(?i:(?:{_NAME}|\bpw)[a-z0-9_-]*[\"'`\])]*\s*(?:[=:\uff1a]|is|est|es\b|was))"
+    rf"|(?i:(?:{_NAME}|\bpw)[a-z0-9_-]*[\"'`\])]*\s*(?:[=:\uff1a]|is|est|es|was|value:)\s*(?:value:\s*)?\S*[0-9])"
     r"|[A-Za-z0-9]{1,12}(?:[_.-]|//)[A-Za-z0-9/+=_.-]{12}|[A-Za-z0-9+/_=.-]{20}|[0-9]{8}:A"
 )
 """What every text with a secret has, for engines without look-around: most text has none of it.

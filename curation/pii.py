@@ -52,13 +52,26 @@ def find(text: str, kinds: Collection[KindName] = ALL) -> list[Span]:
     All kinds are looked for even if few are asked for: the password in `ftp://me:pass@example.org` must
     not pass for an e-mail address.
     """
-    likely = [kind for kind in ALL if _HINTS[kind].search(text)]
-    if not set(likely) & set(kinds):
+    if not any(_HINTS[kind].search(text) for kind in kinds):
         return []
-    spans = [Span("KEY", *m.span()) for m in PLACEHOLDER.finditer(text)]
-    old = len(spans)
-    for kind in likely:
-        for start, end in KINDS[kind].find(text):
-            if all(end <= s.start or s.end <= start for s in spans):
+    spans: list[Span] = []
+    masked = list(text)
+    while new := _once("".join(masked)):
+        for _, start, end in new:
+            masked[start:end] = "[" + "\0" * (end - start - 2) + "]"
+        spans += new
+    return sorted((s for s in spans if s.kind in kinds), key=lambda s: s.start)
+
+
+def _once(text: str) -> list[Span]:
+    """What one look finds; where that is masked, another may find more beside it."""
+    taken = bytearray(len(text))
+    for m in PLACEHOLDER.finditer(text):
+        taken[m.start() : m.end()] = b"x" * len(m.group())
+    spans: list[Span] = []
+    for kind in ALL:
+        for start, end in KINDS[kind].find(text) if _HINTS[kind].search(text) else ():
+            if not any(taken[start:end]):
+                taken[start:end] = b"x" * (end - start)
                 spans.append(Span(kind, start, end))
-    return sorted((s for s in spans[old:] if s.kind in kinds), key=lambda s: s.start)
+    return spans

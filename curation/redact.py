@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from curation.errors import UserError
 from curation.fields import Hit, in_json, in_text, replace
 from curation.pii import ALL, KINDS, KindName
 from curation.rows import drop_frame, frame, row_id, schema
@@ -121,7 +122,13 @@ def _changed(
     """Number, new content and hits of each row with personal data."""
     places = candidates(rows, kinds)
     for place, row in zip(places, rows[places].iter_rows(named=True), strict=True):
-        new, hits = _redact_row(row, kinds)
+        try:
+            new, hits = _redact_row(row, kinds)
+        except RecursionError:
+            fix = "flatten the field or take it out"
+            raise UserError(
+                "a field is nested too deeply to be searched", where=f"{row['source']}:{row['line']}", fix=fix
+            ) from None
         if hits:
             yield place, new | {"id": row_id(new["messages"])}, hits
 

@@ -38,7 +38,7 @@ class Redact(msgspec.Struct, tag_field="step", tag="redact", forbid_unknown_fiel
     """Find personal data and secrets: `redact` puts placeholders, `drop` rows out, `report` is a finding."""
 
     action: Action = "redact"
-    kinds: tuple[KindName, ...] = ALL
+    kinds: Annotated[tuple[KindName, ...], msgspec.Meta(min_length=1)] = ALL
 
 
 class Dedup(msgspec.Struct, tag_field="step", tag="dedup", forbid_unknown_fields=True, frozen=True):

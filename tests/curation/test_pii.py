@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
@@ -42,14 +43,22 @@ def test_every_label_lies_in_its_text():
         assert {s["kind"] for s in spans} <= set(ALL)
 
 
-FLOORS = {}
+FLOORS = {
+    "KEY": (0.98, 0.98),
+    "EMAIL": (0.96, 0.96),
+    "IBAN": (0.95, 0.95),
+    "CARD": (0.95, 0.95),
+    "IP": (0.96, 0.96),
+    "PHONE": (0.95, 0.92),
+}
+"""Precision and recall, about one text below what was measured."""
 
 
 @pytest.mark.parametrize("kind", ALL)
 def test_precision_and_recall_on_the_test_part(kind):
     measured = score(read("test"))[kind]
     precision, recall = FLOORS[kind]
-    assert (measured["precision"], measured["recall"]) >= (precision, 0)
+    assert measured["precision"] >= precision
     assert measured["recall"] >= recall
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from curation.errors import UserError
+from curation.fields import replace
 from curation.pii import ALL, find
 from curation.redact import candidates, redact, redact_text, report, without
 from curation.rows import frame, make_row, row_id
-from tests.curation.labelled import TEXTS
+from tests.curation.labelled import TEXTS, read
 
 FOUND = [
     ("write to jane.doe+x@mail.example.co.uk, please", "write to [EMAIL], please", "EMAIL"),
@@ -78,13 +81,14 @@ def test_any_text_is_settled_after_one_redaction(text):
     assert redact_text(once) == (once, [])
 
 
-@given(st.sampled_from(TEXTS))
-def test_text_outside_the_spans_is_unchanged(labelled):
-    text = labelled["text"]
-    expected = text
-    for kind, start, end in reversed(find(text)):
-        expected = f"{expected[:start]}[{kind}]{expected[end:]}"
-    assert redact_text(expected) == redact_text(redact_text(text)[0])
+@pytest.mark.parametrize("part", ["tuning", "test"])
+def test_text_outside_the_spans_is_unchanged(part):
+    for entry in read(part):
+        new, spans = replace(entry["text"])
+        ends = [0, *(s.end for s in spans)]
+        kept = [new[a:b] for a, b in zip(ends, [*(s.start for s in spans), len(new)], strict=True)]
+        assert re.fullmatch("(.+)".join(map(re.escape, kept)), entry["text"], re.DOTALL)
+        assert [new[s.start : s.end] for s in spans] == [f"[{s.kind}]" for s in spans]
 
 
 def test_rows_that_changed_say_so_and_have_the_id_of_what_they_say_now():
@@ -167,6 +171,36 @@ def test_the_prefilter_misses_no_labelled_text(place):
 def test_the_prefilter_misses_no_text(text):
     if find(text):
         assert candidates(frame([chat(text)])) == [0]
+
+
+def test_a_field_that_is_too_deep_to_be_searched_is_named():
+    meta = json.dumps({"x": json.loads("[" * 900 + "1" + "]" * 900)})
+    with pytest.raises(UserError, match="nested too deeply") as fault:
+        redact(frame([chat("a@example.org", 7, meta=meta)]))
+    assert fault.value.where == "s:7"
+
+
+def test_two_addresses_as_names_keep_both_values():
+    rows, _ = redact(frame([chat("", meta='{"a@example.org": 1, "b@example.org": 2}')]))
+    assert json.loads(rows["meta"][0]) == {"[EMAIL]": 1, "[EMAIL]'": 2}
+
+
+@given(
+    st.recursive(
+        st.sampled_from([text for text, _, _ in FOUND]) | st.integers() | st.booleans(),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.sampled_from(["note", "phone", "token", "a"]), inner)
+        ),
+    )
+)
+def test_json_keeps_its_shape_and_is_settled_after_one_redaction(value):
+    rows, _ = redact(
+        frame([chat("", extra=json.dumps({"v": value}), meta=json.dumps({"w": json.dumps(value)}))])
+    )
+    row = rows.row(0, named=True)
+    assert isinstance(json.loads(row["messages"][1]["extra"])["v"], type(value) | str)
+    assert redact(rows)[0].equals(rows)
 
 
 def test_no_rows_stay_no_rows():

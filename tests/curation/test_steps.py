@@ -48,6 +48,33 @@ def test_validate_drops_rows_that_were_made_and_have_no_line():
     assert state.drops["source"].to_list() == ["trace:1", "trace:2"]
 
 
+PERSONAL = [chat("Hello"), chat("Mail a@example.org", line=2), chat("It is 203.0.113.7", line=3)]
+
+
+def test_redact_replaces_and_counts():
+    state = run_step(begin(frame(PERSONAL)), Redact(kinds=("EMAIL",)))
+    assert state.tallies[0].notes == {"replaced": {"EMAIL": 1}}
+    assert state.rows["messages"].list.get(0).struct.field("content")[1] == "Mail [EMAIL]"
+    assert state.findings.height == 0
+
+
+def test_redact_can_drop_and_says_why():
+    state = run_step(begin(frame(PERSONAL)), Redact("drop"))
+    assert state.rows["line"].to_list() == [1]
+    assert state.tallies[0].dropped == {"personal data: EMAIL": 1, "personal data: IP": 1}
+
+
+def test_redact_can_report_without_the_values():
+    rows = frame(PERSONAL)
+    state = run_step(begin(rows), Redact("report"))
+    assert state.rows.equals(rows)
+    assert state.tallies[0].notes == {"found": {"EMAIL": 1, "IP": 1}}
+    assert state.findings.select("code", "line", "message").rows() == [
+        ("EMAIL", 2, "personal data in messages[0].content: Mail [EMAIL]"),
+        ("IP", 3, "personal data in messages[0].content: It is [IP]"),
+    ]
+
+
 def test_a_bad_child_does_not_take_its_parent_along():
     parent = chat("a")
     rows = frame([parent, {**chat("b", ""), "parents": [parent["id"]]}])
@@ -113,6 +140,7 @@ def test_few_rows_and_none_are_no_trouble(step, count):
         ('{"step":"dedup","threshold":1}', Dedup(threshold=1.0)),
         ('{"step":"validate","drop":["R301"]}', Validate(drop=("R301",))),
         ('{"step":"redact"}', Redact()),
+        ('{"step":"redact","action":"drop","kinds":["KEY"]}', Redact("drop", ("KEY",))),
     ],
 )
 def test_a_step_is_told_by_name(text, step):

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from curation.pii import ALL
+from loop.cli.curate import PERSONAL
 from tests.loop.byhand import capitals, write_lines
 from tests.loop.commands import ENVIRONMENT, START, lines, regrind, session
 
@@ -152,6 +154,43 @@ def test_redact_select_and_augment(tmp_path: Path) -> None:
         ("messages", "tags"),
         ("messages", "parents", "tags"),
     }
+
+
+def test_redact_reports_and_drops(tmp_path: Path) -> None:
+    rows = [
+        {"prompt": f"{who}, or 203.0.113.{n}?", "response": "No."}
+        for n, who in enumerate(["Me", "a@b.example"])
+    ]
+    source, out = (
+        write_lines(tmp_path / "in.jsonl", [*rows, {"prompt": "Hi", "response": "Ho"}]),
+        tmp_path / "out",
+    )
+    drops, redact = tmp_path / "drops.jsonl", ["curate", "redact", source]
+    said, as_json, dropped, clean = session(
+        [*redact, "--action", "report", "-o", out, "--kinds", "email"],
+        [*redact, "--action", "report", "--json"],
+        [*redact, "--action", "drop", "-o", tmp_path / "few.jsonl", "--kinds", "EMAIL,KEY", "--drops", drops],
+        ["curate", "redact", tmp_path / "few.jsonl", "--action", "report", "--kinds", "EMAIL"],
+    )
+    assert (said.code, as_json.code, dropped.code, clean.code) == (3, 3, 0, 0)
+    assert f"{source}:2: EMAIL in messages[0].content: [EMAIL], or [IP]?\n1 found in 1 rows" in said.out
+    assert [(r["kind"], r["line"]) for r in lines(out)] == [("EMAIL", 2)]
+    assert len(json.loads(as_json.out)["found"]) == 3
+    assert "a@b.example" not in said.out + as_json.out + out.read_text(encoding="utf8")
+    assert "3 rows in, 2 out: 1 personal data: EMAIL" in dropped.out
+    assert [(r["line"], r["reason"]) for r in lines(drops)] == [(2, "personal data: EMAIL")]
+
+
+def test_redact_refuses_what_it_does_not_know(seed: Path, tmp_path: Path) -> None:
+    redact, before = ["curate", "redact", seed], sorted(tmp_path.iterdir())
+    wrong = [["--kinds", "NAME"], ["--kinds", ""], ["--action", "guess"], []]
+    for done in session(*([*redact, *options] for options in wrong)):
+        assert done.code == 2
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_the_command_names_the_kinds_that_there_are() -> None:
+    assert PERSONAL == ALL
 
 
 BAD = {

@@ -39,6 +39,7 @@ def write(folder: Path, text: str) -> Path:
         ("[[curate.step]]\nthreshold = 1", "curate.step[0]", "`step`"),
         ('[[curate.step]]\nstep = "dedup"\nthreshold = 0', "curate.step[0].threshold", "> 0"),
         ('[[curate.step]]\nstep = "redact"\nshare = 1', "curate.step[0]", "`share`"),
+        ('[[curate.step]]\nstep = "redact"\nkinds = ["NAME"]', "curate.step[0].kinds[0]", "NAME"),
         ("[curate.split]\ntrain = 0.5", "curate.split", "add up to 1"),
         ('[judge]\nkind = "oracle"', "judge.kind", "oracle"),
         ("[judge]\nthreshold = 1.5", "judge.threshold", "<= 1"),
