@@ -195,7 +195,8 @@ def _redact(state: Curated, step: Redact) -> Curated:
         row_id="row_id",
         source="source",
         line="line",
-        message=pl.format("personal data in {}: {}", "field", "excerpt"),
+        message=pl.lit("personal data"),
+        detail=pl.format("in {}: {}", "field", "excerpt"),
         fix=pl.lit('set action = "redact" or "drop"'),
     )
     return msgspec.structs.replace(done, findings=pl.concat([state.findings, findings]))

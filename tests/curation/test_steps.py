@@ -69,9 +69,9 @@ def test_redact_can_report_without_the_values():
     state = run_step(begin(rows), Redact("report"))
     assert state.rows.equals(rows)
     assert state.tallies[0].notes == {"found": {"EMAIL": 1, "IP": 1}}
-    assert state.findings.select("code", "line", "message").rows() == [
-        ("EMAIL", 2, "personal data in messages[0].content: Mail [EMAIL]"),
-        ("IP", 3, "personal data in messages[0].content: It is [IP]"),
+    assert state.findings.select("code", "line", "message", "detail").rows() == [
+        ("EMAIL", 2, "personal data", "in messages[0].content: Mail [EMAIL]"),
+        ("IP", 3, "personal data", "in messages[0].content: It is [IP]"),
     ]
 
 
