@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from curation.pii import ALL
-from loop.cli.curate import PERSONAL
+from loop.cli.redact import PERSONAL
 from tests.loop.byhand import capitals, write_lines
 from tests.loop.commands import ENVIRONMENT, START, lines, regrind, session
 
