@@ -10,6 +10,7 @@ from curation.files import new_folder, resource
 from loop.cycle import run_cycle
 from loop.judging import KINDS
 from loop.ledger import Ledger
+from loop.lock import only_one
 from loop.store import publish
 from loop.summary import summarise
 from loop.workspace import Workspace
@@ -41,7 +42,9 @@ def run_demo(folder: Path, judge: str, progress: Progress) -> dict[str, Any]:
     ledger = Ledger(workspace.store, workspace.config.model)
     while not _finished(ledger):
         run_cycle(workspace, progress)
-    publish(workspace.store, workspace.view)  # a crash may have come just before it
+    with only_one(workspace.lock):  # a crash may have come in the middle of the last publishing
+        workspace.tidy()
+        publish(workspace.store, workspace.view)
     return summarise(workspace)
 
 

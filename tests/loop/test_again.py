@@ -160,3 +160,11 @@ def test_a_corrected_seed_answer_replaces_the_wrong_one(workspace: Workspace) ->
     run_cycle(changed, QUIET)
     reasons = query(changed.view, "SELECT reason FROM drops WHERE source = 'data/wrong.jsonl'")
     assert reasons["reason"].to_list() == ["superseded by a correction"]
+
+
+def test_what_a_kill_in_the_last_publishing_left_is_removed(workspace: Workspace) -> None:
+    left = workspace.hidden / ".view.duckdb.9.tmp"
+    left.mkdir()
+    (left / "view.duckdb").write_text("half")
+    run_demo(workspace.root, "reference", QUIET)
+    assert not left.exists()
