@@ -45,7 +45,6 @@ class Columns:
     def __init__(self, source: str) -> None:
         self._source = source
         self._blocks: list[pl.DataFrame] = []
-        self.first_line: int | None = None
 
     def add(self, rows: Sequence[Row]) -> None:
         """Append rows, in the order of their lines."""
@@ -66,8 +65,6 @@ class Columns:
         parents: Sequence[list[str]],
         metas: Sequence[str],
     ) -> None:
-        if self.first_line is None:
-            self.first_line = lines[0]
         columns = {
             "id": [turns_id(t) for t in turns],
             "messages": pl.Series("messages", _lists(turns)),

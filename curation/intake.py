@@ -149,8 +149,9 @@ class _Reader:
         turns = plain_chats(itertools.compress(block.lines, there))
         if turns is None or (1 + 2 * np.fromiter(map(len, turns), np.int64) != counts[there]).any():
             return False
-        numbers = itertools.compress(itertools.count(block.first), there)
-        self.columns.add_plain(list(numbers), turns)
+        numbers = list(itertools.compress(itertools.count(block.first), there))
+        self.first = self.first or next(iter(numbers), 0)
+        self.columns.add_plain(numbers, turns)
         return True
 
     def _rows(self, block: Block, counts: list[int], faults: list[tuple[int, bytes, Fault]]) -> Iterator[Row]:
@@ -163,21 +164,16 @@ class _Reader:
                 faults.append((number, line, fault))
 
     def _row(self, record: dict[str, Any], number: int) -> Row:
-        try:
-            row = to_row(record, self.shape, number)
-        except Fault:
+        if self.shape and not self.named:
             other = recognise(record)
-            if not self.named and self.shape and other and is_another(other, self.shape, record):
-                raise self._mixed(other, number) from None
-            raise
-        other = recognise(record)
-        if not self.named and other and other != self.shape and is_another(other, self.shape or "", record):
-            raise self._mixed(other, number)
+            if other and other != self.shape and is_another(other, self.shape, record):
+                raise self._mixed(other, number)
+        row = to_row(record, self.shape, number)
         self.first = self.first or number
         return row
 
     def _mixed(self, other: str, number: int) -> UserError:
-        first = self.columns.first_line or self.first or number
+        first = self.first or number
         fix = f"split the file, or name the shape that counts: --shape {self.shape}"
         problem = f"two shapes in one file: line {first} is {self.shape}, line {number} is {other}"
         return UserError(problem, where=str(self.path), fix=fix)

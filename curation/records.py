@@ -24,8 +24,8 @@ def majority(records: Iterable[dict[str, Any]]) -> str | None:
 
 
 def is_another(other: str, shape: str, record: dict[str, Any]) -> bool:
-    """Whether a record that does not fit the file's shape is whole in another, and not just incomplete."""
-    if shape in SHAPES and set(other.split("/")) <= own_keys(shape):
+    """Whether a record of a file of one shape is whole in another, and not just incomplete."""
+    if set(other.split("/")) <= own_keys(shape):
         return False
     try:
         to_turns(other, record)

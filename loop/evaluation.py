@@ -71,7 +71,7 @@ def evaluate(
         One row an item, with the columns of `EVALUATIONS`. `exact` says that the whole answer
         equals the reference but for white space at its ends.
     """
-    loaded = load_version(workspace, version)
+    loaded, how = load_version(workspace, version), setup(workspace)
     parts = []
     for held, frozen in sets:
         conversations = frozen.items["messages"].to_list()
@@ -84,7 +84,7 @@ def evaluate(
         verdicts = judge_items(items, judge, _Memory())
         tags = frozen.items["tags"].to_list()
         key = {"model": workspace.config.model, "version": version, "heldout": held.name}
-        key |= {"heldout_version": frozen.version, "judge": judge.id, "setup": setup(workspace)}
+        key |= {"heldout_version": frozen.version, "judge": judge.id, "setup": how}
         parts += [key | _row(*entry) for entry in zip(items, verdicts, tags, strict=True)]
     return pl.DataFrame(parts, schema=EVALUATIONS, orient="row")
 

@@ -19,7 +19,7 @@ from loop.cli.common import (
     table,
     told,
 )
-from loop.cli.files import STANDARD, Input, Output, Shape, beside, demand_distinct, only_rows
+from loop.cli.files import STANDARD, Input, Output, Shape, beside, demand_distinct, only_rows, write_lines
 
 if TYPE_CHECKING:
     import polars as pl
@@ -141,16 +141,13 @@ def run_on(
     import msgspec
 
     from curation.export import write_rows
-    from curation.files import new_file
     from curation.steps import begin, run_step
 
     _, output, drops = files
     demand_distinct(*files)
     state = run_step(begin(rows), step)
     write_rows(state.rows, output)
-    if drops:
-        with new_file(drops) as temporary:
-            state.drops.write_ndjson(temporary)
+    write_lines(state.drops, drops)
     tally = state.tallies[-1]
     with beside(output):
         if as_json:

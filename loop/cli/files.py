@@ -87,6 +87,15 @@ def beside(output: Path) -> Iterator[None]:
         yield
 
 
+def write_lines(table: pl.DataFrame, path: Path | None) -> None:
+    """Write a table as JSONL, whole or not at all, where a path is given."""
+    from curation.files import new_file
+
+    if path:
+        with new_file(path) as temporary:
+            table.write_ndjson(temporary)
+
+
 def demand_distinct(*paths: Path | None) -> None:
     """Refuse two names of one file: what is written would overwrite what is read.
 

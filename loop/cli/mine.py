@@ -9,7 +9,7 @@ import typer
 
 from loop.cli.common import AsJson, next_command, out, out_json, sh, table
 from loop.cli.curate import Drops, app
-from loop.cli.files import Output, Shape, beside, demand_distinct, read
+from loop.cli.files import Output, Shape, beside, demand_distinct, read, write_lines
 
 if TYPE_CHECKING:
     import polars as pl
@@ -55,7 +55,6 @@ def mine(
     import polars as pl
 
     from curation.export import write_rows
-    from curation.files import new_file
     from curation.mine import Mine
     from curation.mine import mine as find
 
@@ -71,10 +70,8 @@ def mine(
     intakes = [read(path, shape) for path in dict.fromkeys(logs)]
     bad = pl.concat([i.rejects for i in intakes])
     mined = find(pl.concat([i.rows for i in intakes]), settings)
-    for path, frame in ((drops, mined.drops), (rejects, bad)):
-        if path:
-            with new_file(path) as temporary:
-                frame.write_ndjson(temporary)
+    write_lines(mined.drops, drops)
+    write_lines(bad, rejects)
     with beside(output):
         _report(mined, bad, as_json=as_json)
     _demand_some(mined)

@@ -9,7 +9,7 @@ import typer
 
 from loop.cli.common import EXIT_HELD, AsJson, next_command, out, out_json, sh
 from loop.cli.curate import Drops, app, run_on
-from loop.cli.files import Input, Shape, demand_distinct, only_rows
+from loop.cli.files import Input, Shape, demand_distinct, only_rows, write_lines
 
 if TYPE_CHECKING:
     import polars as pl
@@ -65,13 +65,10 @@ def _report(
     file: Path, rows: pl.DataFrame, output: Path | None, kinds: tuple[str, ...], *, as_json: bool
 ) -> None:
     """List personal data, masked; exit 3 when there is any."""
-    from curation.files import new_file
     from curation.redact import report
 
     found = report(rows, kinds)  # type: ignore[arg-type]
-    if output:
-        with new_file(output) as temporary:
-            found.write_ndjson(temporary)
+    write_lines(found, output)
     if as_json:
         out_json({"found": found.to_dicts()})
     else:

@@ -16,7 +16,7 @@ from loop.cli.common import (
     out_json,
     sh,
 )
-from loop.cli.files import Shape, demand_distinct, read
+from loop.cli.files import Shape, demand_distinct, read, write_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +64,6 @@ def validate(
     """
     import polars as pl
 
-    from curation.files import new_file
     from curation.report import report
     from curation.validate import validate_together
 
@@ -73,9 +72,7 @@ def validate(
     intakes = [read(path, shape) for path in dict.fromkeys(files)]
     rows, bad = pl.concat([i.rows for i in intakes]), pl.concat([i.rejects for i in intakes])
     findings = validate_together([i.rows for i in intakes], kind=kind, settings=settings)
-    if rejects:
-        with new_file(rejects) as temporary:
-            bad.write_ndjson(temporary)
+    write_lines(bad, rejects)
     found = report(rows, bad, findings)
     if as_json or form == "json":
         out_json(_as_json(found))

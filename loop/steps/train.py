@@ -64,10 +64,11 @@ def train_version(workspace: Workspace, snapshot: str, progress: Progress) -> Ou
     job = prepare_job(workspace, snapshot)
     result = train_job(job, progress)
     place_model(job, workspace.model(version))
+    base = base_id(workspace)
 
     def commit(connection: duckdb.DuckDBPyConnection) -> None:
         how, place = settings(workspace), workspace.model(version).relative_to(workspace.root)
-        values = [name, version, how.base_model, base_id(workspace), snapshot, str(place)]
+        values = [name, version, how.base_model, base, snapshot, str(place)]
         values += [json.dumps(how.to_dict()), json.dumps(result, sort_keys=True), utc_now()]
         connection.execute("INSERT INTO models VALUES (?, ?, ?, ?, ?, 'staging', ?, ?, ?, ?)", values)
 
