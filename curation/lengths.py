@@ -158,20 +158,19 @@ def packed(lengths: Tokens, capacity: int) -> tuple[int, int]:
         left = count
         while left:
             at = bisect_left(rooms, size)
-            if at == len(rooms):
-                each = min(left, capacity // size)
-                moved, room = left // each, capacity - each * size
-                left -= moved * each
-            else:
-                moved = min(left, free[rooms[at]])
-                room = rooms[at] - size
-                free[rooms[at]] -= moved
-                if not free[rooms[at]]:
+            room = rooms[at] if at < len(rooms) else capacity
+            each = min(left, room // size)  # the sequence that took one stays the fullest that fits the next
+            moved = left // each
+            if at < len(rooms):
+                moved = min(moved, free[room])
+                free[room] -= moved
+                if not free[room]:
                     del rooms[at]
-                left -= moved
-            if not free[room]:
-                insort(rooms, room)
-            free[room] += moved
+            left -= moved * each
+            rest = room - each * size
+            if not free[rest]:
+                insort(rooms, rest)
+            free[rest] += moved
     return sum(free.values()), capacity - rooms[0] if rooms else 0
 
 

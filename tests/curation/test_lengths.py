@@ -8,7 +8,7 @@ import statistics
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from curation.lengths import BINS, histogram, measure, packed, padded, spread
@@ -49,6 +49,8 @@ def written_out(values: list[int], capacity: int) -> list[int]:
     return filled
 
 
+@settings(max_examples=1000)
+@example([1, 1, 31, 31], 60)
 @given(some, st.integers(60, 130))
 def test_packing_is_best_fit_decreasing(values, capacity):
     filled = written_out(values, capacity)
