@@ -1,0 +1,220 @@
+"""Shared text (templates, policies): which shingles do not count, because they tell no rows apart."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from curation.near.compiled import U0, U1, U8, compiled, over
+from curation.near.shingling import Scratch, Sets, combine, kinds_of, scratch_for, tokenise, whole
+from curation.text import TEMPLATE_ROWS, TEMPLATE_SHARE, WORDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from curation.near.texts import Texts
+
+BUCKETS = np.uint64(1 << 20)
+
+
+class Lookup(NamedTuple):
+    """A hash table from shingles to their numbers; an empty place is 0 (places,)."""
+
+    keys: NDArray[np.uint64]
+    numbers: NDArray[np.int64]
+
+
+class Shared(NamedTuple):
+    """Shingles that do not count.
+
+    Attributes:
+        hashes: The shingles in ascending order.
+        rows: In how many texts each is.
+    """
+
+    hashes: NDArray[np.uint64]
+    rows: NDArray[np.int64]
+
+
+def counted(sets: Sequence[Sets], threads: int | None) -> NDArray[np.uint32]:
+    """How many texts have a shingle of each bucket (buckets,): at least as many as have any one of them.
+
+    Each thread has a table of its own, because a lost count would break the guarantee.
+    """
+    own = threading.local()
+    tables: list[NDArray[np.uint32]] = []
+
+    def work(part: Sets) -> None:
+        if not hasattr(own, "table"):
+            own.table = np.zeros(int(BUCKETS), np.uint32)
+            tables.append(own.table)
+        _count(part.hashes, own.table)
+
+    for _ in over(work, sets, threads):
+        pass
+    return np.sum(tables, axis=0, dtype=np.uint32) if tables else np.zeros(int(BUCKETS), np.uint32)
+
+
+@compiled
+def _count(hashes: NDArray[np.uint64], table: NDArray[np.uint32]) -> None:
+    for h in hashes:
+        table[h & (BUCKETS - U1)] += np.uint32(1)
+
+
+def find_shared(
+    sets: Sequence[Sets],
+    counts: NDArray[np.uint32],
+    read: Callable[[int], Texts],
+    *,
+    items: int = 0,
+    threads: int | None = None,
+) -> Shared:
+    """The shingles of more than 5% of the texts (at least 20) that leave half of those 3 words without them.
+
+    Args:
+        sets: The shingle sets, block by block.
+        counts: See `counted`.
+        read: The texts of a block.
+        items: So many of the last texts are held-out items; of those that have a shingle half must keep
+            3 words, too: an item is not a template, however many rows copy it.
+        threads: At most so many; all there are unless given.
+    """
+    texts = sum(len(part.starts) - 1 for part in sets)
+    least = max(TEMPLATE_ROWS, int(TEMPLATE_SHARE * texts + 1e-9) + 1)
+    heavy = counts >= least
+    nothing = Shared(np.empty(0, np.uint64), np.empty(0, np.int64))
+    if not heavy.any():
+        return nothing
+    found = [np.unique(_heavy(part.hashes, heavy), return_counts=True) for part in sets]
+    hashes, numbers = np.unique(np.concatenate([f[0] for f in found]), return_inverse=True)
+    rows = np.bincount(numbers, np.concatenate([f[1] for f in found]), len(hashes)).astype(np.int64)
+    hashes, rows = hashes[rows >= least], rows[rows >= least]
+    if not len(hashes):
+        return nothing
+    lookup = lookup_of(hashes)
+    all_of, items_of = np.zeros((2, 2, len(hashes)), np.int64)
+
+    def work(block: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        cut, begin = read(block), first[block]
+        tallies = np.zeros((2, len(hashes)), np.int64), np.zeros((2, len(hashes)), np.int64)
+        _telling(cut, kinds_of(cut), scratch_for(cut), lookup, texts - items - begin, tallies[0], tallies[1])
+        return tallies
+
+    first = np.cumsum([0, *(len(part.starts) - 1 for part in sets)])
+    for everyone, held in over(work, range(len(sets)), threads):
+        all_of += everyone
+        items_of += held
+    keep = (2 * all_of[1] >= all_of[0]) & (2 * items_of[1] >= items_of[0])
+    return Shared(hashes[keep], rows[keep])
+
+
+@compiled
+def _heavy(hashes: NDArray[np.uint64], heavy: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    found = np.empty(len(hashes), np.uint64)
+    count = 0
+    for h in hashes:
+        if heavy[h & (BUCKETS - U1)]:
+            found[count] = h
+            count += 1
+    return found[:count]
+
+
+def lookup_of(hashes: NDArray[np.uint64]) -> Lookup:
+    """A hash table for shingles that are not 0 and differ."""
+    size = 1 << (2 * len(hashes) + 8).bit_length()
+    lookup = Lookup(np.zeros(size, np.uint64), np.full(size, -1, np.int64))
+    _fill(lookup, hashes)
+    return lookup
+
+
+@compiled
+def _fill(lookup: Lookup, hashes: NDArray[np.uint64]) -> None:
+    for number in range(len(hashes)):
+        slot = place(lookup, hashes[number])
+        lookup.keys[slot] = hashes[number]
+        lookup.numbers[slot] = number
+
+
+@compiled
+def place(lookup: Lookup, h: np.uint64) -> np.uint64:
+    """Where a shingle is in the table, or would be put."""
+    last = np.uint64(len(lookup.keys) - 1)
+    slot = (h >> U8) & last
+    while lookup.keys[slot] != U0 and lookup.keys[slot] != h:
+        slot = (slot + U1) & last
+    return slot
+
+
+@compiled
+def _telling(
+    texts: Texts,
+    kinds: NDArray[np.uint8],
+    scratch: Scratch,
+    lookup: Lookup,
+    first_item: int,
+    everyone: NDArray[np.int64],
+    held: NDArray[np.int64],
+) -> None:
+    """Count, for each frequent shingle, the texts that have it, and those of them that keep 3 words without."""
+    counted_in = np.full(everyone.shape[1], -1, np.int64)
+    for text in range(len(texts.first)):
+        size, count = tokenise(texts, text, kinds, scratch.tokens)
+        grams = max(0, count - size + 1)
+        combine(scratch.tokens, size, grams, scratch.shingles)
+        telling = count - covered(lookup, scratch.shingles, grams, size) >= WORDS
+        for i in range(grams):
+            number = lookup.numbers[place(lookup, scratch.shingles[i])]
+            if number >= 0 and counted_in[number] != text:
+                counted_in[number] = text
+                everyone[0, number] += 1
+                everyone[1, number] += telling
+                if text >= first_item:
+                    held[0, number] += 1
+                    held[1, number] += telling
+
+
+@compiled
+def covered(lookup: Lookup, shingles: NDArray[np.uint64], grams: int, size: int) -> int:
+    """How many tokens of a text are in a shingle that is in the table."""
+    total = end = 0
+    for i in range(grams):
+        if lookup.numbers[place(lookup, shingles[i])] >= 0:
+            total += i + size - max(i, end)
+            end = i + size
+    return total
+
+
+def without(
+    sets: Sequence[Sets], shared: Shared, read: Callable[[int], Texts], threads: int | None = None
+) -> list[Sets]:
+    """The sets without the shared shingles; a text of which nothing is left is compared as a whole."""
+    lookup = lookup_of(shared.hashes)
+
+    def work(block: int) -> Sets:
+        texts = read(block)
+        return Sets(*_without(sets[block], lookup, texts, kinds_of(texts)))
+
+    return list(over(work, range(len(sets)), threads)) if len(shared.hashes) else list(sets)
+
+
+@compiled
+def _without(
+    sets: Sets, lookup: Lookup, texts: Texts, kinds: NDArray[np.uint8]
+) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    hashes = np.empty(len(sets.hashes), np.uint64)
+    starts = np.zeros(len(sets.starts), np.int64)
+    at = 0
+    for text in range(len(starts) - 1):
+        for i in range(sets.starts[text], sets.starts[text + 1]):
+            if lookup.numbers[place(lookup, sets.hashes[i])] < 0:
+                hashes[at] = sets.hashes[i]
+                at += 1
+        if at == starts[text]:
+            hashes[at] = whole(texts, text, kinds)
+            at += 1
+        starts[text + 1] = at
+    return hashes[:at].copy(), starts
