@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from curation.text import shingle
+from curation.near import residuals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +59,7 @@ def select(prompts: Sequence[str], k: int, *, floor: float = 0.05, seed: int = 0
 
 def vectorise(prompts: Sequence[str]) -> sparse.csr_matrix:
     """TF-IDF vectors (prompts, terms) of unit length, the shared template left out."""
-    texts = shingle(prompts).residual
+    texts = residuals(prompts)
     try:
         return TfidfVectorizer(analyzer=str.split, sublinear_tf=True).fit_transform(texts)
     except ValueError:  # no term at all: every text is punctuation or template

@@ -10,10 +10,10 @@ import msgspec
 import polars as pl
 
 from curation.augment import augment
-from curation.dedup import CONFLICTS, Policy, drop_exact, drop_near
+from curation.dedup import CONFLICTS, Compare, How, Mode, Policy, drop_duplicates
 from curation.pii import ALL, KindName
 from curation.redact import redact, report, without
-from curation.rows import drop_frame, prompt_text
+from curation.rows import DROPS, drop_frame, prompt_text
 from curation.select import select
 from curation.split import assign_families
 from curation.validate import FINDINGS, validate
@@ -46,6 +46,13 @@ class Dedup(msgspec.Struct, tag_field="step", tag="dedup", forbid_unknown_fields
 
     threshold: Similarity = 0.8
     conflicts: Policy = "report"
+    on: Compare = "prompt"
+    mode: Mode = "anchored"
+
+    @property
+    def how(self) -> How:
+        """The same for `curation.dedup`."""
+        return How(self.threshold, on=self.on, conflicts=self.conflicts, mode=self.mode)
 
 
 class Select(msgspec.Struct, tag_field="step", tag="select", forbid_unknown_fields=True, frozen=True):
@@ -122,8 +129,8 @@ def run_step(state: Curated, step: Step, rules: Settings | None = None) -> Curat
             return _validate(state, drop, rules)
         case Redact():
             return _redact(state, step)
-        case Dedup(threshold=threshold, conflicts=policy):
-            return dedup(state, threshold=threshold, conflicts=policy)
+        case Dedup():
+            return dedup(state, step.how)
         case Select():
             return _select(state, step)
         case Augment(share=share, seed=seed):
@@ -202,13 +209,12 @@ def _redact(state: Curated, step: Redact) -> Curated:
     return msgspec.structs.replace(done, findings=pl.concat([state.findings, findings]))
 
 
-def dedup(state: Curated, *, threshold: float = 0.8, conflicts: Policy = "report", old: int = 0) -> Curated:
+def dedup(state: Curated, how: How, *, old: int = 0) -> Curated:
     """Exact, then near duplicates; the first `old` rows are preferred to the others."""
-    exact = drop_exact(state.rows, old=old)
-    near = drop_near(exact.rows, threshold=threshold, conflicts=conflicts, old=old)
-    notes = {"conflicts": near.conflicts.height}
-    done = advance(state, "dedup", near.rows, pl.concat([exact.drops, near.drops]), notes)
-    return msgspec.structs.replace(done, conflicts=pl.concat([state.conflicts, near.conflicts]))
+    found = drop_duplicates(state.rows, how, old=old)
+    notes = {"conflicts": found.conflicts.height}
+    done = advance(state, "dedup", found.rows, found.drops.select(DROPS), notes)
+    return msgspec.structs.replace(done, conflicts=pl.concat([state.conflicts, found.conflicts]))
 
 
 def _quotas(sizes: Sequence[int], share: float) -> list[int]:

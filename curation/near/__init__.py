@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from curation.near.join import all_pairs
+from curation.near.clusters import components, joined
+from curation.near.join import all_pairs, nearest
 from curation.near.pipeline import cut, index_of, of_list
+from curation.near.shared import numbers_in, own_words
+from curation.text import words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,3 +43,44 @@ def similar_pairs(texts: Sequence[str], threshold: float, *, items: int = 0, thr
     left, right = index.numbers[left], index.numbers[right]
     order = np.lexsort((right, left))
     return Pairs(left[order], right[order], similarity[order])
+
+
+def nearest_items(
+    texts: Sequence[str], items: Sequence[str], threshold: float
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """For each text the item that is most like it.
+
+    Args:
+        texts: The texts, any number.
+        items: The items; none of them is taken for a template, however many texts copy it.
+        threshold: Smallest Jaccard similarity.
+
+    Returns:
+        The item's number (-1 where none is similar enough), and the similarity, of each text.
+    """
+    index = index_of(cut(*of_list([*texts, *items]), items=len(items)), threshold)
+    member, similarity = nearest(index, index.numbers >= len(texts), threshold)
+    asked = index.numbers < len(texts)
+    best, similar = np.full(len(texts), -1, np.int64), np.zeros(len(texts))
+    found = np.where(member >= 0, index.numbers[member] - len(texts), -1)
+    best[index.numbers[asked]], similar[index.numbers[asked]] = found[asked], similarity[asked]
+    return best, similar
+
+
+def families(
+    texts: Sequence[str], threshold: float, edges: tuple[NDArray[np.int64], NDArray[np.int64]]
+) -> NDArray[np.int64]:
+    """The smallest text of each text's family: texts that chain by similarity or by one of the edges (texts,)."""
+    index = index_of(cut(*of_list(texts)), threshold)
+    parents = np.arange(len(texts))
+    everyone = np.arange(len(index.numbers))
+    parents[index.numbers] = index.numbers[components(index, index, everyone, threshold)]
+    return joined(parents, *edges)
+
+
+def residuals(texts: Sequence[str]) -> list[str]:
+    """The words of each text but those of shared text, joined by spaces."""
+    blocks, read = of_list(texts)
+    corpus = cut(blocks, read)
+    flags = [own_words(n) for block in range(blocks) for n in numbers_in(read(block), corpus.shared)]
+    return [" ".join(np.array(words(t), object)[f]) for t, f in zip(texts, flags, strict=True)]

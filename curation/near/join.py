@@ -193,3 +193,12 @@ def _nearest(
                 if found > similar[member] or (found > 0 and found == similar[member] and other < best[member]):
                     best[member], similar[member] = other, found
     return best, similar
+
+
+@compiled
+def similarities(index: Index, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Jaccard similarity of each pair of members, however small (pairs,)."""
+    found = np.empty(len(left), np.float64)
+    for k in range(len(left)):
+        found[k] = similarity(index, left[k], right[k], 0.0)
+    return found

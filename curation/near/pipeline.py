@@ -9,7 +9,7 @@ import numpy as np
 from curation.near.compiled import over
 from curation.near.index import Index, build
 from curation.near.prefixes import classes, prefixes
-from curation.near.shared import Shared, counted, find_shared, without
+from curation.near.shared import Shared, counted, find_shared, nothing_shared, without
 from curation.near.shingling import Sets, shingle_sets
 from curation.near.texts import BLOCK, On, Texts, of_messages, of_strings
 
@@ -38,13 +38,13 @@ class Corpus(NamedTuple):
 
 def of_rows(messages: pl.Series, on: On) -> tuple[int, Callable[[int], Texts]]:
     """The blocks of conversations, and how to read one."""
-    blocks = -(-len(messages) // BLOCK)
+    blocks = max(1, -(-len(messages) // BLOCK))
     return blocks, lambda block: of_messages(messages.slice(block * BLOCK, BLOCK), on)
 
 
 def of_list(texts: Sequence[str]) -> tuple[int, Callable[[int], Texts]]:
     """The blocks of plain texts, and how to read one."""
-    return -(-len(texts) // BLOCK), lambda block: of_strings(texts[block * BLOCK : (block + 1) * BLOCK])
+    return max(1, -(-len(texts) // BLOCK)), lambda block: of_strings(texts[block * BLOCK : (block + 1) * BLOCK])
 
 
 def cut(
@@ -66,8 +66,7 @@ def cut(
     """
     sets = list(over(lambda block: shingle_sets(read(block)), range(blocks), threads))
     counts = counted(sets, threads)
-    nothing = Shared(np.empty(0, np.uint64), np.empty(0, np.int64))
-    found = find_shared(sets, counts, read, items=items, threads=threads) if shared else nothing
+    found = find_shared(sets, counts, read, items=items, threads=threads) if shared else nothing_shared()
     return Corpus(without(sets, found, read, threads), counts, found, read)
 
 

@@ -75,7 +75,7 @@ def prefixes(
         order: See `classes`.
         threshold: Smallest similarity that must be found.
     """
-    return Entries(*_prefixes(sets, first, chosen, order, threshold, band_length(threshold)))
+    return Entries(*_prefixes(sets, first, chosen, order, threshold, (band_length(threshold), LONG)))
 
 
 @compiled
@@ -91,8 +91,9 @@ def _prefixes(
     chosen: NDArray[np.bool_],
     order: NDArray[np.uint8],
     threshold: float,
-    band: int,
+    bands: tuple[int, int],
 ) -> tuple[NDArray[np.uint64], NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
+    band, limit = bands
     room = 0
     for text in range(len(chosen)):
         size = sets.starts[text + 1] - sets.starts[text]
@@ -104,13 +105,13 @@ def _prefixes(
             continue
         own = sets.hashes[sets.starts[text] : sets.starts[text + 1]]
         count = 0
-        if len(own) <= LONG:
+        if len(own) <= limit:
             count = rarest(own, order, len(own) - overlap(len(own), threshold) + 1, keys[at:])
             places[at : at + count] = np.arange(count)
-        if len(own) > threshold * LONG:
-            bands = min_hash(own, band, keys[at + count :])
-            places[at + count : at + count + bands] = NO_PLACE
-            count += bands
+        if len(own) > threshold * limit:
+            more = min_hash(own, band, keys[at + count :])
+            places[at + count : at + count + more] = NO_PLACE
+            count += more
         texts[at : at + count] = first + text
         at += count
     return _parted(keys[:at], texts[:at], places[:at])

@@ -39,7 +39,7 @@ class Removed(NamedTuple):
     similar: NDArray[np.float64]
 
 
-class Texts(NamedTuple):
+class Compared(NamedTuple):
     """The two compared texts of the same rows.
 
     Attributes:
@@ -61,22 +61,24 @@ class Rules(NamedTuple):
     Attributes:
         threshold: Smallest similarity.
         drop_conflicting: Whether a row that contradicts a better one goes, too.
+        mark: Whether every row that contradicts another must be in the list.
         most: So many conflicts of a row with better ones are listed.
     """
 
     threshold: float
     drop_conflicting: bool
-    most: int
+    mark: bool
+    most: int = 20
 
 
-def remove(texts: Texts, order: NDArray[np.int64], rules: Rules) -> Removed:
-    """Go through all members of `texts.prompts` in this order, the best first."""
+def remove(texts: Compared, order: NDArray[np.int64], rules: Rules) -> Removed:
+    """Go through these members of `texts.prompts` in this order, the best first."""
     return Removed(*_remove(texts, order, rules, ready(texts.prompts), ready(texts.answers)))
 
 
 @compiled
 def _remove(
-    texts: Texts, order: NDArray[np.int64], rules: Rules, by_prompt: Asked, by_answer: Asked
+    texts: Compared, order: NDArray[np.int64], rules: Rules, by_prompt: Asked, by_answer: Asked
 ) -> tuple[
     NDArray[np.int64],
     NDArray[np.float64],
@@ -85,15 +87,16 @@ def _remove(
     NDArray[np.int64],
     NDArray[np.float64],
 ]:
-    members = len(order)
+    members = len(texts.answer_of)
     when = np.empty(members, np.int64)
-    when[order] = np.arange(members)
+    when[order] = np.arange(len(order))
+    marked = np.zeros(members, np.bool_)
     best = np.full(members, -1, np.int64), np.zeros(members, np.float64), np.zeros(members, np.float64)
     pairs = np.empty(1024, np.int64), np.empty(1024, np.int64)
     similar = np.empty(1024, np.float64)
     count = 0
     for x in order:
-        while count + rules.most + 64 > len(similar):
+        while count + len(order) * rules.mark + rules.most > len(similar):
             pairs = doubled(pairs[0]), doubled(pairs[1])
             similar = doubled(similar)
         own = texts.answer_of[x]
@@ -101,8 +104,10 @@ def _remove(
         if fewer:
             _by_answer(texts, x, rules, by_answer, when, best)
         if best[0][x] < 0:
-            found = _by_prompt(texts, x, rules, by_prompt, when, best, fewer, pairs, similar, count)
+            found = _by_prompt(texts, x, rules, by_prompt, when, best, fewer, marked, pairs, similar, count)
             if best[0][x] < 0:
+                for k in range(count, count + found):
+                    marked[x] = marked[pairs[1][k]] = True
                 count += found
                 if found == 0 or not rules.drop_conflicting:
                     add(texts.prompts, by_prompt, x)
@@ -113,7 +118,7 @@ def _remove(
 
 @compiled
 def _by_answer(
-    texts: Texts,
+    texts: Compared,
     x: int,
     rules: Rules,
     asked: Asked,
@@ -134,13 +139,14 @@ def _by_answer(
 
 @compiled
 def _by_prompt(
-    texts: Texts,
+    texts: Compared,
     x: int,
     rules: Rules,
     asked: Asked,
     when: NDArray[np.int64],
     best: tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]],
-    conflicts_only: bool,  # noqa: FBT001
+    conflicts_only: bool,
+    marked: NDArray[np.bool_],
     pairs: tuple[NDArray[np.int64], NDArray[np.int64]],
     similar: NDArray[np.float64],
     count: int,
@@ -151,6 +157,8 @@ def _by_prompt(
     ask(texts.prompts, asked, x)
     while more(texts.prompts, asked, x, rules.threshold):
         for y in asked.found[: asked.cursor[2]]:
+            if rules.mark and conflicts_only and found and marked[y]:
+                continue
             prompt = similarity(texts.prompts, x, y, rules.threshold)
             if prompt == 0.0:
                 continue
@@ -159,11 +167,11 @@ def _by_prompt(
                 answer = similarity(texts.answers, own, texts.answer_of[y], rules.threshold)
             if answer > 0.0:
                 _take(x, y, prompt, answer, when, best)
-            elif found < rules.most:
+            elif found < rules.most or (rules.mark and not marked[y]):
                 pairs[0][count + found], pairs[1][count + found] = x, y
                 similar[count + found] = prompt
                 found += 1
-        if conflicts_only and found == rules.most:
+        if conflicts_only and found >= rules.most and not rules.mark:
             break
     return found
 

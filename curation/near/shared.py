@@ -34,10 +34,17 @@ class Shared(NamedTuple):
     Attributes:
         hashes: The shingles in ascending order.
         rows: In how many texts each is.
+        examples: A text that has it.
     """
 
     hashes: NDArray[np.uint64]
     rows: NDArray[np.int64]
+    examples: NDArray[np.int64]
+
+
+def nothing_shared() -> Shared:
+    """All text counts."""
+    return Shared(np.empty(0, np.uint64), np.empty(0, np.int64), np.empty(0, np.int64))
 
 
 def counted(sets: Sequence[Sets], threads: int | None) -> NDArray[np.uint32]:
@@ -86,30 +93,49 @@ def find_shared(
     texts = sum(len(part.starts) - 1 for part in sets)
     least = max(TEMPLATE_ROWS, int(TEMPLATE_SHARE * texts + 1e-9) + 1)
     heavy = counts >= least
-    nothing = Shared(np.empty(0, np.uint64), np.empty(0, np.int64))
     if not heavy.any():
-        return nothing
+        return nothing_shared()
     found = [np.unique(_heavy(part.hashes, heavy), return_counts=True) for part in sets]
     hashes, numbers = np.unique(np.concatenate([f[0] for f in found]), return_inverse=True)
     rows = np.bincount(numbers, np.concatenate([f[1] for f in found]), len(hashes)).astype(np.int64)
     hashes, rows = hashes[rows >= least], rows[rows >= least]
     if not len(hashes):
-        return nothing
+        return nothing_shared()
     lookup = lookup_of(hashes)
-    all_of, items_of = np.zeros((2, 2, len(hashes)), np.int64)
-
-    def work(block: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        cut, begin = read(block), first[block]
-        tallies = np.zeros((2, len(hashes)), np.int64), np.zeros((2, len(hashes)), np.int64)
-        _telling(cut, kinds_of(cut), scratch_for(cut), lookup, texts - items - begin, tallies[0], tallies[1])
-        return tallies
-
     first = np.cumsum([0, *(len(part.starts) - 1 for part in sets)])
-    for everyone, held in over(work, range(len(sets)), threads):
-        all_of += everyone
-        items_of += held
-    keep = (2 * all_of[1] >= all_of[0]) & (2 * items_of[1] >= items_of[0])
-    return Shared(hashes[keep], rows[keep])
+
+    def work(block: int) -> Telling:
+        cut, found = read(block), telling_of_none(len(hashes))
+        first_item = texts - items - first[block]
+        _telling(cut, kinds_of(cut), scratch_for(cut), lookup, first_item, found)
+        found.examples[found.examples >= 0] += first[block]
+        return found
+
+    blocks = list(over(work, range(len(sets)), threads))
+    everyone = np.sum([b.everyone for b in blocks], axis=0)
+    held = np.sum([b.held for b in blocks], axis=0)
+    keep = (2 * everyone[1] >= everyone[0]) & (2 * held[1] >= held[0])
+    examples = np.max([b.examples for b in blocks], axis=0)
+    return Shared(hashes[keep], rows[keep], examples[keep])
+
+
+class Telling(NamedTuple):
+    """What becomes of texts without frequent shingles.
+
+    Attributes:
+        everyone: Texts that have each shingle, and those of them that keep 3 words without any (2, shingles).
+        held: The same of held-out items (2, shingles).
+        examples: A text that has it, or -1 (shingles,).
+    """
+
+    everyone: NDArray[np.int64]
+    held: NDArray[np.int64]
+    examples: NDArray[np.int64]
+
+
+def telling_of_none(shingles: int) -> Telling:
+    """Before the first text."""
+    return Telling(*np.zeros((2, 2, shingles), np.int64), np.full(shingles, -1, np.int64))
 
 
 @compiled
@@ -156,11 +182,9 @@ def _telling(
     scratch: Scratch,
     lookup: Lookup,
     first_item: int,
-    everyone: NDArray[np.int64],
-    held: NDArray[np.int64],
+    found: Telling,
 ) -> None:
     """Count, for each frequent shingle, the texts that have it, and those of them that keep 3 words without."""
-    counted_in = np.full(everyone.shape[1], -1, np.int64)
     for text in range(len(texts.first)):
         size, count = tokenise(texts, text, kinds, scratch.tokens)
         grams = max(0, count - size + 1)
@@ -168,13 +192,13 @@ def _telling(
         telling = count - covered(lookup, scratch.shingles, grams, size) >= WORDS
         for i in range(grams):
             number = lookup.numbers[place(lookup, scratch.shingles[i])]
-            if number >= 0 and counted_in[number] != text:
-                counted_in[number] = text
-                everyone[0, number] += 1
-                everyone[1, number] += telling
+            if number >= 0 and found.examples[number] != text:
+                found.examples[number] = text
+                found.everyone[0, number] += 1
+                found.everyone[1, number] += telling
                 if text >= first_item:
-                    held[0, number] += 1
-                    held[1, number] += telling
+                    found.held[0, number] += 1
+                    found.held[1, number] += telling
 
 
 @compiled
@@ -218,3 +242,38 @@ def _without(
             at += 1
         starts[text + 1] = at
     return hashes[:at].copy(), starts
+
+
+def numbers_in(texts: Texts, shared: Shared) -> list[tuple[int, NDArray[np.int64]]]:
+    """For each text the words of a shingle, and which shared shingle begins at each word (-1 where none does)."""
+    kinds, lookup = kinds_of(texts), lookup_of(shared.hashes)
+    numbers, starts, sizes = _numbers_in(texts, kinds, scratch_for(texts), lookup)
+    return [(size, numbers[a:b]) for size, a, b in zip(sizes.tolist(), starts[:-1], starts[1:], strict=True)]
+
+
+@compiled
+def _numbers_in(
+    texts: Texts, kinds: NDArray[np.uint8], scratch: Scratch, lookup: Lookup
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    numbers = np.full(len(texts.data) + len(texts.other), -1, np.int64)
+    starts = np.zeros(len(texts.first) + 1, np.int64)
+    sizes = np.zeros(len(texts.first), np.int64)
+    at = 0
+    for text in range(len(texts.first)):
+        size, count = tokenise(texts, text, kinds, scratch.tokens)
+        grams = max(0, count - size + 1)
+        combine(scratch.tokens, size, grams, scratch.shingles)
+        for i in range(grams):
+            numbers[at + i] = lookup.numbers[place(lookup, scratch.shingles[i])]
+        at += count
+        starts[text + 1], sizes[text] = at, size
+    return numbers, starts, sizes
+
+
+def own_words(number_of: tuple[int, NDArray[np.int64]]) -> NDArray[np.bool_]:
+    """Which words of a text are in no shared shingle (words,), from one of `numbers_in`."""
+    size, numbers = number_of
+    own = np.ones(len(numbers), np.bool_)
+    for i in np.flatnonzero(numbers >= 0):
+        own[i : i + size] = False
+    return own

@@ -136,14 +136,16 @@ def code_point(data: NDArray[np.uint8], i: int) -> tuple[int, int]:
 @compiled
 def is_unspaced(texts: Texts, text: int, kinds: NDArray[np.uint8]) -> bool:
     """Whether more than half of a text's visible characters are of scripts without spaces."""
+    ascii_only = True
+    for message in range(texts.first[text], texts.end[text]):
+        ascii_only &= texts.which[message] < 0
+    if ascii_only:
+        return False
     unspaced = visible = 0
     for message in range(texts.first[text], texts.end[text]):
         if not texts.used[message]:
             continue
         data, i, high = bounds(texts, message)
-        if texts.which[message] < 0:
-            visible += high - i
-            continue
         while i < high:
             point, width = code_point(data, i)
             unspaced += (kinds[point] & NO_SPACES) != 0

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 On = Literal["prompt", "answer", "all"]
+"""Which part of a conversation is compared."""
 
 WORD, MARK, SPACE, NO_SPACES = 1, 2, 4, 8
 BLOCK = 1 << 14
@@ -62,16 +63,14 @@ def of_messages(messages: pl.Series, on: On) -> Texts:
     Args:
         messages: The column `messages` of rows.
         on: `prompt` is all turns before the last assistant turn without the system message, `answer` is
-            that last turn, `all` is both.
+            that last turn, `all` is every turn.
     """
     lists = messages.to_arrow()
     turns = lists.flatten()
     ends = np.asarray(lists.offsets, dtype=np.int64) - lists.offsets[0].as_py()
     first, end = ends[:-1].copy(), ends[1:].copy()
     roles = turns.field("role")
-    used = np.ones(len(turns), np.bool_)
-    if on != "answer":
-        used = ~_is(roles, "system")
+    used = ~_is(roles, "system") if on == "prompt" else np.ones(len(turns), np.bool_)
     assistant = np.append(_is(roles, "assistant"), False)
     answered = (first < end) & assistant[end - 1]
     if on == "prompt":
