@@ -11,7 +11,7 @@ import polars as pl
 from curation.best import Keep, best_first
 from curation.exact import exact_partners
 from curation.near.clusters import components
-from curation.near.join import similarities
+from curation.near.join import count_pairs, similarities
 from curation.near.pipeline import Corpus, cut, index_of, of_rows
 from curation.near.prefixes import LONG
 from curation.near.removal import Compared, Rules, remove
@@ -20,6 +20,11 @@ from curation.rows import DROPS, answer_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from curation.near.index import Index
+
+COUNTED = 1_000_000
+"""Where counting pairs that templates hide ends."""
 
 Policy = Literal["report", "keep_best", "keep_all", "drop_all"]
 Mode = Literal["anchored", "connected"]
@@ -64,6 +69,7 @@ class Deduped(NamedTuple):
         drops: Rows that went (schema DROPS and `answer_similarity`).
         conflicts: Pairs of rows that contradict each other (CONFLICTS), the better one as the partner.
         templates: Shared text that did not count.
+        hidden: Pairs of similar prompts that there would be more if that text counted, up to `COUNTED`.
         long: Rows that were looked for by MinHash.
     """
 
@@ -71,6 +77,7 @@ class Deduped(NamedTuple):
     drops: pl.DataFrame
     conflicts: pl.DataFrame
     templates: list[Template]
+    hidden: int
     long: int
 
 
@@ -97,15 +104,29 @@ def drop_duplicates(
     how = how or How()
     gone = _exact(rows, how, old, threads)
     if not how.near:
-        return Deduped(*_split(rows, gone), pl.DataFrame(schema=CONFLICTS), [], 0)
+        return Deduped(*_split(rows, gone), pl.DataFrame(schema=CONFLICTS), [], 0, 0)
     copies, left = np.flatnonzero(gone.partner >= 0), np.flatnonzero(gone.partner < 0)
     corpus = cut(*of_rows(rows["messages"].gather(left), how.on), shared=how.on == "prompt", threads=threads)
     compared = _compared(rows, left, corpus, how, threads)
     conflicts = _near(rows, left, compared, how, old, gone)
     _follow(gone, copies)
-    lengths = [np.diff(part.starts) > LONG for part in corpus.sets]
-    found = templates(corpus.shared, rows["messages"].gather(left))
-    return Deduped(*_split(rows, gone), _listed(rows, *conflicts), found, int(np.sum(np.concatenate(lengths))))
+    messages = rows["messages"].gather(left)
+    return Deduped(
+        *_split(rows, gone),
+        _listed(rows, *conflicts),
+        templates(corpus.shared, messages),
+        _hidden(messages, corpus, compared.prompts, how, threads),
+        sum(int((np.diff(part.starts) > LONG).sum()) for part in corpus.sets),
+    )
+
+
+def _hidden(messages: pl.Series, corpus: Corpus, prompts: Index, how: How, threads: int | None) -> int:
+    """How many more pairs of prompts would be similar if shared text counted."""
+    if not len(corpus.shared.hashes):
+        return 0
+    whole = index_of(cut(*of_rows(messages, how.on), shared=False, threads=threads), how.threshold, threads)
+    counted = count_pairs(whole, how.threshold, COUNTED)
+    return max(0, counted - count_pairs(prompts, how.threshold, COUNTED))
 
 
 def _exact(rows: pl.DataFrame, how: How, old: int, threads: int | None) -> _Gone:

@@ -202,3 +202,20 @@ def similarities(index: Index, left: NDArray[np.int64], right: NDArray[np.int64]
     for k in range(len(left)):
         found[k] = similarity(index, left[k], right[k], 0.0)
     return found
+
+
+def count_pairs(index: Index, threshold: float, limit: int) -> int:
+    """How many pairs of members are similar enough; counted up to `limit`."""
+    return _count_pairs(index, ready(index), threshold, limit)
+
+
+@compiled
+def _count_pairs(index: Index, asked: Asked, threshold: float, limit: int) -> int:
+    count = 0
+    for member in range(len(index.numbers)):
+        ask(index, asked, member)
+        while count < limit and more(index, asked, member, threshold):
+            for other in asked.found[: asked.cursor[2]]:
+                count += similarity(index, member, other, threshold) > 0.0
+        add(index, asked, member)
+    return min(count, limit)

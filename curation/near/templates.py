@@ -39,17 +39,20 @@ def templates(shared: Shared, messages: pl.Series) -> list[Template]:
     unnamed = np.ones(len(shared.hashes), np.bool_)
     for number in np.argsort(-shared.rows, kind="stable").tolist():
         if unnamed[number] and len(found) < NAMED:
-            text, members = _run(shared, messages.slice(int(shared.examples[number]), 1), number)
+            row = messages.slice(int(shared.examples[number]), 1)
+            text, members = _run(shared, row, number, unnamed)
             unnamed[members] = False
             found.append(Template(text, int(shared.rows[number])))
     return found
 
 
-def _run(shared: Shared, row: pl.Series, number: int) -> tuple[str, NDArray[np.int64]]:
-    """The words around a shared shingle in a row that are shared too, and the shingles in them."""
+def _run(
+    shared: Shared, row: pl.Series, number: int, unnamed: NDArray[np.bool_]
+) -> tuple[str, NDArray[np.int64]]:
+    """The words around a shared shingle in a row that are shared too and have no name, and the shingles in them."""
     ((size, numbers),) = numbers_in(of_messages(row, "prompt"), shared)
     at = int(np.flatnonzero(numbers == number)[0])
-    gaps = np.flatnonzero(numbers < 0)
+    gaps = np.flatnonzero((numbers < 0) | ~unnamed[numbers])
     begin = int(gaps[gaps < at].max(initial=-1)) + 1
     end = int(gaps[gaps > at].min(initial=len(numbers)))
     run = words(prompt_text(row[0].to_list()))[begin : end + size - 1]
