@@ -159,7 +159,7 @@ def _near(
     order = best_first(rows, numbers, keep=how.keep, old=old)
     if how.mode == "connected":
         order = _connected(compared, order, numbers, how, gone)
-    rules = Rules(how.threshold, how.conflicts == "keep_best", how.conflicts == "drop_all")
+    rules = Rules(how.threshold, how.conflicts == "keep_best", how.conflicts == "drop_all", how.on == "all")
     found = remove(compared, order, rules)
     goes = np.flatnonzero(found.partner >= 0)
     _drop(gone, numbers, goes, found.partner[goes], (found.prompt[goes], found.answer[goes]), "near duplicate")

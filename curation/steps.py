@@ -213,7 +213,7 @@ def dedup(state: Curated, how: How, *, old: int = 0) -> Curated:
     """Exact, then near duplicates; the first `old` rows are preferred to the others."""
     found = drop_duplicates(state.rows, how, old=old)
     notes = {"conflicts": found.conflicts.height}
-    done = advance(state, "dedup", found.rows, found.drops.select(DROPS), notes)
+    done = advance(state, "dedup", found.rows, found.drops.select(DROPS.names()), notes)
     return msgspec.structs.replace(done, conflicts=pl.concat([state.conflicts, found.conflicts]))
 
 

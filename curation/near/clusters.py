@@ -64,7 +64,7 @@ def signatures(index: Index) -> NDArray[np.uint64]:
     found = np.zeros(len(index.numbers), np.uint64)
     for member in range(len(found)):
         for h in index.hashes[index.sets[member] : index.sets[member + 1]]:
-            found[member] = mix(found[member] * ODD1 + h)
+            found[member] += mix(h)
     return found
 
 

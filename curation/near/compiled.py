@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
-from numba import njit
+from numba import njit, types
+from numba.extending import intrinsic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -32,6 +33,16 @@ def mix(x: np.uint64) -> np.uint64:
     x = (x ^ (x >> U32)) * ODD2
     x = (x ^ (x >> U29)) * ODD3
     return x ^ (x >> U32)
+
+
+@intrinsic  # type: ignore[misc, untyped-decorator]
+def ones(_context: object, x: object) -> object:
+    """How many bits of a 64-bit word are set: one instruction of the processor."""
+
+    def code(_context: object, builder: Any, _signature: object, arguments: Any) -> object:  # noqa: ANN401
+        return builder.ctpop(arguments[0])
+
+    return types.uint64(types.uint64), code
 
 
 def threads_of(threads: int | None) -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from curation.near.compiled import compiled, over
+from curation.near.compiled import U1, compiled, over
 from curation.near.prefixes import PARTS, Entries
 
 if TYPE_CHECKING:
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
     from curation.near.shingling import Sets
 
+BITMAP = 8
+"""Words of 64 bits: two similar sets set nearly the same bits (Sandes, Teodoro and Melo, "Bitmap filter", 2020)."""
+
+SIX, SEVEN, LOW_SIX = np.uint64(6), np.uint64(BITMAP - 1), np.uint64(63)
 PART_SHIFT = np.uint64(PARTS.bit_length() - 1)
 
 
@@ -28,8 +32,10 @@ class Index(NamedTuple):
         groups: The group of each entry: those who share a shingle are one (entries,), rarest first.
         places: Its place in the order of that member's shingles (entries,).
         posts: Where the postings of each group begin (groups + 1,).
-        hashes: The members' shingle sets, each sorted (shingles,), uint64.
+        hashes: The members' shingle sets (shingles,), uint64; each is sorted when it is first needed so.
         sets: Where each member's set begins (members + 1,).
+        ordered: Whether a member's set is sorted (members,).
+        bitmaps: A bit for each shingle of a member (members, BITMAP), uint64.
     """
 
     numbers: NDArray[np.int64]
@@ -39,6 +45,8 @@ class Index(NamedTuple):
     posts: NDArray[np.int64]
     hashes: NDArray[np.uint64]
     sets: NDArray[np.int64]
+    ordered: NDArray[np.bool_]
+    bitmaps: NDArray[np.uint64]
 
 
 def build(entries: Sequence[Entries], sets: Sequence[Sets], threads: int | None = None) -> Index:
@@ -131,28 +139,34 @@ def _sort_by_place(groups: NDArray[np.int64], places: NDArray[np.int32]) -> None
 
 def _gather(
     numbers: NDArray[np.int64], sets: Sequence[Sets], threads: int | None
-) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """The sets of the members, each sorted, and where they begin."""
+) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.bool_], NDArray[np.uint64]]:
+    """The sets of the members, where they begin, that none is sorted, and their bitmaps."""
     first = np.cumsum([0, *(len(part.starts) - 1 for part in sets)])
     edges = np.searchsorted(numbers, first)
     own = [numbers[edges[b] : edges[b + 1]] - first[b] for b in range(len(sets))]
     sizes = [part.starts[mine + 1] - part.starts[mine] for part, mine in zip(sets, own, strict=True)]
     starts = np.concatenate(([0], np.cumsum(np.concatenate([*sizes, np.empty(0, np.int64)])))).astype(np.int64)
-    hashes = np.empty(starts[-1], np.uint64)
+    hashes, bitmaps = np.empty(starts[-1], np.uint64), np.zeros((len(numbers), BITMAP), np.uint64)
 
     def work(block: int) -> None:
-        _copy_sorted(sets[block], own[block], starts[edges[block] :], hashes)
+        _copy(sets[block], own[block], starts[edges[block] :], hashes, bitmaps[edges[block] :])
 
     for _ in over(work, range(len(sets)), threads):
         pass
-    return hashes, starts
+    return hashes, starts, np.zeros(len(numbers), np.bool_), bitmaps
 
 
 @compiled
-def _copy_sorted(
-    sets: Sets, own: NDArray[np.int64], starts: NDArray[np.int64], hashes: NDArray[np.uint64]
+def _copy(
+    sets: Sets,
+    own: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    hashes: NDArray[np.uint64],
+    bitmaps: NDArray[np.uint64],
 ) -> None:
     for i in range(len(own)):
-        target = hashes[starts[i] : starts[i + 1]]
-        target[:] = sets.hashes[sets.starts[own[i]] : sets.starts[own[i] + 1]]
-        target.sort()
+        at = starts[i]
+        for h in sets.hashes[sets.starts[own[i]] : sets.starts[own[i] + 1]]:
+            hashes[at] = h
+            bitmaps[i, (h >> SIX) & SEVEN] |= U1 << (h & LOW_SIX)
+            at += 1

@@ -1,7 +1,7 @@
 """The join itself: candidates from the index, filtered by length and place, verified by their sets.
 
 Length filter: Arasu, Ganti and Kaushik, "Efficient exact set-similarity joins" (2006). Place filter: Xiao, Wang, Lin
-and Yu, "Efficient similarity joins for near duplicate detection" (PPJoin, 2008).
+and Yu, "Efficient similarity joins for near duplicate detection" (PPJoin, 2008). Bitmap filter: see the index.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from curation.near.compiled import compiled
+from curation.near.compiled import compiled, ones
+from curation.near.index import BITMAP
 from curation.near.prefixes import EPSILON
 
 if TYPE_CHECKING:
@@ -26,17 +27,15 @@ class Asked(NamedTuple):
     """The state of questions to an index.
 
     Attributes:
-        members: Who is in the postings (entries,), int32.
-        places: Their places (entries,), int32.
-        filled: How many postings each group has by now (groups,).
+        posted: For each posting its member, its place, and the size of its set (entries, 3), int32.
+        spans: Where the postings of each group begin and end by now (groups, 2).
         seen: The last member that met this one (members,).
         cursor: The entry and the posting at which the question goes on, and how many candidates there are (3,).
         found: Candidates (BATCH,).
     """
 
-    members: NDArray[np.int32]
-    places: NDArray[np.int32]
-    filled: NDArray[np.int64]
+    posted: NDArray[np.int32]
+    spans: NDArray[np.int64]
     seen: NDArray[np.int64]
     cursor: NDArray[np.int64]
     found: NDArray[np.int64]
@@ -46,9 +45,8 @@ def ready(index: Index) -> Asked:
     """An index that holds nobody yet."""
     entries, members = len(index.groups), len(index.numbers)
     return Asked(
-        np.empty(entries, np.int32),
-        np.empty(entries, np.int32),
-        np.zeros(len(index.posts) - 1, np.int64),
+        np.empty((entries, 3), np.int32),
+        np.repeat(index.posts[:-1, None], 2, axis=1),
         np.full(members, -1, np.int64),
         np.zeros(3, np.int64),
         np.empty(BATCH, np.int64),
@@ -58,19 +56,21 @@ def ready(index: Index) -> Asked:
 @compiled
 def add(index: Index, asked: Asked, member: int) -> None:
     """Let a member be found from now on."""
+    posted, spans, groups, places = asked.posted, asked.spans, index.groups, index.places
+    size = index.sets[member + 1] - index.sets[member]
     for e in range(index.starts[member], index.starts[member + 1]):
-        group = index.groups[e]
-        at = index.posts[group] + asked.filled[group]
-        asked.members[at], asked.places[at] = member, index.places[e]
-        asked.filled[group] += 1
+        at = spans[groups[e], 1]
+        posted[at, 0], posted[at, 1], posted[at, 2] = member, places[e], size
+        spans[groups[e], 1] = at + 1
 
 
 @compiled
 def load(index: Index, asked: Asked, member: int) -> int:
     """How many postings a question must look at."""
+    groups, spans = index.groups, asked.spans
     total = 0
     for e in range(index.starts[member], index.starts[member + 1]):
-        total += asked.filled[index.groups[e]]
+        total += spans[groups[e], 1] - spans[groups[e], 0]
     return total
 
 
@@ -78,47 +78,51 @@ def load(index: Index, asked: Asked, member: int) -> int:
 def ask(index: Index, asked: Asked, member: int) -> None:
     """Begin a question: who that was added is like this member?"""
     asked.cursor[0], asked.cursor[1] = index.starts[member], 0
-    asked.seen[member] = member
 
 
 @compiled
 def more(index: Index, asked: Asked, member: int, threshold: float) -> bool:
-    """Put the next candidates into `found`; whether there are any."""
-    size = index.sets[member + 1] - index.sets[member]
-    e, i = asked.cursor[0], asked.cursor[1]
-    count = 0
-    while e < index.starts[member + 1]:
-        group = index.groups[e]
-        while i < asked.filled[group]:
-            at = index.posts[group] + i
-            other = asked.members[at]
-            i += 1
-            if asked.seen[other] == member:
+    """Put the next candidates into `found`; whether there are any.
+
+    A shingle that is not the first one that two members share promises less than that one did, so whom it still
+    lets through was let through before. The loops stand in one function, because handing an index to another one
+    costs more than they do.
+    """
+    groups, places, sets, bitmaps = index.groups, index.places, index.sets, index.bitmaps
+    posted, spans, seen = asked.posted, asked.spans, asked.seen
+    size = sets[member + 1] - sets[member]
+    part = threshold / (1 + threshold)
+    e, i, count = asked.cursor[0], asked.cursor[1], 0
+    while e < index.starts[member + 1] and count < BATCH:
+        at, end = spans[groups[e], 0] + i, spans[groups[e], 1]
+        place = places[e]
+        while at < end and count < BATCH:
+            other, their_place, their_size = posted[at, 0], posted[at, 1], posted[at, 2]
+            at += 1
+            both = size + their_size
+            common = part * both - EPSILON
+            most = min(size - max(0, place), their_size - max(0, their_place))
+            if most < common or seen[other] == member or other == member:
                 continue
-            asked.seen[other] = member
-            if _possible(size, index.sets[other + 1] - index.sets[other], index.places[e], asked.places[at], threshold):
+            seen[other] = member
+            unlike = 0
+            for k in range(BITMAP):
+                unlike += np.int64(ones(bitmaps[member, k] ^ bitmaps[other, k]))
+            if both - unlike >= 2 * common:
                 asked.found[count] = other
                 count += 1
-                if count == len(asked.found):
-                    asked.cursor[0], asked.cursor[1], asked.cursor[2] = e, i, count
-                    return True
-        e, i = e + 1, 0
-    asked.cursor[0], asked.cursor[1], asked.cursor[2] = e, 0, count
+        i = at - spans[groups[e], 0]
+        if at >= end:
+            e, i = e + 1, 0
+    asked.cursor[0], asked.cursor[1], asked.cursor[2] = e, i, count
     return count > 0
-
-
-@compiled
-def _possible(a: int, b: int, place_a: int, place_b: int, threshold: float) -> bool:
-    """Whether sets of these sizes can be similar, if the first shingle that they share has these places."""
-    common = threshold / (1 + threshold) * (a + b) - EPSILON
-    if place_a < 0 or place_b < 0:
-        return min(a, b) >= common
-    return min(a - place_a, b - place_b) >= common
 
 
 @compiled
 def similarity(index: Index, a: int, b: int, threshold: float) -> float:
     """Jaccard similarity of two members; 0 where it is below the threshold."""
+    _in_order(index, a)
+    _in_order(index, b)
     i, i_end, j, j_end = index.sets[a], index.sets[a + 1], index.sets[b], index.sets[b + 1]
     both = i_end - i + j_end - j
     common = threshold / (1 + threshold) * both - EPSILON
@@ -130,6 +134,13 @@ def similarity(index: Index, a: int, b: int, threshold: float) -> float:
         j += right <= left
     found = shared / (both - shared)
     return found if found >= threshold - SAME else 0.0
+
+
+@compiled
+def _in_order(index: Index, member: int) -> None:
+    if not index.ordered[member]:
+        index.hashes[index.sets[member] : index.sets[member + 1]].sort()
+        index.ordered[member] = True
 
 
 def all_pairs(index: Index, threshold: float) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:

@@ -62,12 +62,14 @@ class Rules(NamedTuple):
         threshold: Smallest similarity.
         drop_conflicting: Whether a row that contradicts a better one goes, too.
         mark: Whether every row that contradicts another must be in the list.
+        one_text: Whether prompts and answers are one text.
         most: So many conflicts of a row with better ones are listed.
     """
 
     threshold: float
     drop_conflicting: bool
     mark: bool
+    one_text: bool
     most: int = 20
 
 
@@ -100,7 +102,7 @@ def _remove(
             pairs = doubled(pairs[0]), doubled(pairs[1])
             similar = doubled(similar)
         own = texts.answer_of[x]
-        fewer = own >= 0 and load(texts.answers, by_answer, own) < load(texts.prompts, by_prompt, x)
+        fewer = not rules.one_text and own >= 0 and load(texts.answers, by_answer, own) < load(texts.prompts, by_prompt, x)
         if fewer:
             _by_answer(texts, x, rules, by_answer, when, best)
         if best[0][x] < 0:
@@ -163,7 +165,9 @@ def _by_prompt(
             if prompt == 0.0:
                 continue
             answer = 0.0
-            if not conflicts_only and own >= 0 and texts.answer_of[y] >= 0:
+            if rules.one_text:
+                answer = prompt
+            elif not conflicts_only and own >= 0 and texts.answer_of[y] >= 0:
                 answer = similarity(texts.answers, own, texts.answer_of[y], rules.threshold)
             if answer > 0.0:
                 _take(x, y, prompt, answer, when, best)

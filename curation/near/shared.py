@@ -105,9 +105,11 @@ def find_shared(
     first = np.cumsum([0, *(len(part.starts) - 1 for part in sets)])
 
     def work(block: int) -> Telling:
-        cut, found = read(block), telling_of_none(len(hashes))
-        first_item = texts - items - first[block]
-        _telling(cut, kinds_of(cut), scratch_for(cut), lookup, first_item, found)
+        found, concerned = telling_of_none(len(hashes)), _having(sets[block], heavy, lookup)
+        if concerned.any():
+            cut = read(block)
+            first_item = texts - items - first[block]
+            _telling(cut, kinds_of(cut), scratch_for(cut), lookup, concerned, first_item, found)
         found.examples[found.examples >= 0] += first[block]
         return found
 
@@ -149,6 +151,18 @@ def _heavy(hashes: NDArray[np.uint64], heavy: NDArray[np.bool_]) -> NDArray[np.u
     return found[:count]
 
 
+@compiled
+def _having(sets: Sets, heavy: NDArray[np.bool_], lookup: Lookup) -> NDArray[np.bool_]:
+    """Which texts have a shingle of the table (texts,)."""
+    found = np.zeros(len(sets.starts) - 1, np.bool_)
+    for text in range(len(found)):
+        for h in sets.hashes[sets.starts[text] : sets.starts[text + 1]]:
+            if heavy[h & (BUCKETS - U1)] and lookup.numbers[place(lookup, h)] >= 0:
+                found[text] = True
+                break
+    return found
+
+
 def lookup_of(hashes: NDArray[np.uint64]) -> Lookup:
     """A hash table for shingles that are not 0 and differ."""
     size = 1 << (2 * len(hashes) + 8).bit_length()
@@ -181,11 +195,12 @@ def _telling(
     kinds: NDArray[np.uint8],
     scratch: Scratch,
     lookup: Lookup,
+    concerned: NDArray[np.bool_],
     first_item: int,
     found: Telling,
 ) -> None:
     """Count, for each frequent shingle, the texts that have it, and those of them that keep 3 words without."""
-    for text in range(len(texts.first)):
+    for text in np.flatnonzero(concerned):
         size, count = tokenise(texts, text, kinds, scratch.tokens)
         grams = max(0, count - size + 1)
         combine(scratch.tokens, size, grams, scratch.shingles)
