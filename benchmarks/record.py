@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("datasets", "duckdb", "msgspec", "numpy", "peft", "polars", "pyarrow", "torch", "transformers")
+PACKAGES = ("datasets", "duckdb", "msgspec", "numba", "numpy", "peft", "polars", "pyarrow", "torch", "transformers")
+PEERS = ("datasketch", "rensa")
+
+
+def peers() -> dict[str, str]:
+    """Versions of what is only compared with, where it is installed."""
+    there = {d.name for d in importlib.metadata.distributions()}
+    return {p: importlib.metadata.version(p) for p in PEERS if p in there}
 
 
 def record(name: str, result: dict[str, Any]) -> None:
@@ -19,7 +26,7 @@ def record(name: str, result: dict[str, Any]) -> None:
         "python": platform.python_version(),
         "machine": platform.machine(),
         "cores": os.cpu_count(),
-        "versions": {p: importlib.metadata.version(p) for p in PACKAGES},
+        "versions": {p: importlib.metadata.version(p) for p in PACKAGES} | peers(),
     }
     text = json.dumps(result | {"measured_on": about}, indent=2)
     print(text)

@@ -1,6 +1,8 @@
-"""Rows for the near-duplicate benchmark: sentences of installed packages, with duplicates planted among them.
+"""Rows for the near-duplicate benchmark: English of installed packages, with duplicates planted among it.
 
-The sentences are those of docstrings in the standard library and in what `pip install -e '.[train]'` brings.
+The sentences are those of docstrings in the standard library and in what `pip install -e '.[train]'` brings. There
+are some 100,000 of them, so a million rows of whole sentences would repeat each one dozens of times. Half of the text
+is such sentences, half is new ones: walks from word to word in which each word follows the last one as in a sentence.
 """
 
 from __future__ import annotations
@@ -17,6 +19,9 @@ PLANTED = {"exact": 0.02, "normalised": 0.02, "near": 0.06, "hard": 0.05}
 
 SYSTEMS = ("You are a helpful assistant.", "You are a patient senior engineer who answers in full sentences.")
 THRESHOLD = 0.8
+WHOLE = 0.5
+"""The share of sentences that stand as they are."""
+
 _SENTENCE = re.compile(r"[A-Za-z][A-Za-z0-9 ,;:'()\"`-]*[.!?]")
 
 
@@ -51,17 +56,44 @@ def rows(count: int, seed: int = 0) -> list[dict[str, Any]]:
     """
     rng = random.Random(seed)
     pool = sentences()
+    follow = followers(pool)
     vocabulary = sorted({w for s in pool[::50] for w in re.findall(r"[a-z]{4,}", s)})
     made: list[dict[str, Any]] = []
     fresh = count - sum(int(share * count) for share in PLANTED.values())
     for number in range(fresh):
-        prompt, answer = (" ".join(rng.choices(pool, k=rng.randint(*k))) for k in ((2, 4), (2, 5)))
+        prompt, answer = (_text(rng, pool, follow, rng.randint(*k)) for k in ((2, 4), (2, 5)))
         made.append({"id": number, "prompt": prompt, "answer": answer, "kind": "fresh", "of": None})
     for kind, share in PLANTED.items():
         for original in rng.sample(made[:fresh], int(share * count)):
             made.append(_planted(rng, original, kind, vocabulary) | {"id": len(made)})
     rng.shuffle(made)
     return [row | {"system": rng.choice(SYSTEMS)} for row in made]
+
+
+def followers(pool: list[str]) -> dict[str, list[str]]:
+    """The words that follow each word, as often as they do; a sentence begins after the empty word."""
+    found: dict[str, list[str]] = {}
+    for sentence in pool:
+        last = ""
+        for word in [*sentence.split(), ""]:
+            found.setdefault(last, []).append(word)
+            last = word
+    return found
+
+
+def _text(rng: random.Random, pool: list[str], follow: dict[str, list[str]], count: int) -> str:
+    return " ".join(rng.choice(pool) if rng.random() < WHOLE else _walk(rng, follow) for _ in range(count))
+
+
+def _walk(rng: random.Random, follow: dict[str, list[str]]) -> str:
+    words: list[str] = []
+    while len(words) < 40:
+        after = follow[words[-1] if words else ""]
+        word = after[int(rng.random() * len(after))]
+        if not word:
+            break
+        words.append(word)
+    return " ".join(words)
 
 
 def _planted(rng: random.Random, original: dict[str, Any], kind: str, vocabulary: list[str]) -> dict[str, Any]:

@@ -9,12 +9,14 @@ import numpy as np
 from curation.near.clusters import components, joined
 from curation.near.join import all_pairs, nearest
 from curation.near.pipeline import cut, index_of, of_list
+from curation.near.removal import Compared, Rules, remove
 from curation.near.shared import numbers_in, own_words
 from curation.text import words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import polars as pl
     from numpy.typing import NDArray
 
 
@@ -84,3 +86,26 @@ def residuals(texts: Sequence[str]) -> list[str]:
     corpus = cut(blocks, read)
     flags = [own_words(n) for block in range(blocks) for n in numbers_in(read(block), corpus.shared)]
     return [" ".join(np.array(words(t), object)[f]) for t, f in zip(texts, flags, strict=True)]
+
+
+def keep_first(
+    texts: Sequence[str] | pl.Series, threshold: float, threads: int | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Keep each text unless an earlier kept one is similar: near-duplicates of plain texts, without rows.
+
+    Args:
+        texts: The texts, any number; shared templates do not count.
+        threshold: Smallest Jaccard similarity of a duplicate.
+        threads: At most so many; all there are unless given.
+
+    Returns:
+        The kept text that a dropped one is most like (-1 where a text is kept), and how similar, of each text.
+    """
+    index = index_of(cut(*of_list(texts), threads=threads), threshold, threads)
+    everyone = np.arange(len(index.numbers))
+    rules = Rules(threshold, drop_conflicting=False, mark=False, one_text=True)
+    found = remove(Compared(index, index, everyone, everyone), everyone, rules)
+    partner, similarity = np.full(len(texts), -1, np.int64), np.zeros(len(texts))
+    partner[index.numbers] = np.where(found.partner >= 0, index.numbers[found.partner], -1)
+    similarity[index.numbers] = found.prompt
+    return partner, similarity

@@ -9,7 +9,7 @@ import numpy as np
 from curation.near.compiled import over
 from curation.near.index import Index, build
 from curation.near.prefixes import classes, prefixes
-from curation.near.shared import Shared, counted, find_shared, nothing_shared, without
+from curation.near.shared import Counts, Shared, counted, find_shared, nothing_shared, without
 from curation.near.shingling import Sets, shingle_sets
 from curation.near.texts import BLOCK, On, Texts, of_messages, of_strings
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import polars as pl
-    from numpy.typing import NDArray
 
 
 class Corpus(NamedTuple):
@@ -31,7 +30,7 @@ class Corpus(NamedTuple):
     """
 
     sets: list[Sets]
-    counts: NDArray[np.uint32]
+    counts: Counts
     shared: Shared
     read: Callable[[int], Texts]
 
@@ -42,7 +41,7 @@ def of_rows(messages: pl.Series, on: On) -> tuple[int, Callable[[int], Texts]]:
     return blocks, lambda block: of_messages(messages.slice(block * BLOCK, BLOCK), on)
 
 
-def of_list(texts: Sequence[str]) -> tuple[int, Callable[[int], Texts]]:
+def of_list(texts: Sequence[str] | pl.Series) -> tuple[int, Callable[[int], Texts]]:
     """The blocks of plain texts, and how to read one."""
     return max(1, -(-len(texts) // BLOCK)), lambda block: of_strings(texts[block * BLOCK : (block + 1) * BLOCK])
 

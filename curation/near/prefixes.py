@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from curation.near.compiled import ODD1, U1, compiled, mix
-from curation.near.shared import BUCKETS
 from curation.near.shingling import HASH, HASH_BITS, Sets
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from curation.near.shared import Counts
 
 LONG = 20_000
 """Shingles above which a text is found by MinHash: with a chance, not for certain."""
@@ -47,14 +48,10 @@ class Entries(NamedTuple):
     parts: NDArray[np.int64]
 
 
-def classes(counts: NDArray[np.uint32]) -> NDArray[np.uint8]:
-    """How frequent the shingles of each bucket are (buckets,), 0 to 15: the order of all shingles.
-
-    Most of a bucket is the sum of rare shingles, so only what stands out of that noise counts.
-    """
-    mean = float(counts.mean())
-    above = np.maximum(1.0, (counts - mean) / (3 * mean**0.5 + 1))
-    return np.minimum(15, np.ceil(np.log2(above))).astype(np.uint8)
+def classes(counts: Counts) -> NDArray[np.uint8]:
+    """How frequent the shingles of each bucket are (buckets,), 0 to 15: the order of all shingles."""
+    steps = np.array([2, 3, 4, 5, 6, 7, 9, 12, 16, 23, 32, 64, 128, 255])
+    return np.searchsorted(steps, np.arange(256), side="right").astype(np.uint8)[counts.rare]
 
 
 def band_length(threshold: float) -> int:
@@ -98,6 +95,7 @@ def _prefixes(
     for text in range(len(chosen)):
         size = sets.starts[text + 1] - sets.starts[text]
         room += (size - overlap(size, threshold) + 1 + BINS) * chosen[text]
+    every = np.empty(np.diff(sets.starts).max(), np.uint64) if len(chosen) else np.empty(0, np.uint64)
     keys, texts, places = np.empty(room, np.uint64), np.empty(room, np.int32), np.empty(room, np.int32)
     at = 0
     for text in range(len(chosen)):
@@ -106,7 +104,7 @@ def _prefixes(
         own = sets.hashes[sets.starts[text] : sets.starts[text + 1]]
         count = 0
         if len(own) <= limit:
-            count = rarest(own, order, len(own) - overlap(len(own), threshold) + 1, keys[at:])
+            count = rarest(own, order, len(own) - overlap(len(own), threshold) + 1, keys[at:], every)
             places[at : at + count] = np.arange(count)
         if len(own) > threshold * limit:
             more = min_hash(own, band, keys[at + count :])
@@ -118,18 +116,23 @@ def _prefixes(
 
 
 @compiled
-def rarest(own: NDArray[np.uint64], order: NDArray[np.uint8], count: int, keys: NDArray[np.uint64]) -> int:
-    """Write the `count` shingles that come first in the common order, sorted; their number."""
+def rarest(
+    own: NDArray[np.uint64],
+    order: NDArray[np.uint8],
+    count: int,
+    keys: NDArray[np.uint64],
+    every: NDArray[np.uint64],
+) -> int:
+    """Write the `count` shingles that come first in the common order, sorted; `every` is room for all of them."""
+    last = np.uint64(len(order) - 1)
+    for i in range(len(own)):
+        every[i] = own[i] | (np.uint64(order[own[i] & last]) << CLASS_SHIFT)
     if count > 64:
-        every = np.empty(len(own), np.uint64)
-        for i in range(len(own)):
-            every[i] = own[i] | (np.uint64(order[own[i] & (BUCKETS - U1)]) << CLASS_SHIFT)
-        every.sort()
+        every[: len(own)].sort()
         keys[:count] = every[:count]
         return count
     filled = 0
-    for h in own:
-        key = h | (np.uint64(order[h & (BUCKETS - U1)]) << CLASS_SHIFT)
+    for key in every[: len(own)]:
         if filled == count and key >= keys[count - 1]:
             continue
         i = filled if filled < count else count - 1

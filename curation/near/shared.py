@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from curation.near.texts import Texts
 
-BUCKETS = np.uint64(1 << 20)
+BUCKETS = np.uint64(1 << 16)
+LEAST_RARE, MOST_RARE = 16, 24
 
 
 class Lookup(NamedTuple):
@@ -47,34 +48,58 @@ def nothing_shared() -> Shared:
     return Shared(np.empty(0, np.uint64), np.empty(0, np.int64), np.empty(0, np.int64))
 
 
-def counted(sets: Sequence[Sets], threads: int | None) -> NDArray[np.uint32]:
-    """How many texts have a shingle of each bucket (buckets,): at least as many as have any one of them.
+class Counts(NamedTuple):
+    """How many texts have a shingle of each bucket: at least as many as have any one of them.
 
-    Each thread has a table of its own, because a lost count would break the guarantee.
+    Attributes:
+        frequent: For the search of templates (BUCKETS,), uint32.
+        rare: For the order of shingles, up to 255 (a power of two,), uint8.
     """
+
+    frequent: NDArray[np.uint32]
+    rare: NDArray[np.uint8]
+
+
+def counted(sets: Sequence[Sets], threads: int | None) -> Counts:
+    """Count the shingles of all texts; each thread has tables of its own, because they would lose counts."""
     own = threading.local()
-    tables: list[NDArray[np.uint32]] = []
+    tables: list[Counts] = []
+    shingles = sum(len(part.hashes) for part in sets)
+    rare = 1 << min(MOST_RARE, max(LEAST_RARE, shingles.bit_length()))
 
     def work(part: Sets) -> None:
-        if not hasattr(own, "table"):
-            own.table = np.zeros(int(BUCKETS), np.uint32)
-            tables.append(own.table)
-        _count(part.hashes, own.table)
+        if not hasattr(own, "counts"):
+            own.counts = Counts(np.zeros(int(BUCKETS), np.uint32), np.zeros(rare, np.uint8))
+            tables.append(own.counts)
+        _count(part.hashes, own.counts.frequent, own.counts.rare)
 
     for _ in over(work, sets, threads):
         pass
-    return np.sum(tables, axis=0, dtype=np.uint32) if tables else np.zeros(int(BUCKETS), np.uint32)
+    for other in tables[1:]:
+        _merge(tables[0], other)
+    return tables[0]
 
 
 @compiled
-def _count(hashes: NDArray[np.uint64], table: NDArray[np.uint32]) -> None:
+def _count(hashes: NDArray[np.uint64], frequent: NDArray[np.uint32], rare: NDArray[np.uint8]) -> None:
+    last = np.uint64(len(rare) - 1)
     for h in hashes:
-        table[h & (BUCKETS - U1)] += np.uint32(1)
+        frequent[h & (BUCKETS - U1)] += np.uint32(1)
+        slot = h & last
+        rare[slot] += rare[slot] < 255
+
+
+@compiled
+def _merge(total: Counts, other: Counts) -> None:
+    for i in range(len(total.frequent)):
+        total.frequent[i] += other.frequent[i]
+    for i in range(len(total.rare)):
+        total.rare[i] = min(255, np.int64(total.rare[i]) + np.int64(other.rare[i]))
 
 
 def find_shared(
     sets: Sequence[Sets],
-    counts: NDArray[np.uint32],
+    counts: Counts,
     read: Callable[[int], Texts],
     *,
     items: int = 0,
@@ -92,7 +117,7 @@ def find_shared(
     """
     texts = sum(len(part.starts) - 1 for part in sets)
     least = max(TEMPLATE_ROWS, int(TEMPLATE_SHARE * texts + 1e-9) + 1)
-    heavy = counts >= least
+    heavy = counts.frequent >= least
     if not heavy.any():
         return nothing_shared()
     found = [np.unique(_heavy(part.hashes, heavy), return_counts=True) for part in sets]

@@ -51,7 +51,7 @@ class Texts(NamedTuple):
     end: NDArray[np.int64]
 
 
-def of_strings(texts: Sequence[str]) -> Texts:
+def of_strings(texts: Sequence[str] | pl.Series) -> Texts:
     """Plain strings, one message each."""
     count = np.arange(len(texts), dtype=np.int64)
     return _texts(pl.Series(texts, dtype=pl.String), np.ones(len(texts), np.bool_), count, count + 1)
