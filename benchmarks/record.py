@@ -10,7 +10,18 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("datasets", "duckdb", "msgspec", "numba", "numpy", "peft", "polars", "pyarrow", "torch", "transformers")
+PACKAGES = (
+    "datasets",
+    "duckdb",
+    "msgspec",
+    "numba",
+    "numpy",
+    "peft",
+    "polars",
+    "pyarrow",
+    "torch",
+    "transformers",
+)
 PEERS = ("datasketch", "rensa")
 
 

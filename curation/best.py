@@ -34,7 +34,11 @@ def best_first(
     )
     by = ["new", "score", "length", "id", "source", "line", "row"] if keep == "best" else ["new", "row"]
     down = [name in {"score", "length"} for name in by]
-    return keys.select(order=pl.arg_sort_by(by, descending=down, nulls_last=True))["order"].to_numpy().astype(np.int64)
+    return (
+        keys.select(order=pl.arg_sort_by(by, descending=down, nulls_last=True))["order"]
+        .to_numpy()
+        .astype(np.int64)
+    )
 
 
 def _score() -> pl.Expr:

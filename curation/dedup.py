@@ -82,7 +82,7 @@ class Deduped(NamedTuple):
 
 
 class _Gone(NamedTuple):
-    """Fate of each row: partner's number or -1, similarity of the prompts and of the answers, and the reason."""
+    """Fate of each row: the partner's number or -1, similarity of prompts and of answers, the reason."""
 
     partner: NDArray[np.int64]
     prompt: NDArray[np.float64]
@@ -154,7 +154,7 @@ def _compared(
 def _near(
     rows: pl.DataFrame, left: NDArray[np.int64], compared: Compared, how: How, old: int, gone: _Gone
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Write into `gone` what goes; the conflicts as row numbers of the less good and the better, and similarity."""
+    """Write into `gone` what goes; the conflicts as the less good rows, the better ones, and similarity."""
     numbers = left[compared.prompts.numbers]
     order = best_first(rows, numbers, keep=how.keep, old=old)
     if how.mode == "connected":
@@ -162,12 +162,16 @@ def _near(
     rules = Rules(how.threshold, how.conflicts == "keep_best", how.conflicts == "drop_all", how.on == "all")
     found = remove(compared, order, rules)
     goes = np.flatnonzero(found.partner >= 0)
-    _drop(gone, numbers, goes, found.partner[goes], (found.prompt[goes], found.answer[goes]), "near duplicate")
+    _drop(
+        gone, numbers, goes, found.partner[goes], (found.prompt[goes], found.answer[goes]), "near duplicate"
+    )
     worse, better = found.later, found.earlier
     if how.conflicts in {"keep_best", "drop_all"}:
         nothing = np.full(len(worse), np.nan)
         if how.conflicts == "drop_all":
-            _drop(gone, numbers, better[::-1], worse[::-1], (found.similar[::-1], nothing), "conflicting answer")
+            _drop(
+                gone, numbers, better[::-1], worse[::-1], (found.similar[::-1], nothing), "conflicting answer"
+            )
         _drop(gone, numbers, worse[::-1], better[::-1], (found.similar[::-1], nothing), "conflicting answer")
     return numbers[worse], numbers[better], found.similar
 
@@ -205,7 +209,8 @@ def _connected(
     prompt = similarities(compared.prompts, goes, stays)
     answer = similarities(compared.answers, compared.answer_of[goes], compared.answer_of[stays])
     _drop(gone, numbers, goes, stays, (prompt, answer), "near duplicate")
-    return order[best[label[order]] == order]
+    stay: NDArray[np.int64] = order[best[label[order]] == order]
+    return stay
 
 
 def _split(rows: pl.DataFrame, gone: _Gone) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -242,5 +247,7 @@ def _listed(
         side = rows.select("id", "source", "line", "messages")[chosen]
         columns |= {f"{prefix or 'row_'}id": side["id"], f"{prefix}source": side["source"]}
         columns |= {f"{prefix}line": side["line"]}
-        columns[f"{prefix}answer"] = pl.Series([answer_text(m) for m in side["messages"].to_list()], dtype=pl.String)
+        columns[f"{prefix}answer"] = pl.Series(
+            [answer_text(m) for m in side["messages"].to_list()], dtype=pl.String
+        )
     return pl.DataFrame(columns | {"similarity": similar[order]}, schema=CONFLICTS)

@@ -36,7 +36,7 @@ def _surplus(own: Sequence[str], others: Counter[str]) -> list[str]:
 
 
 def with_words(drops: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    """Drops with two more columns, `only_here` and `only_there`: the words in which a row and its partner differ.
+    """Drops with the words in which a row and its partner differ: columns `only_here` and `only_there`.
 
     Args:
         drops: Rows that went (see `curation.dedup.Deduped`).

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 
 from curation.best import best_first
 from curation.near.sameness import same, signatures
 
 if TYPE_CHECKING:
+    import polars as pl
     from numpy.typing import NDArray
 
     from curation.best import Keep
@@ -21,8 +21,8 @@ def exact_partners(
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """For each row that goes the row that stays in its place.
 
-    Two rows are equal when their turns are: roles and other fields as they are, contents NFKC-normalised and in
-    lower case with white space as one space.
+    Two rows are equal when their turns are: roles and other fields as they are, contents NFKC-normalised and
+    in lower case with white space as one space.
 
     Args:
         rows: Rows with schema ROWS.

@@ -59,6 +59,6 @@ def is_unspaced(text: str) -> bool:
 
 
 def whole(text: str) -> str:
-    """What a text is compared by that is too short for a shingle: its normal form but for a last full stop."""
+    """What a text that is too short for a shingle is compared by: its normal form, less a full stop."""
     squeezed = " ".join(normal(text).split())
     return squeezed[:-1].rstrip() if len(squeezed) > 1 and squeezed.endswith(".") else squeezed

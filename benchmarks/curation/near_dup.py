@@ -1,9 +1,10 @@
-"""Near-duplicates at Jaccard 0.8: ours beside datasketch and rensa, on the same planted rows, one process each.
+"""Near-duplicates at Jaccard 0.8: ours beside datasketch and rensa, on the same rows, one process each.
 
-`pip install datasketch==2.0.0 rensa==0.5.0`, then `python benchmarks/curation/near_dup.py [ROWS] [ROUNDS]`. The time
-is from the texts in memory to the rows that would be dropped, and, for ours, also from a JSONL file to the written
-result beside `datasets.load_dataset` of that file. Recall: the planted duplicates that are dropped. Precision: the
-dropped rows that are like a row that stays, or, for rensa, which flags both rows of a pair, like any other row.
+`pip install datasketch==2.0.0 rensa==0.5.0`, then `python benchmarks/curation/near_dup.py [ROWS] [ROUNDS]`.
+The time is from the texts in memory to the rows that would be dropped, and, for ours, also from a JSONL file
+to the written result beside `datasets.load_dataset` of that file. Recall: the planted duplicates that are
+dropped. Precision: the dropped rows that are like a row that stays, or, for rensa, which flags both rows of a
+pair, like any other row.
 """
 
 from __future__ import annotations
@@ -39,13 +40,16 @@ Path(sys.argv[2]).write_text(json.dumps([int(i) for i in gone]))
 print(json.dumps([seconds, peak]))
 """
 TEXTS = "texts = pl.read_parquet(folder / 'texts.parquet')['text']\n"
-LIST = TEXTS + """
+LIST = (
+    TEXTS
+    + """
 texts = texts.to_list()
 word = re.compile(r"\\w+").findall
 def shingles(text):
     words = word(text.lower())
     return [" ".join(words[i : i + 3]) for i in range(len(words) - 2)]
 """
+)
 RENSA = """
 matrix = RMinHash.digest_matrix_from_token_sets{mode}([shingles(t) for t in texts], 128, 42)
 index = RMinHashLSH(threshold=0.8, num_perm=128, num_bands=16)
@@ -118,7 +122,9 @@ def judged(made: list[dict[str, Any]], gone: list[int]) -> dict[str, float]:
     expected = found = right = 0
     for members in family.values():
         for i, member in enumerate(members):
-            alike = [data.similarity(texts[member], texts[o]) >= data.THRESHOLD for o in members if o != member]
+            alike = [
+                data.similarity(texts[member], texts[o]) >= data.THRESHOLD for o in members if o != member
+            ]
             earlier = any(alike[:i])
             expected += earlier
             found += earlier and member in dropped
@@ -153,7 +159,9 @@ def main() -> None:
         "load_before": round(os.getloadavg()[0], 2),
         "seconds": {tool: round(s, 2) for tool, s in seconds.items()},
         "over_ours": {tool: round(seconds[tool] / seconds["ours"], 1) for tool in TOOLS if tool != "ours"},
-        "file_to_file_over_datasets": round(seconds["ours, file to file"] / seconds["datasets, load only"], 2),
+        "file_to_file_over_datasets": round(
+            seconds["ours, file to file"] / seconds["datasets, load only"], 2
+        ),
         "exact_rows_per_second": round(count / seconds["exact, in memory"]),
         "peak_over_file": {t: round(max(r[1] for r in of) / file_bytes, 2) for t, of in runs.items()},
         "judged": {tool: judged(made, runs[tool][0][2]) for tool in TOOLS if tool != "hash only"},

@@ -1,8 +1,9 @@
 """Rows for the near-duplicate benchmark: English of installed packages, with duplicates planted among it.
 
-The sentences are those of docstrings in the standard library and in what `pip install -e '.[train]'` brings. There
-are some 100,000 of them, so a million rows of whole sentences would repeat each one dozens of times. Half of the text
-is such sentences, half is new ones: walks from word to word in which each word follows the last one as in a sentence.
+The sentences are those of docstrings in the standard library and in what `pip install -e '.[train]'` brings.
+There are some 100,000 of them, so a million rows of whole sentences would repeat each one dozens of times.
+Half of the text is such sentences, half is new ones: walks from word to word in which each word follows the
+last one as in a sentence.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ def sentences() -> list[str]:
     found: set[str] = set()
     for root in (sysconfig.get_path("purelib"), sysconfig.get_path("stdlib")):
         for path in Path(root).rglob("*.py"):
-            for text in re.findall(r'"""(.*?)"""', path.read_text(encoding="utf8", errors="replace"), re.DOTALL):
+            for text in re.findall(
+                r'"""(.*?)"""', path.read_text(encoding="utf8", errors="replace"), re.DOTALL
+            ):
                 for sentence in re.split(r"(?<=[.!?])\s+(?=[A-Z])", " ".join(text.split())):
                     if 6 <= len(sentence.split()) <= 40 and _SENTENCE.fullmatch(sentence):
                         found.add(sentence)
@@ -96,7 +99,9 @@ def _walk(rng: random.Random, follow: dict[str, list[str]]) -> str:
     return " ".join(words)
 
 
-def _planted(rng: random.Random, original: dict[str, Any], kind: str, vocabulary: list[str]) -> dict[str, Any]:
+def _planted(
+    rng: random.Random, original: dict[str, Any], kind: str, vocabulary: list[str]
+) -> dict[str, Any]:
     texts = {}
     for part in ("prompt", "answer"):
         text = original[part]

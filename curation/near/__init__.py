@@ -28,7 +28,9 @@ class Pairs(NamedTuple):
     similarity: NDArray[np.float64]
 
 
-def similar_pairs(texts: Sequence[str], threshold: float, *, items: int = 0, threads: int | None = None) -> Pairs:
+def similar_pairs(
+    texts: Sequence[str], threshold: float, *, items: int = 0, threads: int | None = None
+) -> Pairs:
     """All pairs of texts whose shingle sets have a Jaccard similarity of at least `threshold`.
 
     Args:
@@ -72,7 +74,7 @@ def nearest_items(
 def families(
     texts: Sequence[str], threshold: float, edges: tuple[NDArray[np.int64], NDArray[np.int64]]
 ) -> NDArray[np.int64]:
-    """The smallest text of each text's family: texts that chain by similarity or by one of the edges (texts,)."""
+    """The smallest text of each one's family: texts that chain by similarity or by an edge (texts,)."""
     index = index_of(cut(*of_list(texts)), threshold)
     parents = np.arange(len(texts))
     everyone = np.arange(len(index.numbers))
@@ -99,7 +101,7 @@ def keep_first(
         threads: At most so many; all there are unless given.
 
     Returns:
-        The kept text that a dropped one is most like (-1 where a text is kept), and how similar, of each text.
+        For each text the kept one that it is most like (-1 where it is kept itself), and how similar.
     """
     index = index_of(cut(*of_list(texts), threads=threads), threshold, threads)
     everyone = np.arange(len(index.numbers))

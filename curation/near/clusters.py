@@ -1,4 +1,7 @@
-"""Connected components of similar texts, by union-find: Tarjan, "Efficiency of a good but not linear set union" (1975)."""
+"""Connected components of similar texts, by union-find.
+
+Tarjan, "Efficiency of a good but not linear set union algorithm" (1975).
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,7 @@ def components(prompts: Index, answers: Index, of: NDArray[np.int64], threshold:
 
 
 def first_equal(prompts: Index, answers: Index, of: NDArray[np.int64]) -> NDArray[np.int64]:
-    """For each member of `prompts` the first one whose sets are the same: who is like one is like the other."""
+    """For each member of `prompts` the first one with the same sets: who is like one is like the other."""
     own = signatures(answers)
     both = mix_two(signatures(prompts), np.where(of >= 0, np.append(own, 0)[of], 0).astype(np.uint64))
     _, first, inverse = np.unique(both, return_index=True, return_inverse=True)
@@ -110,4 +113,7 @@ def is_copy(prompts: Index, answers: Index, of: NDArray[np.int64], member: int, 
     """Whether an earlier member really has the same two sets, not only the same hash of them."""
     if first == member or of[first] < 0:
         return False
-    return similarity(prompts, member, first, 1.0) == 1.0 and similarity(answers, of[member], of[first], 1.0) == 1.0
+    return (
+        similarity(prompts, member, first, 1.0) == 1.0
+        and similarity(answers, of[member], of[first], 1.0) == 1.0
+    )

@@ -23,7 +23,7 @@ ODD1, ODD2, ODD3 = (np.uint64(n) for n in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B
 
 
 def compiled(function: F) -> F:
-    """Compile for this machine, once: the machine code is kept on disk, and other threads may run beside it."""
+    """Compile for this machine once, to code that is kept on disk and lets other threads run."""
     return cast("F", njit(cache=True, nogil=True)(function))
 
 
@@ -35,9 +35,7 @@ def mix(x: np.uint64) -> np.uint64:
     return x ^ (x >> U32)
 
 
-@intrinsic  # type: ignore[misc, untyped-decorator]
-def ones(_context: object, x: object) -> object:
-    """How many bits of a 64-bit word are set: one instruction of the processor."""
+def _ones(_context: object, _x: object) -> object:
 
     def code(_context: object, builder: Any, _signature: object, arguments: Any) -> object:  # noqa: ANN401
         return builder.ctpop(arguments[0])
@@ -45,9 +43,15 @@ def ones(_context: object, x: object) -> object:
     return types.uint64(types.uint64), code
 
 
+ones = cast("Callable[[np.uint64], int]", intrinsic(_ones))
+"""How many bits of a 64-bit word are set: one instruction of the processor."""
+
+
 def threads_of(threads: int | None) -> int:
     """The number of threads that is meant: all processors that this process may use unless given."""
-    return threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return (
+        threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
 
 
 def over(work: Callable[[A], B], parts: Iterable[A], threads: int | None) -> Iterator[B]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from curation.near.shingling import Sets
 
 BITMAP = 8
-"""Words of 64 bits: two similar sets set nearly the same bits (Sandes, Teodoro and Melo, "Bitmap filter", 2020)."""
+"""Words of 64 bits: similar sets set nearly the same bits (Sandes, Teodoro, Melo, "Bitmap filter", 2020)."""
 
 SIX, SEVEN, LOW_SIX = np.uint64(6), np.uint64(BITMAP - 1), np.uint64(63)
 PART_SHIFT = np.uint64(PARTS.bit_length() - 1)
@@ -106,7 +106,7 @@ def _perhaps_shared(keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
 def _by_text(
     texts: NDArray[np.int32], places: NDArray[np.int32], sizes: NDArray[np.int64], total: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
-    """Members, where their entries begin, and the entries' groups and places, each member's in their order."""
+    """Members, where their entries begin, and the groups and places of those, each member's in order."""
     counts = np.zeros(total + 1, np.int64)
     for text in texts:
         counts[text] += 1
@@ -124,7 +124,9 @@ def _by_text(
             at[texts[i]] += 1
             i += 1
     for member in range(len(numbers)):
-        _sort_by_place(groups[starts[member] : starts[member + 1]], ordered[starts[member] : starts[member + 1]])
+        _sort_by_place(
+            groups[starts[member] : starts[member + 1]], ordered[starts[member] : starts[member + 1]]
+        )
     return numbers, starts, groups, ordered
 
 
@@ -145,7 +147,9 @@ def _gather(
     edges = np.searchsorted(numbers, first)
     own = [numbers[edges[b] : edges[b + 1]] - first[b] for b in range(len(sets))]
     sizes = [part.starts[mine + 1] - part.starts[mine] for part, mine in zip(sets, own, strict=True)]
-    starts = np.concatenate(([0], np.cumsum(np.concatenate([*sizes, np.empty(0, np.int64)])))).astype(np.int64)
+    starts = np.concatenate(([0], np.cumsum(np.concatenate([*sizes, np.empty(0, np.int64)])))).astype(
+        np.int64
+    )
     hashes, bitmaps = np.empty(starts[-1], np.uint64), np.zeros((len(numbers), BITMAP), np.uint64)
 
     def work(block: int) -> None:

@@ -1,12 +1,13 @@
 """The join itself: candidates from the index, filtered by length and place, verified by their sets.
 
-Length filter: Arasu, Ganti and Kaushik, "Efficient exact set-similarity joins" (2006). Place filter: Xiao, Wang, Lin
-and Yu, "Efficient similarity joins for near duplicate detection" (PPJoin, 2008). Bitmap filter: see the index.
+Length filter: Arasu, Ganti and Kaushik, "Efficient exact set-similarity joins" (2006). Place filter: Xiao,
+Wang, Lin and Yu, "Efficient similarity joins for near duplicate detection" (PPJoin, 2008). Bitmap filter: see
+the index.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from curation.near.index import Index
 
+N = TypeVar("N", bound=np.generic)
+
 BATCH = 64
 SAME = 1e-12
 
@@ -30,7 +33,7 @@ class Asked(NamedTuple):
         posted: For each posting its member, its place, and the size of its set (entries, 3), int32.
         spans: Where the postings of each group begin and end by now (groups, 2).
         seen: The last member that met this one (members,).
-        cursor: The entry and the posting at which the question goes on, and how many candidates there are (3,).
+        cursor: The entry and the posting where the question goes on, and the number of candidates (3,).
         found: Candidates (BATCH,).
     """
 
@@ -84,9 +87,9 @@ def ask(index: Index, asked: Asked, member: int) -> None:
 def more(index: Index, asked: Asked, member: int, threshold: float) -> bool:
     """Put the next candidates into `found`; whether there are any.
 
-    A shingle that is not the first one that two members share promises less than that one did, so whom it still
-    lets through was let through before. The loops stand in one function, because handing an index to another one
-    costs more than they do.
+    A shingle that is not the first one that two members share promises less than that one did, so whom it
+    still lets through was let through before. The loops stand in one function, because handing an index to
+    another one costs more than they do.
     """
     groups, places, sets, bitmaps = index.groups, index.places, index.sets, index.bitmaps
     posted, spans, seen = asked.posted, asked.spans, asked.seen
@@ -107,7 +110,7 @@ def more(index: Index, asked: Asked, member: int, threshold: float) -> bool:
             seen[other] = member
             unlike = 0
             for k in range(BITMAP):
-                unlike += np.int64(ones(bitmaps[member, k] ^ bitmaps[other, k]))
+                unlike += int(ones(bitmaps[member, k] ^ bitmaps[other, k]))
             if both - unlike >= 2 * common:
                 asked.found[count] = other
                 count += 1
@@ -143,7 +146,9 @@ def _in_order(index: Index, member: int) -> None:
         index.ordered[member] = True
 
 
-def all_pairs(index: Index, threshold: float) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+def all_pairs(
+    index: Index, threshold: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """Every pair of members that is similar enough: the earlier, the later, their similarity."""
     return _all_pairs(index, ready(index), threshold)
 
@@ -170,14 +175,16 @@ def _all_pairs(
 
 
 @compiled
-def doubled(values: NDArray[np.int64]) -> NDArray[np.int64]:
+def doubled(values: NDArray[N]) -> NDArray[N]:
     """The same values with as much room again."""
     longer = np.empty(2 * len(values), values.dtype)
     longer[: len(values)] = values
     return longer
 
 
-def nearest(index: Index, items: NDArray[np.bool_], threshold: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def nearest(
+    index: Index, items: NDArray[np.bool_], threshold: float
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """For each member the item that is most like it (-1 where none is similar enough), and how similar.
 
     Args:
@@ -194,14 +201,19 @@ def _nearest(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     best = np.full(len(items), -1, np.int64)
     similar = np.zeros(len(items), np.float64)
-    for member in np.flatnonzero(items):
-        add(index, asked, member)
-    for member in np.flatnonzero(~items):
+    for member in range(len(items)):
+        if items[member]:
+            add(index, asked, member)
+    for member in range(len(items)):
+        if items[member]:
+            continue
         ask(index, asked, member)
         while more(index, asked, member, threshold):
             for other in asked.found[: asked.cursor[2]]:
                 found = similarity(index, member, other, threshold)
-                if found > similar[member] or (found > 0 and found == similar[member] and other < best[member]):
+                if found > similar[member] or (
+                    found > 0 and found == similar[member] and other < best[member]
+                ):
                     best[member], similar[member] = other, found
     return best, similar
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from curation.near.compiled import over
 from curation.near.index import Index, build
-from curation.near.prefixes import classes, prefixes
+from curation.near.prefixes import Entries, classes, prefixes
 from curation.near.shared import Counts, Shared, counted, find_shared, nothing_shared, without
 from curation.near.shingling import Sets, shingle_sets
 from curation.near.texts import BLOCK, On, Texts, of_messages, of_strings
@@ -43,7 +43,9 @@ def of_rows(messages: pl.Series, on: On) -> tuple[int, Callable[[int], Texts]]:
 
 def of_list(texts: Sequence[str] | pl.Series) -> tuple[int, Callable[[int], Texts]]:
     """The blocks of plain texts, and how to read one."""
-    return max(1, -(-len(texts) // BLOCK)), lambda block: of_strings(texts[block * BLOCK : (block + 1) * BLOCK])
+    return max(1, -(-len(texts) // BLOCK)), lambda block: of_strings(
+        texts[block * BLOCK : (block + 1) * BLOCK]
+    )
 
 
 def cut(
@@ -74,7 +76,7 @@ def index_of(corpus: Corpus, threshold: float, threads: int | None = None) -> In
     order = classes(corpus.counts)
     first = np.cumsum([0, *(len(part.starts) - 1 for part in corpus.sets)])
 
-    def work(block: int) -> object:
+    def work(block: int) -> Entries:
         part = corpus.sets[block]
         return prefixes(part, first[block], np.ones(len(part.starts) - 1, np.bool_), order, threshold)
 

@@ -1,9 +1,9 @@
 """Which few shingles of a text find every similar text: the rarest ones, or MinHash bands of a long text.
 
-Two sets of similarity t share one of their (1 - t) n + 1 first elements in any order that is common to all sets:
-Chaudhuri, Ganti and Kaushik, "A primitive operator for similarity joins" (2006); Bayardo, Ma and Srikant,
-"Scaling up all pairs similarity search" (2007). With the rarest first, few other texts share them. A text of more
-than `LONG` shingles has bands of a one-permutation MinHash (Li, Owen and Zhang, 2012) instead.
+Two sets of similarity t share one of their (1 - t) n + 1 first elements in any order that is common to all
+sets: Chaudhuri, Ganti and Kaushik, "A primitive operator for similarity joins" (2006); Bayardo, Ma and
+Srikant, "Scaling up all pairs similarity search" (2007). With the rarest first, few other texts share them. A
+text of more than `LONG` shingles has bands of a one-permutation MinHash (Li, Owen and Zhang, 2012) instead.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def rarest(
     keys: NDArray[np.uint64],
     every: NDArray[np.uint64],
 ) -> int:
-    """Write the `count` shingles that come first in the common order, sorted; `every` is room for all of them."""
+    """Write the `count` shingles that come first in the common order, sorted; `every` is room for all."""
     last = np.uint64(len(order) - 1)
     for i in range(len(own)):
         every[i] = own[i] | (np.uint64(order[own[i] & last]) << CLASS_SHIFT)

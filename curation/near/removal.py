@@ -1,7 +1,7 @@
 """Which rows go: the best first, each kept unless it is a near-duplicate of one that is kept already.
 
-Only kept rows are in the index, so a cluster costs as many comparisons as it has rows, not pairs. A duplicate is
-like its partner in prompt and answer, so it is looked for by whichever of the two fewer kept rows share.
+Only kept rows are in the index, so a cluster costs as many comparisons as it has rows, not pairs. A duplicate
+is like its partner in prompt and answer, so it is looked for by whichever of the two fewer kept rows share.
 """
 
 from __future__ import annotations
@@ -73,60 +73,73 @@ class Rules(NamedTuple):
     most: int = 20
 
 
+class _Fate(NamedTuple):
+    """The state of all members: partner and similarities, their turn, and whether they contradict another."""
+
+    partner: NDArray[np.int64]
+    prompt: NDArray[np.float64]
+    answer: NDArray[np.float64]
+    when: NDArray[np.int64]
+    marked: NDArray[np.bool_]
+
+
+class _Listed(NamedTuple):
+    """Room for conflicts."""
+
+    later: NDArray[np.int64]
+    earlier: NDArray[np.int64]
+    similar: NDArray[np.float64]
+
+
 def remove(texts: Compared, order: NDArray[np.int64], rules: Rules) -> Removed:
     """Go through these members of `texts.prompts` in this order, the best first."""
-    return Removed(*_remove(texts, order, rules, ready(texts.prompts), ready(texts.answers)))
+    members = len(texts.answer_of)
+    when = np.full(members, -1, np.int64)
+    when[order] = np.arange(len(order))
+    nobody, unlike = np.full(members, -1, np.int64), np.zeros((2, members), np.float64)
+    fate = _Fate(nobody, unlike[0], unlike[1], when, np.zeros(members, np.bool_))
+    listed = _remove(texts, order, rules, ready(texts.prompts), ready(texts.answers), fate)
+    return Removed(fate.partner, fate.prompt, fate.answer, *listed)
 
 
 @compiled
 def _remove(
-    texts: Compared, order: NDArray[np.int64], rules: Rules, by_prompt: Asked, by_answer: Asked
-) -> tuple[
-    NDArray[np.int64],
-    NDArray[np.float64],
-    NDArray[np.float64],
-    NDArray[np.int64],
-    NDArray[np.int64],
-    NDArray[np.float64],
-]:
-    members = len(texts.answer_of)
-    when = np.empty(members, np.int64)
-    when[order] = np.arange(len(order))
-    marked = np.zeros(members, np.bool_)
-    best = np.full(members, -1, np.int64), np.zeros(members, np.float64), np.zeros(members, np.float64)
-    pairs = np.empty(1024, np.int64), np.empty(1024, np.int64)
-    similar = np.empty(1024, np.float64)
+    texts: Compared,
+    order: NDArray[np.int64],
+    rules: Rules,
+    by_prompt: Asked,
+    by_answer: Asked,
+    fate: _Fate,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    listed = _Listed(np.empty(1024, np.int64), np.empty(1024, np.int64), np.empty(1024, np.float64))
     count = 0
     for x in order:
-        while count + len(order) * rules.mark + rules.most > len(similar):
-            pairs = doubled(pairs[0]), doubled(pairs[1])
-            similar = doubled(similar)
+        while count + len(order) * rules.mark + rules.most > len(listed.later):
+            listed = _Listed(doubled(listed.later), doubled(listed.earlier), doubled(listed.similar))
         own = texts.answer_of[x]
-        fewer = not rules.one_text and own >= 0 and load(texts.answers, by_answer, own) < load(texts.prompts, by_prompt, x)
-        if fewer:
-            _by_answer(texts, x, rules, by_answer, when, best)
-        if best[0][x] < 0:
-            found = _by_prompt(texts, x, rules, by_prompt, when, best, fewer, marked, pairs, similar, count)
-            if best[0][x] < 0:
-                for k in range(count, count + found):
-                    marked[x] = marked[pairs[1][k]] = True
-                count += found
-                if found == 0 or not rules.drop_conflicting:
-                    add(texts.prompts, by_prompt, x)
-                    if own >= 0:
-                        add(texts.answers, by_answer, own)
-    return best[0], best[1], best[2], pairs[0][:count], pairs[1][:count], similar[:count]
+        asked_answers = not rules.one_text and own >= 0
+        if asked_answers:
+            asked_answers = load(texts.answers, by_answer, own) < load(texts.prompts, by_prompt, x)
+        if asked_answers:
+            _by_answer(texts, x, rules, by_answer, fate)
+        found = 0
+        if fate.partner[x] < 0:
+            found = _by_prompt(texts, x, rules, by_prompt, fate, asked_answers, listed, count)
+        if fate.partner[x] >= 0:
+            continue
+        for k in range(count, count + found):
+            fate.marked[x] = fate.marked[listed.earlier[k]] = True
+        count += found
+        if found == 0 or not rules.drop_conflicting:
+            add(texts.prompts, by_prompt, x)
+            if own >= 0:
+                add(texts.answers, by_answer, own)
+    return listed.later[:count], listed.earlier[:count], listed.similar[:count]
 
 
 @compiled
-def _by_answer(
-    texts: Compared,
-    x: int,
-    rules: Rules,
-    asked: Asked,
-    when: NDArray[np.int64],
-    best: tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]],
-) -> None:
+def _by_answer(texts: Compared, x: int, rules: Rules, asked: Asked, fate: _Fate) -> None:
+    """Look for kept members with a similar answer, and take the one that is nearest in its prompt."""
     own = texts.answer_of[x]
     ask(texts.answers, asked, own)
     while more(texts.answers, asked, own, rules.threshold):
@@ -136,7 +149,7 @@ def _by_answer(
                 y = texts.prompt_of[other]
                 prompt = similarity(texts.prompts, x, y, rules.threshold)
                 if prompt > 0.0:
-                    _take(x, y, prompt, answer, when, best)
+                    _take(x, y, prompt, answer, fate)
 
 
 @compiled
@@ -145,12 +158,9 @@ def _by_prompt(
     x: int,
     rules: Rules,
     asked: Asked,
-    when: NDArray[np.int64],
-    best: tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]],
+    fate: _Fate,
     conflicts_only: bool,
-    marked: NDArray[np.bool_],
-    pairs: tuple[NDArray[np.int64], NDArray[np.int64]],
-    similar: NDArray[np.float64],
+    listed: _Listed,
     count: int,
 ) -> int:
     """Look for duplicates and conflicts; write the conflicts behind `count`, and return their number."""
@@ -159,21 +169,19 @@ def _by_prompt(
     ask(texts.prompts, asked, x)
     while more(texts.prompts, asked, x, rules.threshold):
         for y in asked.found[: asked.cursor[2]]:
-            if rules.mark and conflicts_only and found and marked[y]:
+            if rules.mark and conflicts_only and found and fate.marked[y]:
                 continue
             prompt = similarity(texts.prompts, x, y, rules.threshold)
             if prompt == 0.0:
                 continue
-            answer = 0.0
-            if rules.one_text:
-                answer = prompt
-            elif not conflicts_only and own >= 0 and texts.answer_of[y] >= 0:
+            answer = prompt if rules.one_text else 0.0
+            if not rules.one_text and not conflicts_only and own >= 0 and texts.answer_of[y] >= 0:
                 answer = similarity(texts.answers, own, texts.answer_of[y], rules.threshold)
             if answer > 0.0:
-                _take(x, y, prompt, answer, when, best)
-            elif found < rules.most or (rules.mark and not marked[y]):
-                pairs[0][count + found], pairs[1][count + found] = x, y
-                similar[count + found] = prompt
+                _take(x, y, prompt, answer, fate)
+            elif found < rules.most or (rules.mark and not fate.marked[y]):
+                at = count + found
+                listed.later[at], listed.earlier[at], listed.similar[at] = x, y, prompt
                 found += 1
         if conflicts_only and found >= rules.most and not rules.mark:
             break
@@ -181,19 +189,11 @@ def _by_prompt(
 
 
 @compiled
-def _take(
-    x: int,
-    y: int,
-    prompt: float,
-    answer: float,
-    when: NDArray[np.int64],
-    best: tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]],
-) -> None:
+def _take(x: int, y: int, prompt: float, answer: float, fate: _Fate) -> None:
     """Make `y` the partner of `x` if no other is nearer; of equally near ones the best row is."""
-    partner, prompts, answers = best
-    if partner[x] >= 0:
-        nearer = prompt > prompts[x] or (prompt == prompts[x] and answer > answers[x])
-        equal = prompt == prompts[x] and answer == answers[x]
-        if not (nearer or (equal and when[y] < when[partner[x]])):
+    if fate.partner[x] >= 0:
+        nearer = prompt > fate.prompt[x] or (prompt == fate.prompt[x] and answer > fate.answer[x])
+        equal = prompt == fate.prompt[x] and answer == fate.answer[x]
+        if not (nearer or (equal and fate.when[y] < fate.when[fate.partner[x]])):
             return
-    partner[x], prompts[x], answers[x] = y, prompt, answer
+    fate.partner[x], fate.prompt[x], fate.answer[x] = y, prompt, answer

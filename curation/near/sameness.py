@@ -43,7 +43,9 @@ def _marks(messages: pl.Series) -> Marks:
 
 def _mark_hashes(messages: pl.Series) -> NDArray[np.uint64]:
     marks = _marks(messages)
-    return pl.Series(marks.roles).hash(1).to_numpy() ^ pl.Series(marks.extras).hash(2).to_numpy()
+    roles, extras = pl.Series(marks.roles).hash(1), pl.Series(marks.extras).hash(2)
+    both: NDArray[np.uint64] = np.bitwise_xor(roles.to_numpy(), extras.to_numpy())
+    return both
 
 
 @compiled
@@ -59,7 +61,9 @@ def _signatures(texts: Texts, kinds: NDArray[np.uint8], marks: NDArray[np.uint64
 
 
 @compiled
-def _content(data: NDArray[np.uint8], low: int, high: int, kinds: NDArray[np.uint8], h: np.uint64) -> np.uint64:
+def _content(
+    data: NDArray[np.uint8], low: int, high: int, kinds: NDArray[np.uint8], h: np.uint64
+) -> np.uint64:
     """Hash a message's normal form on top of `h`, eight bytes at a time."""
     word = U0
     length = 0

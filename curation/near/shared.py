@@ -94,7 +94,7 @@ def _merge(total: Counts, other: Counts) -> None:
     for i in range(len(total.frequent)):
         total.frequent[i] += other.frequent[i]
     for i in range(len(total.rare)):
-        total.rare[i] = min(255, np.int64(total.rare[i]) + np.int64(other.rare[i]))
+        total.rare[i] = min(255, int(total.rare[i]) + int(other.rare[i]))
 
 
 def find_shared(
@@ -162,7 +162,8 @@ class Telling(NamedTuple):
 
 def telling_of_none(shingles: int) -> Telling:
     """Before the first text."""
-    return Telling(*np.zeros((2, 2, shingles), np.int64), np.full(shingles, -1, np.int64))
+    everyone, held = np.zeros((2, 2, shingles), np.int64)
+    return Telling(everyone, held, np.full(shingles, -1, np.int64))
 
 
 @compiled
@@ -224,8 +225,10 @@ def _telling(
     first_item: int,
     found: Telling,
 ) -> None:
-    """Count, for each frequent shingle, the texts that have it, and those of them that keep 3 words without."""
-    for text in np.flatnonzero(concerned):
+    """Count for each frequent shingle the texts that have it, and those of them that keep 3 words."""
+    for text in range(len(concerned)):
+        if not concerned[text]:
+            continue
         size, count = tokenise(texts, text, kinds, scratch.tokens)
         grams = max(0, count - size + 1)
         combine(scratch.tokens, size, grams, scratch.shingles)
@@ -285,7 +288,7 @@ def _without(
 
 
 def numbers_in(texts: Texts, shared: Shared) -> list[tuple[int, NDArray[np.int64]]]:
-    """For each text the words of a shingle, and which shared shingle begins at each word (-1 where none does)."""
+    """For each text the words of a shingle, and the shared shingle that begins at each word, or -1."""
     kinds, lookup = kinds_of(texts), lookup_of(shared.hashes)
     numbers, starts, sizes = _numbers_in(texts, kinds, scratch_for(texts), lookup)
     return [(size, numbers[a:b]) for size, a, b in zip(sizes.tolist(), starts[:-1], starts[1:], strict=True)]

@@ -122,7 +122,7 @@ def tokenise(
 @compiled
 def code_point(data: NDArray[np.uint8], i: int) -> tuple[int, int]:
     """The character that begins at byte `i` of UTF-8, and its bytes."""
-    c = np.int64(data[i])
+    c = int(data[i])
     if c < 0x80:
         return c, 1
     if c < 0xE0:
@@ -256,7 +256,7 @@ def distinct(
 
 @compiled
 def whole(texts: Texts, text: int, kinds: NDArray[np.uint8]) -> np.uint64:
-    """Hash of a text as it is in normal form: white space counts as one space, a last full stop not at all."""
+    """Hash of a text in normal form: white space counts as one space, a last full stop not at all."""
     h = before = WHOLE
     seen = last = 0
     for message in range(texts.first[text], texts.end[text]):

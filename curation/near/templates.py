@@ -49,7 +49,7 @@ def templates(shared: Shared, messages: pl.Series) -> list[Template]:
 def _run(
     shared: Shared, row: pl.Series, number: int, unnamed: NDArray[np.bool_]
 ) -> tuple[str, NDArray[np.int64]]:
-    """The words around a shared shingle in a row that are shared too and have no name, and the shingles in them."""
+    """The words around a shared shingle that are shared too and have no name, and the shingles in them."""
     ((size, numbers),) = numbers_in(of_messages(row, "prompt"), shared)
     at = int(np.flatnonzero(numbers == number)[0])
     gaps = np.flatnonzero((numbers < 0) | ~unnamed[numbers])

@@ -19,7 +19,7 @@ from loop.cli.common import (
     table,
     told,
 )
-from loop.cli.files import STANDARD, Input, Output, Shape, beside, demand_distinct, only_rows, write_lines
+from loop.cli.files import Input, Output, Shape, beside, demand_distinct, only_rows, write_lines
 
 if TYPE_CHECKING:
     import polars as pl

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path  # noqa: TC003  (typer reads it)
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from loop.cli.common import AsJson, next_command, out, out_json, sh
-from loop.cli.files import STANDARD, Input, Shape, beside, demand_distinct, only_rows, write_lines
+from loop.cli.files import Input, Shape, beside, demand_distinct, only_rows, write_lines
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from curation.dedup import Deduped, How
+    from curation.dedup import Deduped
 
 SHOWN = 20
 CHOICES = {
@@ -39,7 +39,9 @@ def dedup(
     threshold: Annotated[
         float, typer.Option(min=0.01, max=1, help="Smallest Jaccard similarity of near-duplicates.")
     ] = 0.8,
-    on: Annotated[str, typer.Option(help="prompt: prompts and answers each; all: the whole text.")] = "prompt",
+    on: Annotated[
+        str, typer.Option(help="prompt: prompts and answers each; all: the whole text.")
+    ] = "prompt",
     keep: Annotated[str, typer.Option(help="best: by score, length, id; first: by place.")] = "best",
     conflicts: Annotated[str, typer.Option(help="report, keep_best, keep_all or drop_all.")] = "report",
     mode: Annotated[
@@ -80,12 +82,13 @@ def dedup(
     found = drop_duplicates(rows, how, threads=threads)
     if explain is not None:
         _explain(rows, found, explain)
+    if output is None:
         return
     if not force:
         demand_modest(rows, found, max_loss=max_loss, max_cluster=max_cluster)
     _write(rows, found, output, drops)
     with beside(output):
-        out_json(_report(rows, found)) if as_json else _tell(rows, found, how)
+        out_json(_report(rows, found)) if as_json else _tell(rows, found)
     next_command(f"regrind curate validate {sh(output)}")
 
 
@@ -116,7 +119,7 @@ def _reasons(found: Deduped) -> dict[str, int]:
     return dict(sorted(counts.iter_rows()))
 
 
-def _tell(rows: pl.DataFrame, found: Deduped, how: How) -> None:
+def _tell(rows: pl.DataFrame, found: Deduped) -> None:
     why = "; ".join(f"{n} {reason}" for reason, n in _reasons(found).items()) or "none dropped"
     out(f"{rows.height} rows in, {found.rows.height} out: {why}")
     for template in found.templates[:SHOWN]:
@@ -152,18 +155,22 @@ def _explain(rows: pl.DataFrame, found: Deduped, line: int) -> None:
     from curation.errors import UserError
     from curation.evidence import side_by_side
 
-    (row,) = rows.filter(line=line).head(1).rows(named=True) or [None]
-    if row is None:
-        fix = f"name a line from {rows['line'].min()} to {rows['line'].max()}"
+    here = rows.filter(line=line)
+    if not here.height:
+        fix = f"name a line from {rows['line'].min()!r} to {rows['line'].max()!r}"
         raise UserError("no row has this line", where=f"--explain {line}", fix=fix)
     for drop in found.drops.filter(line=line).iter_rows(named=True):
-        answers = f", answers {drop['answer_similarity']:.3f}" if drop["answer_similarity"] is not None else ""
+        answers = (
+            f", answers {drop['answer_similarity']:.3f}" if drop["answer_similarity"] is not None else ""
+        )
         out(f"line {line}: {drop['reason']} of line {drop['partner_line']}")
         out(f"similarity: prompts {drop['similarity']:.3f}{answers}")
-        (partner,) = rows.filter(
-            source=drop["partner_source"], line=drop["partner_line"]
-        ).head(1)["messages"].to_list()
-        for text in side_by_side(row["messages"], partner):
+        (partner,) = (
+            rows.filter(source=drop["partner_source"], line=drop["partner_line"])
+            .head(1)["messages"]
+            .to_list()
+        )
+        for text in side_by_side(here["messages"][0].to_list(), partner):
             out(text)
         return
     same = found.conflicts.filter((pl.col("line") == line) | (pl.col("partner_line") == line)).height

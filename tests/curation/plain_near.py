@@ -1,4 +1,4 @@
-"""The definition of near-duplicates in plain Python, each pair compared: the oracle of the compiled kernels."""
+"""The definition of near-duplicates in plain Python, pair by pair: the oracle of the compiled kernels."""
 
 from __future__ import annotations
 

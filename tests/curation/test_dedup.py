@@ -31,7 +31,10 @@ def corpus(seed: int, count: int = 250, template: str = "", answers: int | None 
     """Rows of few bases with small edits; equal prompts with many answers, and equal answers, among them."""
     rng = random.Random(seed)
     vocabulary = [f"w{i}" for i in range(400)]
-    bases = [(rng.choices(vocabulary, k=rng.randrange(5, 90)), rng.choices(vocabulary, k=rng.randrange(4, 60))) for _ in range(count // 5)]
+    bases = [
+        (rng.choices(vocabulary, k=rng.randrange(5, 90)), rng.choices(vocabulary, k=rng.randrange(4, 60)))
+        for _ in range(count // 5)
+    ]
     short = [["safe"], ["unsafe"], ["<"], [">"], []]
     rows = []
     for line in range(count):
@@ -118,7 +121,9 @@ def test_neither_order_nor_threads_change_what_is_kept(seed, mode, on):
         again = drop_duplicates(shuffled, how, threads=threads)
         assert sorted(again.rows["line"]) == sorted(first.rows["line"])
         assert again.drops.sort(KEY).equals(first.drops.sort(KEY))
-        assert again.conflicts.sort([*KEY, "partner_line"]).equals(first.conflicts.sort([*KEY, "partner_line"]))
+        assert again.conflicts.sort([*KEY, "partner_line"]).equals(
+            first.conflicts.sort([*KEY, "partner_line"])
+        )
 
 
 @given(st.integers(0, 10**6), st.integers(0, 120))
@@ -240,7 +245,9 @@ def test_what_becomes_of_conflicts_is_the_users_to_say(policy, kept):
 @pytest.mark.parametrize("policy", ["keep_best", "drop_all"])
 def test_many_answers_to_one_prompt(policy):
     """More conflicts than a row lists: all are seen to, none is forgotten."""
-    rows = frame(chat("Name any number that you like", f"number {i} of them, the {i}th", i) for i in range(90))
+    rows = frame(
+        chat("Name any number that you like", f"number {i} of them, the {i}th", i) for i in range(90)
+    )
     done = drop_duplicates(rows, How(conflicts=policy))
     assert done.rows.height == (1 if policy == "keep_best" else 0)
     assert set(done.drops["reason"]) == {"conflicting answer"}

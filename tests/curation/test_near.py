@@ -17,8 +17,31 @@ from tests.curation.plain_near import connected, jaccard, pairs, shared_text, sh
 THRESHOLDS = (0.3, 0.5, 0.7, 0.8, 0.9, 1.0)
 TEMPLATE = "the same eight words stand before every text "
 KANJI = "日月火水木金土山川田人口目耳手足力男女子"
-SCRIPTS = ["नमस्ते दुनिया कैसे हो तुम", "привет как твои дела", "안녕 세계 오늘 날씨", "สวัสดีชาวโลกทั้งหลาย", "mixed 春が来た text here"]
-ODD = ["", " ", "...", ".", "one", "One!", "one.", "two words", "TWO  words.", "春が来", "😀", "😡", "👍️", "ｶﾀｶﾅ", "カタカナ", "a_b c-d e"]
+SCRIPTS = [
+    "नमस्ते दुनिया कैसे हो तुम",
+    "привет как твои дела",
+    "안녕 세계 오늘 날씨",
+    "สวัสดีชาวโลกทั้งหลาย",
+    "mixed 春が来た text here",
+]
+ODD = [
+    "",
+    " ",
+    "...",
+    ".",
+    "one",
+    "One!",
+    "one.",
+    "two words",
+    "TWO  words.",
+    "春が来",
+    "😀",
+    "😡",
+    "👍️",
+    "ｶﾀｶﾅ",
+    "カタカナ",
+    "a_b c-d e",
+]
 
 
 def found(texts: list[str], threshold: float, **more) -> dict[tuple[int, int], float]:
@@ -73,10 +96,12 @@ def power_law(rng: random.Random) -> list[str]:
 
 
 def one_cluster(rng: random.Random) -> list[str]:
-    """Prose, and a tenth of the texts near-duplicates of one: no template, because little else is left of them."""
+    """Prose, and a tenth of the texts near-duplicates of one: no template, as little else is left of them."""
     words = [f"w{i}" for i in range(3000)]
     base = rng.choices(words, k=40)
-    return [" ".join(edited(rng, base, words, 2) if i % 10 == 0 else rng.choices(words, k=30)) for i in range(700)]
+    return [
+        " ".join(edited(rng, base, words, 2) if i % 10 == 0 else rng.choices(words, k=30)) for i in range(700)
+    ]
 
 
 def hard_inputs() -> dict[str, list[str]]:
@@ -91,7 +116,12 @@ def hard_inputs() -> dict[str, list[str]]:
         "template and a word": [TEMPLATE * 3 + rng.choice(words) for _ in range(120)],
         "a cluster": one_cluster(rng),
         "a power law": power_law(rng),
-        "very long": [" ".join(long), " ".join(long[:-9000]), " ".join(long[:70_000]), "short text of five words"],
+        "very long": [
+            " ".join(long),
+            " ".join(long[:-9000]),
+            " ".join(long[:70_000]),
+            "short text of five words",
+        ],
         "one": ["only one text here"],
         "none": [],
     }
@@ -105,7 +135,11 @@ def test_hard_inputs(name):
         assert found(texts, threshold) == pytest.approx(pairs(sets, threshold))
 
 
-@given(st.lists(st.text(alphabet="ab A.,\n_é\u0301\u3042\u4e00\u0e2a\u0e31İßﬁΣ😀\u2028", max_size=14), max_size=25))
+@given(
+    st.lists(
+        st.text(alphabet="ab A.,\n_é\u0301\u3042\u4e00\u0e2a\u0e31İßﬁΣ😀\u2028", max_size=14), max_size=25
+    )
+)
 @settings(deadline=None, max_examples=60)
 def test_any_text_is_cut_as_plain_python_cuts_it(texts):
     assert found(texts, 0.5) == pytest.approx(pairs(shingles(texts), 0.5))
@@ -119,7 +153,9 @@ def test_order_threads_and_blocks_do_not_change_the_pairs(rng, threshold):
     assert found(texts, threshold, threads=3) == one
     order = rng.sample(range(len(texts)), len(texts))
     shuffled = found([texts[i] for i in order], threshold)
-    assert {(*sorted((order[a], order[b])), s) for (a, b), s in shuffled.items()} == {(*p, s) for p, s in one.items()}
+    assert {(*sorted((order[a], order[b])), s) for (a, b), s in shuffled.items()} == {
+        (*p, s) for p, s in one.items()
+    }
 
 
 def test_several_blocks(monkeypatch):
@@ -133,7 +169,9 @@ def test_a_held_out_item_is_found_and_is_no_template():
     rng = random.Random(5)
     item = " ".join(rng.choices([f"w{i}" for i in range(900)], k=40))
     texts = [" ".join(rng.choices([f"w{i}" for i in range(900)], k=4)) + " " + item for _ in range(40)]
-    best, similar = nearest_items([*texts, "something else that nobody holds"], ["an other item of five", item], 0.8)
+    best, similar = nearest_items(
+        [*texts, "something else that nobody holds"], ["an other item of five", item], 0.8
+    )
     assert best.tolist() == [1] * 40 + [-1]
     assert similar[0] == pytest.approx(jaccard(*shingles([texts[0], item], counted=True)))
 
@@ -159,7 +197,7 @@ def test_families_chain_pairs_and_given_edges(threshold):
 
 
 def test_long_texts_are_found_by_their_bands(monkeypatch):
-    """With so small a limit most texts are long, some pairs straddle it, and all but a few are still found."""
+    """With so small a limit most texts are long, some pairs straddle it; all but a few are found."""
     rng = random.Random(13)
     words = [f"w{i}" for i in range(20_000)]
     bases = [rng.choices(words, k=2600) for _ in range(12)]
@@ -175,7 +213,7 @@ def test_long_texts_are_found_by_their_bands(monkeypatch):
 def test_bands_miss_few_pairs_at_the_threshold(threshold):
     r = band_length(threshold)
     assert (1 - threshold**r) ** (256 // r) <= 1e-4
-    assert r == 1 or r == 16 or (1 - threshold ** (r + 1)) ** (256 // (r + 1)) > 1e-4
+    assert r in {1, 16} or (1 - threshold ** (r + 1)) ** (256 // (r + 1)) > 1e-4
 
 
 def test_residuals_are_the_words_without_shared_text():

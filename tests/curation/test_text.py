@@ -29,14 +29,23 @@ def test_words(text, expected):
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [(" A  b.", "a b"), ("safe .", "safe"), ("...", ".."), (".", "."), ("C++", "c++"), ("-5", "-5"), ("👍", "👍")],
+    [
+        (" A  b.", "a b"),
+        ("safe .", "safe"),
+        ("...", ".."),
+        (".", "."),
+        ("C++", "c++"),
+        ("-5", "-5"),
+        ("👍", "👍"),
+    ],
 )
 def test_a_short_text_is_compared_with_its_signs_but_for_a_last_full_stop(text, expected):
     assert whole(text) == expected
 
 
 @pytest.mark.parametrize(
-    ("text", "unspaced"), [("春が来た", True), ("the word 春", False), ("abc", False), ("春a", False), ("春 日 a", True)]
+    ("text", "unspaced"),
+    [("春が来た", True), ("the word 春", False), ("abc", False), ("春a", False), ("春 日 a", True)],
 )
 def test_scripts_without_spaces_are_those_of_most_characters(text, unspaced):
     assert is_unspaced(text) == unspaced
