@@ -90,6 +90,23 @@ class _Gone(NamedTuple):
     reason: NDArray[np.object_]
 
 
+def drop_known(
+    old: pl.DataFrame, new: pl.DataFrame, how: How | None = None, *, threads: int | None = None
+) -> Deduped:
+    """Drop the new rows that duplicate old ones, or each other: those that would go if all were one file.
+
+    Args:
+        old: Rows that are there already, and preferred.
+        new: Rows to look at.
+        how: What counts as a duplicate.
+        threads: At most so many; all there are unless given.
+
+    Returns:
+        What became of the new rows alone; conflicts have at least one new row.
+    """
+    return _dedup(pl.concat([old, new]), how or How(), old.height, old.height, threads)
+
+
 def drop_duplicates(
     rows: pl.DataFrame, how: How | None = None, *, old: int = 0, threads: int | None = None
 ) -> Deduped:
@@ -101,19 +118,24 @@ def drop_duplicates(
         old: The first so many rows are preferred to the others.
         threads: At most so many; all there are unless given. The result does not depend on it.
     """
-    how = how or How()
+    return _dedup(rows, how or How(), old, 0, threads)
+
+
+def _dedup(rows: pl.DataFrame, how: How, old: int, unseen: int, threads: int | None) -> Deduped:
+    """As `drop_duplicates`; the first `unseen` rows are not told of."""
     gone = _exact(rows, how, old, threads)
     if not how.near:
-        return Deduped(*_split(rows, gone), pl.DataFrame(schema=CONFLICTS), [], 0, 0)
+        return Deduped(*_split(rows, gone, unseen), pl.DataFrame(schema=CONFLICTS), [], 0, 0)
     copies, left = np.flatnonzero(gone.partner >= 0), np.flatnonzero(gone.partner < 0)
-    corpus = cut(*of_rows(rows["messages"].gather(left), how.on), shared=how.on == "prompt", threads=threads)
-    compared = _compared(rows, left, corpus, how, threads)
-    conflicts = _near(rows, left, compared, how, old, gone)
-    _follow(gone, copies)
     messages = rows["messages"].gather(left)
+    corpus = cut(*of_rows(messages, how.on), shared=how.on == "prompt", threads=threads)
+    compared = _compared(messages, corpus, how, threads)
+    worse, better, similar = _near(rows, left, compared, how, old, gone)
+    _follow(gone, copies)
+    told = (worse >= unseen) | (better >= unseen)
     return Deduped(
-        *_split(rows, gone),
-        _listed(rows, *conflicts),
+        *_split(rows, gone, unseen),
+        _listed(rows, worse[told], better[told], similar[told]),
         templates(corpus.shared, messages),
         _hidden(messages, corpus, compared.prompts, how, threads),
         sum(int((np.diff(part.starts) > LONG).sum()) for part in corpus.sets),
@@ -136,15 +158,13 @@ def _exact(rows: pl.DataFrame, how: How, old: int, threads: int | None) -> _Gone
     return _Gone(partner, similar, similar.copy(), reason)
 
 
-def _compared(
-    rows: pl.DataFrame, left: NDArray[np.int64], corpus: Corpus, how: How, threads: int | None
-) -> Compared:
+def _compared(messages: pl.Series, corpus: Corpus, how: How, threads: int | None) -> Compared:
     """The indexes of prompts and of answers; the whole texts stand for both where they are compared."""
     prompts = index_of(corpus, how.threshold, threads)
     everyone = np.arange(len(prompts.numbers))
     if how.on == "all":
         return Compared(prompts, prompts, everyone, everyone)
-    asked = rows["messages"].gather(left[prompts.numbers])
+    asked = messages.gather(prompts.numbers)
     answers = index_of(cut(*of_rows(asked, "answer"), shared=False, threads=threads), how.threshold, threads)
     answer_of = np.full(len(everyone), -1, np.int64)
     answer_of[answers.numbers] = np.arange(len(answers.numbers))
@@ -213,9 +233,10 @@ def _connected(
     return stay
 
 
-def _split(rows: pl.DataFrame, gone: _Gone) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The rows that stay, and the drops."""
+def _split(rows: pl.DataFrame, gone: _Gone, unseen: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows that stay, and the drops, both without the first rows."""
     goes = np.flatnonzero(gone.partner >= 0)
+    goes = goes[goes >= unseen]
     place = rows.select("id", "source", "line")
     here, there = place[goes], place[gone.partner[goes]]
     drops = pl.DataFrame(
@@ -234,7 +255,8 @@ def _split(rows: pl.DataFrame, gone: _Gone) -> tuple[pl.DataFrame, pl.DataFrame]
         },
         schema=EVIDENCE,
     )
-    return rows.filter(pl.Series(gone.partner < 0, dtype=pl.Boolean)), drops
+    stays = (gone.partner < 0) & (np.arange(rows.height) >= unseen)
+    return rows.filter(pl.Series(stays, dtype=pl.Boolean)), drops
 
 
 def _listed(

@@ -47,6 +47,10 @@ def dedup(
     mode: Annotated[
         str, typer.Option(help="anchored: a dropped row is like the one that stays; connected: like a chain.")
     ] = "anchored",
+    against: Annotated[
+        Path | None,
+        typer.Option(help="Rows that are there already, and preferred: a file, or a snapshot's folder."),
+    ] = None,
     drops: Annotated[
         Path | None, typer.Option(help="JSONL file for what went, for which row, and how they differ.")
     ] = None,
@@ -73,23 +77,38 @@ def dedup(
             raise typer.BadParameter(f"one of {', '.join(CHOICES[name])}", param_hint=f"--{name}")
     if output is None and explain is None:
         raise typer.BadParameter("name a file to write, or a line to --explain", param_hint="--output")
-    from curation.dedup import How, drop_duplicates
+    import polars as pl
+
+    from curation.dedup import How, drop_duplicates, drop_known
     from curation.guards import demand_modest
 
-    demand_distinct(file, output, drops)
+    demand_distinct(file, output, drops, against)
     rows = only_rows(file, shape)
     how = How(threshold, not exact, on, conflicts, mode, keep)  # type: ignore[arg-type]
-    found = drop_duplicates(rows, how, threads=threads)
+    old = _known(against) if against else None
+    found = (
+        drop_duplicates(rows, how, threads=threads)
+        if old is None
+        else drop_known(old, rows, how, threads=threads)
+    )
+    everyone = rows if old is None else pl.concat([old, rows])
     if explain is not None:
-        _explain(rows, found, explain)
+        _explain(rows, everyone, found, explain)
     if output is None:
         return
     if not force:
         demand_modest(rows, found, max_loss=max_loss, max_cluster=max_cluster)
-    _write(rows, found, output, drops)
+    _write(everyone, found, output, drops)
     with beside(output):
         out_json(_report(rows, found)) if as_json else _tell(rows, found)
     next_command(f"regrind curate validate {sh(output)}")
+
+
+def _known(path: Path) -> pl.DataFrame:
+    """The rows of a snapshot or of a file."""
+    from curation.snapshot import read_rows
+
+    return read_rows(path).drop("split") if (path / "manifest.json").exists() else only_rows(path)
 
 
 def _write(rows: pl.DataFrame, found: Deduped, output: Path, drops: Path | None) -> None:
@@ -144,8 +163,8 @@ def _short(text: str, most: int = 100) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def _explain(rows: pl.DataFrame, found: Deduped, line: int) -> None:
-    """Print a dropped row beside its partner.
+def _explain(rows: pl.DataFrame, everyone: pl.DataFrame, found: Deduped, line: int) -> None:
+    """Print a dropped row beside its partner, who may be among rows that were there already.
 
     Raises:
         UserError: No row has this line.
@@ -166,7 +185,7 @@ def _explain(rows: pl.DataFrame, found: Deduped, line: int) -> None:
         out(f"line {line}: {drop['reason']} of line {drop['partner_line']}")
         out(f"similarity: prompts {drop['similarity']:.3f}{answers}")
         (partner,) = (
-            rows.filter(source=drop["partner_source"], line=drop["partner_line"])
+            everyone.filter(source=drop["partner_source"], line=drop["partner_line"])
             .head(1)["messages"]
             .to_list()
         )

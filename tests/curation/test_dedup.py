@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.dedup import How, drop_duplicates
+from curation.dedup import How, drop_duplicates, drop_known
 from curation.rows import answer_text, frame, make_row, prompt_text
 from tests.curation.plain_near import connected, jaccard, shingles
 
@@ -135,6 +135,18 @@ def test_no_old_row_goes_for_a_new_one(seed, old):
     assert (pairs["partner_line"] < old).all()
     alone = drop_duplicates(rows.head(old), How(0.7))
     assert set(done.rows["line"]) & set(range(old)) == set(alone.rows["line"])
+
+
+@given(st.integers(0, 10**6), st.integers(1, 119))
+@settings(deadline=None, max_examples=8)
+def test_new_rows_go_as_if_all_were_one_file(seed, old):
+    rows = corpus(seed, count=120)
+    whole = drop_duplicates(rows, How(0.7), old=old)
+    alone = drop_known(rows.head(old), rows.tail(-old), How(0.7))
+    assert alone.rows.equals(whole.rows.filter(pl.col("line") >= old))
+    assert alone.drops.equals(whole.drops.filter(pl.col("line") >= old))
+    new = (pl.col("line") >= old) | (pl.col("partner_line") >= old)
+    assert alone.conflicts.equals(whole.conflicts.filter(new))
 
 
 def test_rows_that_stay_keep_their_order():

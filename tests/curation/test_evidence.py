@@ -33,5 +33,5 @@ def test_two_rows_side_by_side_mark_what_differs():
     lines = side_by_side(left, right, width=40)
     assert all(line[40:43] in {" | ", "-+-"} for line in lines)
     text = " ".join(lines)
-    assert ("[warm]" in text, "[deep]" in text, text.count("[")) == (True, True, 2)
+    assert ("[warm?]" in text, "[deep?]" in text, text.count("[")) == (True, True, 2)
     assert lines[-1].split() == ["bears", "|", "bears"]

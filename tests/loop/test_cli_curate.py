@@ -167,7 +167,7 @@ def test_dedup_shows_a_pair_and_stops_before_too_much_goes(seed: Path, tmp_path:
     )
     assert (shown.code, kept.code, missing.code) == (0, 0, 1)
     assert f"line {gone['line']}: near duplicate of line {gone['partner_line']}" in shown.out
-    assert "[warm]" in shown.out
+    assert "[warm?]" in shown.out
     assert "line 2 stays" in kept.out
     assert "no row has this line" in missing.err
 
