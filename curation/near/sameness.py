@@ -11,10 +11,15 @@ import pyarrow.compute as pc
 
 from curation.near.compiled import ODD1, U0, U8, compiled, mix, over
 from curation.near.shingling import bounds, code_point, kinds_of
-from curation.near.texts import BLOCK, SPACE, Texts, of_messages
+from curation.near.texts import BLOCK, SPACE, Texts, of_lists
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+SPACE_BYTE = np.uint8(32)
+PLAIN = np.array([32 if chr(c).isspace() else ord(chr(c).lower()) for c in range(128)], np.uint8)
+"""ASCII in lower case, all its white space as spaces."""
 
 
 class Marks(NamedTuple):
@@ -28,21 +33,21 @@ def signatures(messages: pl.Series, threads: int | None = None) -> NDArray[np.ui
     """A hash of each conversation in normal form (rows,): NFKC, lower case, white space as one space."""
 
     def work(start: int) -> NDArray[np.uint64]:
-        part = messages.slice(start, BLOCK)
-        texts = of_messages(part, "all")
-        return _signatures(texts, kinds_of(texts), _mark_hashes(part))
+        lists = messages.slice(start, BLOCK).to_arrow()
+        texts = of_lists(lists, "all")
+        return _signatures(texts, kinds_of(texts), _mark_hashes(lists))
 
     return np.concatenate([np.empty(0, np.uint64), *over(work, range(0, len(messages), BLOCK), threads)])
 
 
-def _marks(messages: pl.Series) -> Marks:
-    turns = messages.to_arrow().flatten()
+def _marks(lists: pa.LargeListArray) -> Marks:
+    turns = lists.flatten()
     roles, extras = (pc.fill_null(turns.field(name), "") for name in ("role", "extra"))
     return Marks(roles, extras)
 
 
-def _mark_hashes(messages: pl.Series) -> NDArray[np.uint64]:
-    marks = _marks(messages)
+def _mark_hashes(lists: pa.LargeListArray) -> NDArray[np.uint64]:
+    marks = _marks(lists)
     roles, extras = pl.Series(marks.roles).hash(1), pl.Series(marks.extras).hash(2)
     both: NDArray[np.uint64] = np.bitwise_xor(roles.to_numpy(), extras.to_numpy())
     return both
@@ -55,9 +60,33 @@ def _signatures(texts: Texts, kinds: NDArray[np.uint8], marks: NDArray[np.uint64
         h = U0
         for message in range(texts.first[text], texts.end[text]):
             data, low, high = bounds(texts, message)
-            h = _content(data, low, high, kinds, mix(h * ODD1 + marks[message]))
+            h = mix(h * ODD1 + marks[message])
+            if texts.which[message] < 0:
+                h = _ascii(data, low, high, h)
+            else:
+                h = _content(data, low, high, kinds, h)
         found[text] = h
     return found
+
+
+@compiled
+def _ascii(data: NDArray[np.uint8], low: int, high: int, h: np.uint64) -> np.uint64:
+    """The same as `_content` for ASCII, without a branch that depends on the letters."""
+    while high > low and PLAIN[data[high - 1]] == SPACE_BYTE:
+        high -= 1
+    word = U0
+    length = 0
+    last = SPACE_BYTE
+    for i in range(low, high):
+        c = PLAIN[data[i]]
+        new = c != SPACE_BYTE or last != SPACE_BYTE
+        last = c
+        word = (word << U8) | np.uint64(c) if new else word
+        length += new
+        if new and length & 7 == 0:
+            h = mix(h * ODD1 + word)
+            word = U0
+    return mix(h * ODD1 + word + np.uint64(length))
 
 
 @compiled
@@ -105,8 +134,8 @@ def same(left: pl.Series, right: pl.Series) -> NDArray[np.bool_]:
     """Which of two columns of conversations are pairwise equal in normal form (rows,)."""
     equal = (left.list.len() == right.list.len()).to_numpy()
     where = np.flatnonzero(equal)
-    a, b = left.gather(where), right.gather(where)
-    texts, others = of_messages(a, "all"), of_messages(b, "all")
+    a, b = left.gather(where).to_arrow(), right.gather(where).to_arrow()
+    texts, others = of_lists(a, "all"), of_lists(b, "all")
     kinds = kinds_of(texts) if len(texts.other) else kinds_of(others)
     turns = _same_turns(texts, others, kinds)
     for mine, theirs in zip(_marks(a), _marks(b), strict=True):

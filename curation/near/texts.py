@@ -58,14 +58,18 @@ def of_strings(texts: Sequence[str] | pl.Series) -> Texts:
 
 
 def of_messages(messages: pl.Series, on: On) -> Texts:
+    """The compared part of conversations: `of_lists` of the column `messages` of rows."""
+    return of_lists(messages.to_arrow(), on)
+
+
+def of_lists(lists: pa.LargeListArray, on: On) -> Texts:
     """The compared part of conversations.
 
     Args:
-        messages: The column `messages` of rows.
+        lists: The turns of each.
         on: `prompt` is all turns before the last assistant turn without the system message, `answer` is
             that last turn, `all` is every turn.
     """
-    lists = messages.to_arrow()
     turns = lists.flatten()
     ends = np.asarray(lists.offsets, dtype=np.int64) - lists.offsets[0].as_py()
     first, end = ends[:-1].copy(), ends[1:].copy()
