@@ -62,7 +62,7 @@ def separators(lines: Sequence[bytes]) -> NDArray[np.int64]:
     Returns:
         (lines,) counts.
     """
-    text = np.frombuffer(b"   " + b"\n".join(lines), dtype=np.uint8)
+    text = np.frombuffer(b"\n".join([b"  ", *lines]), dtype=np.uint8)
     ends = np.cumsum(np.fromiter(map(len, lines), np.int64, len(lines)) + 1) + 2
     colon = np.flatnonzero(text == ord(":"))
     before = text[colon - 1]

@@ -39,8 +39,8 @@ def name_of(path: Path) -> str:
     return "<stdin>" if path == STANDARD else str(path)
 
 
-def read(path: Path, shape: str | None = None) -> Intake:
-    """Read a file of rows; a large one tells on stderr how far it is.
+def read(path: Path, shape: str | None = None, *, ids: bool = True) -> Intake:
+    """Read a file of rows, with their ids or without; a large one tells on stderr how far it is.
 
     Raises:
         UserError: As `curation.intake.read_file`.
@@ -49,12 +49,13 @@ def read(path: Path, shape: str | None = None) -> Intake:
 
     size = path.stat().st_size if path.is_file() else 0
     if size < LARGE:
-        return read_file(path, source=name_of(path), shape=shape)
+        return read_file(path, source=name_of(path), shape=shape, ids=ids)
     progress = told()
     intake = read_file(
         path,
         source=name_of(path),
         shape=shape,
+        ids=ids,
         progress=lambda done: progress.step(done >> 20, size >> 20, f"MB of {path.name}"),
     )
     progress.end(f"{path.name}: {intake.rows.height} rows, {intake.rejects.height} lines rejected")

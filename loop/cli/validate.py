@@ -69,7 +69,7 @@ def validate(
 
     demand_distinct(*dict.fromkeys(files), rejects)
     settings = _settings(workspace, _codes(select), _codes(ignore))
-    intakes = [read(path, shape) for path in dict.fromkeys(files)]
+    intakes = [read(path, shape, ids=False) for path in dict.fromkeys(files)]
     rows, bad = pl.concat([i.rows for i in intakes]), pl.concat([i.rejects for i in intakes])
     findings = validate_together([i.rows for i in intakes], kind=kind, settings=settings)
     write_lines(bad, rejects)
