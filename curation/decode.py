@@ -99,7 +99,8 @@ def _strictly(line: bytes) -> Any:  # noqa: ANN401  (whatever JSON can say)
     except UnicodeEncodeError:
         raise Fault("half a character (a lone surrogate escape)") from None
     except json.JSONDecodeError as fault:
-        raise Fault(f"not JSON: {fault.msg.lower()} at column {fault.colno}") from None
+        said = fault.msg.lower().removesuffix(" at")
+        raise Fault(f"not JSON: {said} at column {fault.colno}") from None
     except RecursionError:
         raise Fault("nested too deeply") from None
     except ValueError:  # the interpreter's guard against numbers of thousands of digits

@@ -17,7 +17,7 @@ from curation.rows import turns_id
 from curation.shapes import Role  # noqa: TC001  (msgspec reads it)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import duckdb
     from numpy.typing import NDArray
@@ -28,6 +28,8 @@ _NAME = re.compile(r'[^\\"\x00-\x1f]*')
 """Names that a decoder can be made for."""
 
 MOST_FIELDS = 100
+NEVER = -(10**6)
+"""Added to a number of keys, gives one that no line has."""
 T = TypeVar("T")
 
 
@@ -63,7 +65,7 @@ _write = json.JSONEncoder(ensure_ascii=False, sort_keys=True, allow_nan=False).e
 
 
 def check(
-    numbers: Sequence[int], lines: Sequence[bytes], fields: frozenset[str], *, ids: bool
+    numbers: list[int], lines: list[bytes], fields: frozenset[str], *, ids: bool
 ) -> tuple[Chats, NDArray[np.bool_]]:
     """Find the lines that hold chats of role and content, each key once.
 
@@ -77,18 +79,21 @@ def check(
         These lines, and which of all they are (lines,). The others hold something else, good or bad.
     """
     names = tuple(sorted(filter(_NAME.fullmatch, fields)))[:MOST_FIELDS]
-    read, passed = _decoded(lines, names)
-    once = _keys(read, names) == separators(_only(lines, passed))
-    chats = _only(read, once)
+    chats, passed = _decoded(lines, names)
+    turns = [chat.messages for chat in chats]
+    others = [_others(chat, names) for chat in chats] if names else [(0, "{}")] * len(chats)
+    counts = 1 + 2 * _numbers(map(len, turns)) + _numbers(keys for keys, _ in others)
+    once = counts == separators(_only(lines, passed))
+    chats, turns, others = _only(chats, once), _only(turns, once), _only(others, once)
     passed[passed] = once
     tags, parents = ([getattr(chat, own) for chat in chats] if own in names else () for own in _OWN)
     return Chats(
         _only(numbers, passed),
         _only(lines, passed),
-        [turns_id(list(map(_tuple, chat.messages))) for chat in chats] if ids else None,
+        [turns_id(list(map(_tuple, chat))) for chat in turns] if ids else None,
         [entry or [] for entry in tags] if any(tags) else None,
         [entry or [] for entry in parents] if any(parents) else None,
-        [_meta(chat, names) for chat in chats] if names else None,
+        [meta for _, meta in others] if names else None,
     ), passed
 
 
@@ -128,25 +133,21 @@ def _decoded(lines: Sequence[bytes], names: tuple[str, ...]) -> tuple[list[Any],
     return chats, passed
 
 
-def _keys(chats: Sequence[Any], names: tuple[str, ...]) -> NDArray[np.int64]:
-    """Number of keys in each chat, at all depths."""
-    found = np.fromiter((1 + 2 * len(chat.messages) for chat in chats), np.int64, len(chats))
-    if names:
-        found += np.fromiter(map(_other_keys, chats), np.int64, len(chats))
-    return found
+def _others(chat: Any, names: tuple[str, ...]) -> tuple[int, str]:  # noqa: ANN401  (made by `_decoder`)
+    """How many keys a chat has beside its turns, and those that are no column, as JSON."""
+    there = {n: v for n, v in zip(names, _tuple(chat)[1:], strict=True) if v is not msgspec.UNSET}
+    meta = {name: value for name, value in there.items() if name not in _OWN}
+    try:
+        return len(there) + sum(map(keys, meta.values())), _write(meta) if meta else "{}"
+    except RecursionError:
+        return NEVER, ""
 
 
-def _other_keys(chat: Any) -> int:  # noqa: ANN401  (made by `_decoder`)
-    return sum(1 + keys(value) for value in _tuple(chat)[1:] if value is not msgspec.UNSET)
+def _numbers(numbers: Iterable[int]) -> NDArray[np.int64]:
+    return np.fromiter(numbers, np.int64)
 
 
-def _meta(chat: Any, names: tuple[str, ...]) -> str:  # noqa: ANN401  (made by `_decoder`)
-    there = zip(names, _tuple(chat)[1:], strict=True)
-    meta = {name: value for name, value in there if value is not msgspec.UNSET and name not in _OWN}
-    return _write(meta) if meta else "{}"
-
-
-def _only(values: Sequence[T], which: NDArray[np.bool_]) -> Sequence[T]:
+def _only(values: list[T], which: NDArray[np.bool_]) -> list[T]:
     return values if which.all() else list(compress(values, which))
 
 

@@ -174,6 +174,7 @@ def _share_rest(turn: dict[str, Any], number: int) -> str | None:
 
 
 def _turn(turn: dict[str, Any], number: int) -> Turn:
-    if turn.get("content") is None and not turn.get("tool_calls"):
+    calls = turn["role"] == "assistant" and turn.get("tool_calls")
+    if turn.get("content") is None and not calls:
         raise msgspec.ValidationError(f"Expected `str`, got `null` - at `$.messages[{number}].content`")
     return turn["role"], turn.get("content") or "", _rest(turn, ("role", "content"))

@@ -90,11 +90,27 @@ def beside(output: Path) -> Iterator[None]:
 
 def write_lines(table: pl.DataFrame, path: Path | None) -> None:
     """Write a table as JSONL, whole or not at all, where a path is given."""
+    with _written((table, path)):
+        pass
+
+
+def write(rows: pl.DataFrame, output: Path, *beside: tuple[pl.DataFrame, Path | None]) -> None:
+    """Write rows, and tables as JSONL beside them; none takes its name before all are written."""
+    from curation.export import write_rows
+
+    with _written(*beside):
+        write_rows(rows, output)
+
+
+@contextlib.contextmanager
+def _written(*tables: tuple[pl.DataFrame, Path | None]) -> Iterator[None]:
     from curation.files import new_file
 
-    if path:
-        with new_file(path) as temporary:
-            table.write_ndjson(temporary)
+    with contextlib.ExitStack() as files:
+        for table, path in tables:
+            if path:
+                table.write_ndjson(files.enter_context(new_file(path)))
+        yield
 
 
 def demand_distinct(*paths: Path | None) -> None:
