@@ -41,9 +41,9 @@ def decode(line: bytes, count: int = -1) -> dict[str, Any]:
     try:
         record = _ANY.decode(line)
         if keys(record) != count:
-            record = _strictly(line)
+            record = strictly(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        record = _strictly(line)
+        record = strictly(line)
     if not isinstance(record, dict):
         raise Fault(f"a JSON {_kind(record)}, where an object is needed")
     return record
@@ -86,7 +86,12 @@ def keys(value: object) -> int:
     return 0
 
 
-def _strictly(line: bytes) -> Any:  # noqa: ANN401  (whatever JSON can say)
+def strictly(line: bytes) -> Any:  # noqa: ANN401  (whatever JSON can say)
+    """Decode any JSON text.
+
+    Raises:
+        Fault: It is no JSON, or it holds what cannot be kept as it is.
+    """
     try:
         text = line.decode("utf8")
         record = json.loads(
