@@ -46,7 +46,7 @@ def read_file(
     *,
     source: str | None = None,
     shape: str | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
     ids: bool = True,
 ) -> Intake:
     """Read rows in one of the shapes of `curation.shapes`.
@@ -58,7 +58,7 @@ def read_file(
             that Hugging Face `datasets` wrote.
         source: The name that rows and rejects carry; the file's own name unless given.
         shape: The shape of the file, a key of `SHAPES`; lines of another one are quarantined.
-        progress: Called with the bytes read so far.
+        progress: Called with the bytes and the lines read so far.
         ids: Whether the rows get their ids: to look at rows one does not need them, and they take a
             third of the time. The column is null otherwise.
 
@@ -78,7 +78,7 @@ def read_file(
             for block in blocks(path):
                 reader.take(block)
                 if progress:
-                    progress(block.read)
+                    progress(block.read, block.first + len(block.lines) - 1)
     return reader.intake()
 
 

@@ -25,6 +25,7 @@ Output = Annotated[
     Path,
     typer.Option("--output", "-o", help="File to write: .jsonl, .json, .gz, .zst, .parquet, .hf, or -."),
 ]
+Rejects = Annotated[Path | None, typer.Option(help="JSONL file for the lines that are no rows.")]
 Shape = Annotated[
     str | None,
     typer.Option(help="Such as messages or prompt/response; recognised by its keys unless given."),
@@ -56,7 +57,9 @@ def read(path: Path, shape: str | None = None, *, ids: bool = True) -> Intake:
         source=name_of(path),
         shape=shape,
         ids=ids,
-        progress=lambda done: progress.step(done >> 20, size >> 20, f"MB of {path.name}"),
+        progress=lambda done, lines: progress.step(
+            done >> 20, size >> 20, f"MB of {path.name}, {lines} lines"
+        ),
     )
     progress.end(f"{path.name}: {intake.rows.height} rows, {intake.rejects.height} lines rejected")
     return intake

@@ -9,7 +9,7 @@ import typer
 
 from loop.cli.common import AsJson, next_command, out, out_json, sh, table
 from loop.cli.curate import Drops, app
-from loop.cli.files import Output, Shape, beside, demand_distinct, read, write, write_lines
+from loop.cli.files import Output, Rejects, Shape, beside, demand_distinct, read, write, write_lines
 
 if TYPE_CHECKING:
     import polars as pl
@@ -44,7 +44,7 @@ def mine(
     latency_ms_field: Annotated[str, typer.Option(help="In milliseconds.")] = "latency_ms",
     edited_field: Annotated[str, typer.Option(help="True where edited by hand.")] = "edited",
     drops: Drops = None,
-    rejects: Annotated[Path | None, typer.Option(help="JSONL file for the lines that are no rows.")] = None,
+    rejects: Rejects = None,
     shape: Shape = None,
     as_json: AsJson = False,
 ) -> None:

@@ -16,7 +16,7 @@ from loop.cli.common import (
     out_json,
     sh,
 )
-from loop.cli.files import Shape, demand_distinct, read, write_lines
+from loop.cli.files import Rejects, Shape, demand_distinct, read, write_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ def validate(
     select: Codes = None,
     ignore: Codes = None,
     form: Annotated[Format, typer.Option("--format", help="Text, JSON, or workflow commands.")] = "text",
-    rejects: Annotated[Path | None, typer.Option(help="JSONL file for the lines that are no rows.")] = None,
+    rejects: Rejects = None,
     workspace: Annotated[
         Path | None,
         typer.Option(
