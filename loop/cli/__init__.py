@@ -63,5 +63,5 @@ def main() -> None:
         sys.exit(EXIT_USER)
     except SystemExit as end:
         if end.code == EXIT_INTERRUPTED:  # what typer makes of Ctrl-C
-            sys.stderr.write("interrupted: nothing is half written; run it again (a cycle goes on where it stopped)\n")
+            sys.stderr.write("interrupted: nothing is half written; run it again, a cycle goes on\n")
         raise
