@@ -144,6 +144,7 @@ class _Reader:
         rows = []
         for number, record in enumerate(records, self.seen + 1):
             try:
+                _demand_json(record)
                 rows.append(self._row(record, number))
             except Fault as fault:
                 text = json.dumps(record, ensure_ascii=False)[:500]
@@ -196,6 +197,13 @@ def _records(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     for line in lines:
         with contextlib.suppress(Fault):
             yield decode(line)
+
+
+def _demand_json(record: dict[str, Any]) -> None:
+    try:
+        json.dumps(record, allow_nan=False)
+    except ValueError:
+        raise Fault("a number that is no JSON (NaN or an infinity)") from None
 
 
 def _beginning(line: bytes) -> str:

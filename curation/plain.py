@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import re
 from itertools import compress
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
@@ -13,17 +12,18 @@ import numpy as np
 import pyarrow as pa
 
 from curation.decode import keys, separators
-from curation.rows import turns_id
+from curation.rows import meta_text, turns_id
 from curation.shapes import Role  # noqa: TC001  (msgspec reads it)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import duckdb
     from numpy.typing import NDArray
 
 _MESSAGES = '{"messages":[{"role":"VARCHAR","content":"VARCHAR","extra":"VARCHAR"}]}'
 _OWN = ("tags", "parents")
+_NESTED = (dict, list)
 _NAME = re.compile(r'[^\\"\x00-\x1f]*')
 """Names that a decoder can be made for."""
 
@@ -61,7 +61,6 @@ class Chats(NamedTuple):
 
 
 _tuple = msgspec.structs.astuple
-_write = json.JSONEncoder(ensure_ascii=False, sort_keys=True, allow_nan=False).encode
 
 
 def check(
@@ -78,22 +77,24 @@ def check(
     Returns:
         These lines, and which of all they are (lines,). The others hold something else, good or bad.
     """
-    names = tuple(sorted(filter(_NAME.fullmatch, fields)))[:MOST_FIELDS]
-    chats, passed = _decoded(lines, names)
+    names = sorted(filter(_NAME.fullmatch, fields.difference(_OWN)))[:MOST_FIELDS]
+    own = [name for name in _OWN if name in fields]
+    chat, meta = _structs(tuple(own), tuple(names))
+    chats, passed = _decoded(lines, msgspec.json.Decoder(chat).decode)
     turns = [chat.messages for chat in chats]
-    others = [_others(chat, names) for chat in chats] if names else [(0, "{}")] * len(chats)
+    others = [_others(chat, len(own), meta) for chat in chats] if own or names else [(0, "{}")] * len(chats)
     counts = 1 + 2 * _numbers(map(len, turns)) + _numbers(keys for keys, _ in others)
     once = counts == separators(_only(lines, passed))
     chats, turns, others = _only(chats, once), _only(turns, once), _only(others, once)
     passed[passed] = once
-    tags, parents = ([getattr(chat, own) for chat in chats] if own in names else () for own in _OWN)
+    tags, parents = ([getattr(chat, name) for chat in chats] if name in own else () for name in _OWN)
     return Chats(
         _only(numbers, passed),
         _only(lines, passed),
         [turns_id(list(map(_tuple, chat))) for chat in turns] if ids else None,
         [entry or [] for entry in tags] if any(tags) else None,
         [entry or [] for entry in parents] if any(parents) else None,
-        [meta for _, meta in others] if names else None,
+        [text for _, text in others] if names else None,
     ), passed
 
 
@@ -111,19 +112,20 @@ def decode(lines: Sequence[bytes]) -> pa.ChunkedArray:
 
 
 @functools.lru_cache(maxsize=8)
-def _decoder(names: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
-    """A decoder of chats whose objects may have these keys beside `messages`."""
-    fields: list[Any] = [("messages", Annotated[list[_Turn], msgspec.Meta(min_length=1)])]
-    for number, name in enumerate(names):
-        field = msgspec.field(default=msgspec.UNSET, name=name)
-        own = (name, list[str] | msgspec.UnsetType, field)
-        fields.append(own if name in _OWN else (f"field{number}", Any, field))
-    return msgspec.json.Decoder(msgspec.defstruct("Chat", fields, forbid_unknown_fields=True, gc=False))
+def _structs(own: tuple[str, ...], names: tuple[str, ...]) -> tuple[type[Any], type[Any]]:
+    """Chats whose objects may have these keys beside `messages`; and those keys alone that are no column."""
+    strings, unset = list[str] | msgspec.UnsetType, msgspec.UNSET
+    columns: list[Any] = [("messages", Annotated[list[_Turn], msgspec.Meta(min_length=1)])]
+    columns += [(name, strings, unset) for name in own]
+    others: list[Any] = [
+        (f"field{number}", Any, msgspec.field(default=unset, name=name)) for number, name in enumerate(names)
+    ]
+    chat = msgspec.defstruct("Chat", [*columns, *others], forbid_unknown_fields=True, gc=False)
+    return chat, msgspec.defstruct("Meta", others, gc=False)
 
 
-def _decoded(lines: Sequence[bytes], names: tuple[str, ...]) -> tuple[list[Any], NDArray[np.bool_]]:
+def _decoded(lines: Sequence[bytes], decode: Callable[[bytes], Any]) -> tuple[list[Any], NDArray[np.bool_]]:
     """The chats, and in which lines they were."""
-    decode = _decoder(names).decode
     chats, passed = [], np.ones(len(lines), np.bool_)
     for place, line in enumerate(lines):
         try:
@@ -133,12 +135,12 @@ def _decoded(lines: Sequence[bytes], names: tuple[str, ...]) -> tuple[list[Any],
     return chats, passed
 
 
-def _others(chat: Any, names: tuple[str, ...]) -> tuple[int, str]:  # noqa: ANN401  (made by `_decoder`)
+def _others(chat: Any, own: int, meta: type[Any]) -> tuple[int, str]:  # noqa: ANN401  (made by `_structs`)
     """How many keys a chat has beside its turns, and those that are no column, as JSON."""
-    there = {n: v for n, v in zip(names, _tuple(chat)[1:], strict=True) if v is not msgspec.UNSET}
-    meta = {name: value for name, value in there.items() if name not in _OWN}
+    _, *values = _tuple(chat)
     try:
-        return len(there) + sum(map(keys, meta.values())), _write(meta) if meta else "{}"
+        nested = [keys(value) for value in values if type(value) in _NESTED]
+        return len(values) - values.count(msgspec.UNSET) + sum(nested), meta_text(meta(*values[own:]))
     except RecursionError:
         return NEVER, ""
 

@@ -62,6 +62,7 @@ Turn = tuple[str, str, str | None]
 """Role, content, and the turn's other fields as JSON or None."""
 
 _encode = msgspec.json.Encoder().encode
+_sorted = msgspec.json.Encoder(order="sorted").encode
 
 
 def canonical(value: object) -> str:
@@ -82,6 +83,11 @@ def row_id(messages: Iterable[Message]) -> str:
 def turns_id(turns: Sequence[Turn]) -> str:
     """The id of a row with these turns: the same as `row_id` gives, at a third of the time."""
     return hashlib.sha256(_encode(turns)).hexdigest()[:16]
+
+
+def meta_text(fields: Mapping[str, Any] | msgspec.Struct) -> str:
+    """The fields of `meta` as the JSON that it holds."""
+    return _sorted(fields).decode()
 
 
 def with_ids(rows: pl.DataFrame) -> pl.DataFrame:

@@ -28,7 +28,7 @@ TURNS = st.lists(
     min_size=1,
     max_size=4,
 )
-METAS = st.sampled_from(["{}", '{"a": null, "b": [1, {"c": 2.5}]}', '{"id": "x", "score": 0.5}'])
+METAS = st.sampled_from(["{}", '{"a":null,"b":[1,{"c":2.5}]}', '{"id":"x","score":0.5}'])
 ROWS = st.builds(
     lambda turns, tags, parents, meta: make_row(turns, tags=tags, parents=parents, meta=meta),
     TURNS,

@@ -83,4 +83,4 @@ def test_plain_chats_are_read_by_the_block():
     ]
     chats, passed = check([3, 7], lines, frozenset({"n", "tags"}), ids=True)
     assert passed.all()
-    assert (chats.numbers, chats.tags, chats.metas) == ([3, 7], [[], ["x"]], ["{}", '{"n": 1000.0}'])
+    assert (chats.numbers, chats.tags, chats.metas) == ([3, 7], [[], ["x"]], ["{}", '{"n":1000.0}'])
