@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from loop.cli.common import AsJson, next_command, out, out_json, sh
-from loop.cli.files import Input, Shape, beside, demand_distinct, only_rows, write_lines
+from loop.cli.files import Input, Shape, beside, demand_distinct, only_rows, write
 
 if TYPE_CHECKING:
     import polars as pl
@@ -80,6 +80,7 @@ def dedup(
     import polars as pl
 
     from curation.dedup import How, drop_duplicates, drop_known
+    from curation.evidence import with_words
     from curation.guards import demand_modest
 
     demand_distinct(file, output, drops, against)
@@ -98,7 +99,8 @@ def dedup(
         return
     if not force:
         demand_modest(rows, found, max_loss=max_loss, max_cluster=max_cluster)
-    _write(everyone, found, output, drops)
+    evidence = with_words(found.drops, everyone).drop("detail") if drops else found.drops
+    write(found.rows, output, (evidence, drops))
     with beside(output):
         out_json(_report(rows, found)) if as_json else _tell(rows, found)
     next_command(f"regrind curate validate {sh(output)}")
@@ -109,15 +111,6 @@ def _known(path: Path) -> pl.DataFrame:
     from curation.snapshot import read_rows
 
     return read_rows(path).drop("split") if (path / "manifest.json").exists() else only_rows(path)
-
-
-def _write(rows: pl.DataFrame, found: Deduped, output: Path, drops: Path | None) -> None:
-    from curation.evidence import with_words
-    from curation.export import write_rows
-
-    if drops:
-        write_lines(with_words(found.drops, rows).drop("detail"), drops)
-    write_rows(found.rows, output)
 
 
 def _report(rows: pl.DataFrame, found: Deduped) -> dict[str, Any]:
