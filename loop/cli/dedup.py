@@ -95,6 +95,7 @@ def dedup(
     everyone = rows if old is None else pl.concat([old, rows])
     if explain is not None:
         _explain(rows, everyone, found, explain)
+        next_command(f"regrind curate dedup {sh(file)} -o OUT")
     if output is None:
         return
     if not force:
