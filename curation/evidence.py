@@ -42,13 +42,15 @@ def with_words(drops: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
         drops: Rows that went (see `curation.dedup.Deduped`).
         rows: The rows that they and their partners are among.
     """
-    texts = rows.select("source", "line", text=pl.col("messages"))
-    partners = texts.rename({"source": "partner_source", "line": "partner_line", "text": "other"})
-    both = drops.join(texts, on=["source", "line"], how="left", nulls_equal=True, maintain_order="left").join(
-        partners, on=["partner_source", "partner_line"], how="left", nulls_equal=True, maintain_order="left"
-    )
+    texts = rows.select("id", "source", "line", "messages").unique(["id", "source", "line"])
+    both = drops
+    for prefix, name in (("", "row_id"), ("partner_", "partner_id")):
+        keys = [name, f"{prefix}source", f"{prefix}line"]
+        side = texts.rename(dict(zip(texts.columns, [*keys, f"{prefix}messages"], strict=True)))
+        both = both.join(side, on=keys, how="left", nulls_equal=True, maintain_order="left")
     found = [
-        differing(compared_text(a), compared_text(b)) for a, b in both.select("text", "other").iter_rows()
+        differing(compared_text(a), compared_text(b))
+        for a, b in both.select("messages", "partner_messages").iter_rows()
     ]
     return drops.with_columns(
         only_here=pl.Series([" ".join(a) for a, _ in found], dtype=pl.String),

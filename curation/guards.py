@@ -46,8 +46,9 @@ def _fix(option: str) -> str:
 
 def _largest(rows: pl.DataFrame, found: Deduped) -> tuple[int, str]:
     """The rows of the largest cluster, and the beginnings of its first ones."""
-    place = ["partner_source", "partner_line"]
-    sizes = found.drops.group_by(place).len("gone").sort("gone", *place, descending=[True, False, False])
+    place = ["partner_source", "partner_line", "partner_id"]
+    down = [True, False, False, False]
+    sizes = found.drops.group_by(place).len("gone").sort("gone", *place, descending=down)
     if not sizes.height:
         return 0, ""
     members = found.drops.join(sizes.head(1), on=place, how="semi", nulls_equal=True)

@@ -112,6 +112,10 @@ def measure(code: str, folder: Path, name: str) -> tuple[float, int, list[int]]:
     return seconds, peak, json.loads(result.read_text())
 
 
+def _alike(a: str, b: str) -> bool:
+    return data.similarity(a, b) >= data.THRESHOLD
+
+
 def judged(made: list[dict[str, Any]], gone: list[int]) -> dict[str, float]:
     """Recall and precision of the dropped rows against the planted truth."""
     texts = {row["id"]: f"{row['prompt']}\n{row['answer']}" for row in made}
@@ -121,14 +125,14 @@ def judged(made: list[dict[str, Any]], gone: list[int]) -> dict[str, float]:
     dropped = {made[i]["id"] for i in gone}
     expected = found = right = 0
     for members in family.values():
-        for i, member in enumerate(members):
-            alike = [
-                data.similarity(texts[member], texts[o]) >= data.THRESHOLD for o in members if o != member
-            ]
-            earlier = any(alike[:i])
-            expected += earlier
-            found += earlier and member in dropped
-            right += member in dropped and any(alike)
+        kept: list[int] = []
+        for member in members:
+            alike = [o for o in members if o != member and _alike(texts[member], texts[o])]
+            goes = bool(set(alike) & set(kept))
+            expected += goes
+            found += goes and member in dropped
+            right += member in dropped and bool(alike)
+            kept += [] if goes else [member]
     return {"recall": round(found / max(1, expected), 4), "precision": round(right / max(1, len(dropped)), 4)}
 
 

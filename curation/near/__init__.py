@@ -96,14 +96,14 @@ def keep_first(
     """Keep each text unless an earlier kept one is similar: near-duplicates of plain texts, without rows.
 
     Args:
-        texts: The texts, any number; shared templates do not count.
+        texts: The texts, any number; all of their text counts.
         threshold: Smallest Jaccard similarity of a duplicate.
         threads: At most so many; all there are unless given.
 
     Returns:
         For each text the kept one that it is most like (-1 where it is kept itself), and how similar.
     """
-    index = index_of(cut(*of_list(texts), threads=threads), threshold, threads)
+    index = index_of(cut(*of_list(texts), shared=False, threads=threads), threshold, threads)
     everyone = np.arange(len(index.numbers))
     rules = Rules(threshold, drop_conflicting=False, mark=False, one_text=True)
     found = remove(Compared(index, index, everyone, everyone), everyone, rules)
