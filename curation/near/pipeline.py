@@ -78,6 +78,6 @@ def index_of(corpus: Corpus, threshold: float, threads: int | None = None) -> In
 
     def work(block: int) -> Entries:
         part = corpus.sets[block]
-        return prefixes(part, first[block], np.ones(len(part.starts) - 1, np.bool_), order, threshold)
+        return prefixes(part, first[block], order, threshold)
 
     return build(list(over(work, range(len(corpus.sets)), threads)), corpus.sets, threads)
