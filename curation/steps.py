@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,8 +12,8 @@ from curation.augment import augment
 from curation.dedup import CONFLICTS, Policy, drop_exact, drop_near
 from curation.pii import ALL, KindName
 from curation.redact import redact, report, without
-from curation.rows import drop_frame, prompt_text
-from curation.select import select
+from curation.rows import drop_frame
+from curation.selection.settings import Select
 from curation.split import assign_families
 from curation.validate import FINDINGS, validate
 
@@ -46,14 +45,6 @@ class Dedup(msgspec.Struct, tag_field="step", tag="dedup", forbid_unknown_fields
 
     threshold: Similarity = 0.8
     conflicts: Policy = "report"
-
-
-class Select(msgspec.Struct, tag_field="step", tag="select", forbid_unknown_fields=True, frozen=True):
-    """Keep the `share` of each task's rows whose prompts cover the others best; a task is one first tag."""
-
-    share: Share = 1.0
-    floor: Share = 0.05
-    seed: int = 0
 
 
 class Augment(msgspec.Struct, tag_field="step", tag="augment", forbid_unknown_fields=True, frozen=True):
@@ -211,43 +202,8 @@ def dedup(state: Curated, *, threshold: float = 0.8, conflicts: Policy = "report
     return msgspec.structs.replace(done, conflicts=pl.concat([state.conflicts, near.conflicts]))
 
 
-def _quotas(sizes: Sequence[int], share: float) -> list[int]:
-    """Rows to keep of each task: a `share` of all together, dealt out by largest remainder."""
-    exact = [share * size for size in sizes]
-    quotas = [math.floor(part) for part in exact]
-    short = round(share * sum(sizes)) - sum(quotas)
-    order = sorted(range(len(sizes)), key=lambda i: quotas[i] - exact[i])
-    for i in order[:short]:
-        quotas[i] += 1
-    return quotas
-
-
 def _select(state: Curated, step: Select) -> Curated:
-    """Select within each task (the rows that share their first tag), so that a small one keeps its share."""
-    task = pl.col("tags").list.first().fill_null("")
-    tasks = (
-        state.rows.select(task=task).with_row_index("row").group_by("task", maintain_order=True).agg("row")
-    )
-    picked: set[int] = set()
-    below: set[int] = set()
-    notes: dict[str, Any] = {}
-    quotas = _quotas([len(members) for members in tasks["row"]], step.share)
-    for (name, members), quota in zip(tasks.iter_rows(), quotas, strict=True):
-        prompts = [prompt_text(m) for m in state.rows["messages"].gather(members).to_list()]
-        chosen = select(prompts, quota, floor=step.floor, seed=step.seed)
-        picked.update(members[i] for i in chosen.picks)
-        below.update(members[i] for i in chosen.below_floor)
-        found = {"coverage": chosen.coverage, "random_coverage": chosen.random_coverage}
-        notes[name or "all"] = {key: round(value, 4) for key, value in found.items()}
-    drops = drop_frame(
-        {
-            "row_id": row["id"],
-            "source": row["source"],
-            "line": row["line"],
-            "step": "select",
-            "reason": "below the density floor" if i in below else "covered by others",
-        }
-        for i, row in enumerate(state.rows.iter_rows(named=True))
-        if i not in picked
-    )
-    return advance(state, "select", state.rows[sorted(picked)], drops, notes)
+    from curation.selection.rows import select_rows
+
+    done = select_rows(state.rows, step)
+    return advance(state, "select", done.rows, done.drops, done.notes)

@@ -15,6 +15,7 @@ import typer.main
 
 from curation import steps
 from curation.rules import RULES, Rule, Settings
+from curation.selection.settings import Select
 from curation.templates import Template
 from loop import config
 from loop.cli import app
@@ -42,7 +43,7 @@ TABLES = {
     "[generate]": config.Generate,
     "[gate]": config.Gate,
 }
-STEPS = (steps.Validate, steps.Redact, steps.Dedup, steps.Select, steps.Augment)
+STEPS = (steps.Validate, steps.Redact, steps.Dedup, Select, steps.Augment)
 
 
 def cli() -> str:

@@ -9,7 +9,8 @@ import msgspec
 
 from curation.errors import UserError
 from curation.rules import Settings, demand_known
-from curation.steps import Augment, Dedup, Redact, Select, Step, Validate
+from curation.selection.settings import Select
+from curation.steps import Augment, Dedup, Redact, Step, Validate
 from curation.templates import Template  # noqa: TC001  (msgspec reads the annotation)
 from training.settings import TrainSettings
 

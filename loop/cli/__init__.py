@@ -7,7 +7,21 @@ import sys
 import typer
 
 from curation.errors import UserError
-from loop.cli import curate, cycle, judge, mine, model, redact, shape, snapshot, start, store, tokens, train
+from loop.cli import (
+    curate,
+    cycle,
+    judge,
+    mine,
+    model,
+    redact,
+    select,
+    shape,
+    snapshot,
+    start,
+    store,
+    tokens,
+    train,
+)
 from training.threads import wait_passively
 
 EXIT_USER = 1
@@ -24,6 +38,7 @@ app = typer.Typer(
 start.add_to(app)
 mine.add()
 redact.add()
+select.add()
 shape.add()
 tokens.add()
 app.add_typer(curate.app, name="curate")

@@ -63,28 +63,6 @@ def dedup(
 
 
 @app.command()
-def select(
-    file: Input,
-    output: Output,
-    k: Annotated[int, typer.Option("-k", min=1, help="Rows to keep.")],
-    floor: Annotated[float, typer.Option(min=0, max=0.9, help="Share that is too odd to be picked.")] = 0.05,
-    seed: Seed = 0,
-    drops: Drops = None,
-    shape: Shape = None,
-    as_json: AsJson = False,
-) -> None:
-    """Keep the k rows whose prompts cover the others best, and say whether that beat a random pick.
-
-    Example: regrind curate select seed.jsonl -o few.jsonl -k 200
-    """
-    from curation.steps import Select
-
-    rows = only_rows(file, shape)
-    share = min(1.0, k / max(rows.height, 1))
-    run_on(rows, (file, output, drops), Select(share=share, floor=floor, seed=seed), as_json=as_json)
-
-
-@app.command()
 def augment(
     file: Input,
     output: Output,
@@ -138,14 +116,22 @@ def run_on(
     rows: pl.DataFrame, files: tuple[Path, Path, Path | None], step: Step, *, as_json: bool
 ) -> Curated:
     """One step on the rows of a file, into a file; where they go to stdout, the rest is told on stderr."""
-    import msgspec
-
-    from curation.export import write_rows
     from curation.steps import begin, run_step
 
     _, output, drops = files
     demand_distinct(*files)
     state = run_step(begin(rows), step)
+    notes = [f"{about}: {value}" for about, value in state.tallies[-1].notes.items()]
+    finish(state, output, drops, notes, as_json=as_json)
+    return state
+
+
+def finish(state: Curated, output: Path, drops: Path | None, notes: list[str], *, as_json: bool) -> None:
+    """Write the rows of a step and its drops; tell its tally, and `notes` where it is text."""
+    import msgspec
+
+    from curation.export import write_rows
+
     write_rows(state.rows, output)
     write_lines(state.drops, drops)
     tally = state.tallies[-1]
@@ -154,10 +140,9 @@ def run_on(
             out_json(msgspec.to_builtins(tally) | {"conflicts": state.conflicts.to_dicts()})
         else:
             out(f"{tally.rows_in} rows in, {tally.rows_out} out: {_why(tally.dropped)}")
-            for about, value in tally.notes.items():
-                out(f"{about}: {value}")
+            for note in notes:
+                out(note)
     next_command(f"regrind curate validate {sh(output)}")
-    return state
 
 
 def _why(dropped: dict[str, int]) -> str:
