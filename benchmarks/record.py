@@ -10,7 +10,19 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("datasets", "duckdb", "msgspec", "numpy", "peft", "polars", "pyarrow", "torch", "transformers")
+PACKAGES = (
+    "datasets",
+    "duckdb",
+    "msgspec",
+    "numba",
+    "numpy",
+    "peft",
+    "polars",
+    "pyarrow",
+    "scikit-learn",
+    "torch",
+    "transformers",
+)
 
 
 def record(name: str, result: dict[str, Any]) -> None:

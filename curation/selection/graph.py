@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 COMMON = 2_000
 BLOCK = 4_096
+BINS = 256
 
 
 class Graph(NamedTuple):
@@ -62,7 +63,7 @@ def neighbours(vectors: Vectors, most: int, threads: int | None = None) -> Graph
 def _nearest(
     vectors: Vectors, postings: Postings, common: int, first: int, end: int, most: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
-    shared, met = np.zeros(len(vectors.starts) - 1), np.empty(len(vectors.starts) - 1, np.int32)
+    shared, met = np.zeros(len(vectors.starts) - 1), np.empty(len(vectors.starts), np.int32)
     sizes = np.zeros(end - first, np.int64)
     texts, similarity = np.empty((end - first) * most, np.int32), np.empty((end - first) * most, np.float32)
     kept = 0
@@ -75,9 +76,8 @@ def _nearest(
             weight = np.float64(vectors.weights[at])
             for entry in range(postings.starts[term], postings.starts[term + 1]):
                 other = postings.texts[entry]
-                if shared[other] == 0:
-                    met[count] = other
-                    count += 1
+                met[count] = other  # without a branch, which the processor could not foresee
+                count += shared[other] == 0
                 shared[other] += weight * postings.weights[entry]
         for other in _most_similar(shared, met[:count], most):
             texts[kept], similarity[kept] = other, shared[other]
@@ -89,9 +89,26 @@ def _nearest(
 
 @compiled
 def _most_similar(shared: NDArray[np.float64], met: NDArray[np.int32], most: int) -> NDArray[np.int32]:
-    """Those of the texts met that share most."""
+    """Those of the texts met that share most; counted into bins first, so that few have to be put in order."""
     if len(met) <= most:
         return met
-    bar = np.partition(shared[met], len(met) - most)[len(met) - most]
-    above, ties = met[shared[met] > bar], np.sort(met[shared[met] == bar])
-    return np.concatenate((above, ties[: most - len(above)]))
+    counts = np.zeros(BINS + 1, np.int64)
+    for other in met:
+        counts[_bin(shared[other])] += 1
+    lowest, above = BINS, counts[BINS]
+    while above < most:
+        lowest -= 1
+        above += counts[lowest]
+    near, size = np.empty(above, np.int32), 0
+    for other in met:
+        if _bin(shared[other]) >= lowest:
+            near[size] = other
+            size += 1
+    bar = np.partition(shared[near], size - most)[size - most]
+    better, ties = near[shared[near] > bar], np.sort(near[shared[near] == bar])
+    return np.concatenate((better, ties[: most - len(better)]))
+
+
+@compiled
+def _bin(similarity: float) -> int:
+    return min(BINS, int(similarity * BINS))

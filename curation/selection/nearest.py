@@ -13,29 +13,32 @@ if TYPE_CHECKING:
 
     from curation.selection.vectors import Vectors
 
+LEVELS = 32
 ROUNDING = 1e-6
 """More than the rounding of any sum of weights here, so that a bound never hides a nearer pick."""
 
 
 class Picked(NamedTuple):
-    """The vectors of the picks by term, each term a chain from the newest pick to the oldest.
+    """The vectors of the picks by term, the oldest pick first; a list that is full moves to twice the room.
 
     Attributes:
-        head: Newest entry of each term, -1 where there is none (terms,).
-        after: The next older entry (entries,).
-        pick: Number of the pick, in the order they were picked (entries,).
-        weight: Weight of the term in that pick (entries,).
+        lists: Where the list of each term begins, how many entries it has, and for how many there is room
+            (terms, 3).
+        pick: Number of the pick, in the order they were picked (room,).
+        weight: Weight of the term in that pick (room,).
         texts: Text of each pick (picks,).
+        tails: Length of each pick's vector without the terms that fewer than 2, 4, 8, … texts have
+            (picks, levels).
         common: For `nearest`: similarity summed up so far, all 0 between calls (picks,).
         met: For `nearest`: which picks it met (picks,).
-        size: Number of picks and number of entries (2,).
+        size: Number of picks, and how much room is taken (2,).
     """
 
-    head: NDArray[np.int32]
-    after: NDArray[np.int32]
+    lists: NDArray[np.int64]
     pick: NDArray[np.int32]
     weight: NDArray[np.float32]
     texts: NDArray[np.int32]
+    tails: NDArray[np.float32]
     common: NDArray[np.float64]
     met: NDArray[np.int32]
     size: NDArray[np.int64]
@@ -44,11 +47,13 @@ class Picked(NamedTuple):
 def empty(vectors: Vectors, picks: int) -> Picked:
     """Room for so many picks of these vectors, each picked once."""
     lengths = np.sort(np.diff(vectors.starts))[::-1]
-    room = int(lengths[:picks].sum())
-    entries = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.float32)
-    head = np.full(len(vectors.frequency), -1, np.int32)
-    of_picks = np.empty(picks, np.int32), np.zeros(picks), np.empty(picks, np.int32)
-    return Picked(head, *entries, *of_picks, np.zeros(2, np.int64))
+    room = 4 * int(lengths[:picks].sum())  # a list and all the places it has moved from
+    lists = np.zeros((len(vectors.frequency), 3), np.int64)
+    tails = np.zeros((picks, LEVELS), np.float32)
+    of_picks = np.empty(picks, np.int32), tails, np.zeros(picks), np.empty(picks + 1, np.int32)
+    return Picked(
+        lists, np.empty(room, np.int32), np.empty(room, np.float32), *of_picks, np.zeros(2, np.int64)
+    )
 
 
 def coverage(vectors: Vectors, picks: NDArray[np.integer], texts: NDArray[np.integer]) -> NDArray[np.float64]:
@@ -69,14 +74,36 @@ def coverage(vectors: Vectors, picks: NDArray[np.integer], texts: NDArray[np.int
 @compiled
 def add(vectors: Vectors, picked: Picked, text: int) -> None:
     """Make a text the newest pick."""
-    number, entry = picked.size[0], picked.size[1]
-    picked.texts[number] = text
     for at in range(vectors.starts[text], vectors.starts[text + 1]):
-        term = vectors.terms[at]
-        picked.pick[entry], picked.weight[entry] = number, vectors.weights[at]
-        picked.after[entry], picked.head[term] = picked.head[term], entry
-        entry += 1
-    picked.size[0], picked.size[1] = number + 1, entry
+        of_term = picked.lists[vectors.terms[at]]
+        if of_term[1] == of_term[2]:
+            _move(picked, of_term)
+        place = of_term[0] + of_term[1]
+        picked.pick[place], picked.weight[place] = picked.size[0], vectors.weights[at]
+        of_term[1] += 1
+        picked.tails[picked.size[0], : _level(vectors, vectors.terms[at]) + 1] += vectors.weights[at] ** 2
+    picked.tails[picked.size[0]] = np.sqrt(picked.tails[picked.size[0]])
+    picked.texts[picked.size[0]] = text
+    picked.size[0] += 1
+
+
+@compiled
+def _level(vectors: Vectors, term: int) -> int:
+    """How often the number of texts with a term can be halved."""
+    level, frequency = 0, vectors.frequency[term]
+    while frequency > 1:
+        level, frequency = level + 1, frequency >> 1
+    return level
+
+
+@compiled
+def _move(picked: Picked, of_term: NDArray[np.int64]) -> None:
+    """Give the list of a term twice the room."""
+    old, new, size = of_term[0], picked.size[1], of_term[1]
+    picked.pick[new : new + size] = picked.pick[old : old + size]
+    picked.weight[new : new + size] = picked.weight[old : old + size]
+    of_term[0], of_term[2] = new, max(1, 2 * size)
+    picked.size[1] += of_term[2]
 
 
 @compiled
@@ -95,20 +122,20 @@ def nearest(
     best, met, left = known, 0, 1.0
     while at < end and best < enough and left > best * best - ROUNDING:
         weight = np.float64(vectors.weights[at])
-        entry = picked.head[vectors.terms[at]]
-        while entry >= 0 and picked.pick[entry] >= since:
+        of_term = picked.lists[vectors.terms[at]]
+        entry = of_term[0] + of_term[1] - 1
+        while entry >= of_term[0] and picked.pick[entry] >= since and best < enough:
             number = picked.pick[entry]
-            if picked.common[number] == 0:
-                picked.met[met] = number
-                met += 1
+            picked.met[met] = number  # without a branch, which the processor could not foresee
+            met += picked.common[number] == 0
             picked.common[number] += weight * picked.weight[entry]
             best = max(best, picked.common[number])
-            entry = picked.after[entry]
+            entry -= 1
         left -= weight * weight
         at += 1
     whole = best < enough
     if whole:
-        best = _complete(vectors, picked, met, text, at, np.sqrt(max(left, 0.0)) + ROUNDING, known)
+        best = _complete(vectors, picked, met, text, at, np.sqrt(max(left, 0.0)), known)
     picked.common[picked.met[:met]] = 0
     return best, whole
 
@@ -117,14 +144,18 @@ def nearest(
 def _complete(
     vectors: Vectors, picked: Picked, met: int, text: int, at: int, reach: float, known: float
 ) -> float:
-    """The similarity to the nearest of those met, when the terms from `at` on can add `reach` at most."""
+    """The similarity to the nearest of those met, when the vector from entry `at` on is `reach` long.
+
+    What those terms can add is that times the length of the pick's vector over terms at least as common.
+    """
     best = known
     if not met:
         return best
+    level = _level(vectors, vectors.terms[at]) if at < vectors.starts[text + 1] else LEVELS - 1
     first = picked.met[np.argmax(picked.common[picked.met[:met]])]
     best = max(best, _rest(vectors, text, at, picked.texts[first], picked.common[first]))
     for number in picked.met[:met]:
-        if picked.common[number] + reach > best:
+        if picked.common[number] + reach * picked.tails[number, level] + ROUNDING > best:
             best = max(best, _rest(vectors, text, at, picked.texts[number], picked.common[number]))
     return best
 
