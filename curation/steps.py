@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 import polars as pl
 
-from curation.augment import augment
+from curation.augmentation.augment import augment
+from curation.augmentation.settings import Augment
 from curation.dedup import CONFLICTS, Policy, drop_exact, drop_near
 from curation.pii import ALL, KindName
 from curation.redact import redact, report, without
@@ -45,13 +46,6 @@ class Dedup(msgspec.Struct, tag_field="step", tag="dedup", forbid_unknown_fields
 
     threshold: Similarity = 0.8
     conflicts: Policy = "report"
-
-
-class Augment(msgspec.Struct, tag_field="step", tag="augment", forbid_unknown_fields=True, frozen=True):
-    """Add noisy copies of a `share` of the rows, for robustness."""
-
-    share: Share = 0.1
-    seed: int = 0
 
 
 Step = Validate | Redact | Dedup | Select | Augment
@@ -117,10 +111,11 @@ def run_step(state: Curated, step: Step, rules: Settings | None = None) -> Curat
             return dedup(state, threshold=threshold, conflicts=policy)
         case Select():
             return _select(state, step)
-        case Augment(share=share, seed=seed):
+        case Augment():
             rows = assign_families(state.rows)
-            children = augment(rows, share=share, seed=seed)
-            return advance(state, "augment", pl.concat([rows, children]), notes={"children": children.height})
+            done = augment(rows, step)
+            notes = {"children": done.children.height, "wanted": done.wanted, "refused": done.refused}
+            return advance(state, "augment", pl.concat([rows, done.children]), notes=notes)
 
 
 def advance(

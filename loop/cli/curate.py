@@ -75,7 +75,7 @@ def augment(
 
     Example: regrind curate augment seed.jsonl -o more.jsonl --share 0.2
     """
-    from curation.steps import Augment
+    from curation.augmentation.settings import Augment
 
     run_on(only_rows(file, shape), (file, output, None), Augment(share=share, seed=seed), as_json=as_json)
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import polars as pl
 
+from curation.augmentation.settings import Augment
 from curation.rows import canonical, drop_frame, frame, make_row, plain, split_answer
 from curation.snapshot import demand_whole, read_manifest, read_rows, write_snapshot
-from curation.steps import Augment, Dedup, Redact, Validate, advance, begin, dedup, run_steps
+from curation.steps import Dedup, Redact, Validate, advance, begin, dedup, run_steps
 from loop.config import rule_settings
 from loop.heldout import read_heldout
 from loop.ledger import Outcome
