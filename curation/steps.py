@@ -9,6 +9,7 @@ import msgspec
 import polars as pl
 
 from curation.augmentation.augment import augment
+from curation.augmentation.place import AUGMENTED
 from curation.augmentation.settings import Augment
 from curation.dedup import CONFLICTS, Policy, drop_exact, drop_near
 from curation.pii import ALL, KindName
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from curation.rules import Settings
+
+AUGMENTED_ROW = pl.col("tags").list.contains(AUGMENTED) & (pl.col("parents").list.len() > 0)
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Similarity = Annotated[float, msgspec.Meta(gt=0, le=1)]
@@ -189,12 +192,30 @@ def _redact(state: Curated, step: Redact) -> Curated:
 
 
 def dedup(state: Curated, *, threshold: float = 0.8, conflicts: Policy = "report", old: int = 0) -> Curated:
-    """Exact, then near duplicates; the first `old` rows are preferred to the others."""
-    exact = drop_exact(state.rows, old=old)
-    near = drop_near(exact.rows, threshold=threshold, conflicts=conflicts, old=old)
+    """Exact, then near duplicates; the first `old` rows are preferred to the others.
+
+    A row that augmentation made is no duplicate: it stays as long as its parent does, and goes with it.
+    """
+    made = state.rows.select(AUGMENTED_ROW).to_series()
+    first = int((~made[:old]).sum())
+    exact = drop_exact(state.rows.filter(~made), old=first)
+    near = drop_near(exact.rows, threshold=threshold, conflicts=conflicts, old=first)
     notes = {"conflicts": near.conflicts.height}
-    done = advance(state, "dedup", near.rows, pl.concat([exact.drops, near.drops]), notes)
+    drops = pl.concat([exact.drops, near.drops])
+    children, orphans = _parted(state.rows.filter(made), near.rows["id"], drops["row_id"])
+    rows = pl.concat([near.rows, children])
+    done = advance(state, "dedup", rows, pl.concat([drops, orphans]), notes)
     return msgspec.structs.replace(done, conflicts=pl.concat([state.conflicts, near.conflicts]))
+
+
+def _parted(children: pl.DataFrame, kept: pl.Series, dropped: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Children that stay, and as drops those whose parent was dropped and has no double that stays."""
+    gone = set(dropped) - set(kept)
+    lost = pl.Series([any(p in gone for p in of) for of in children["parents"].to_list()], dtype=pl.Boolean)
+    orphans = children.filter(lost).select(
+        "source", "line", row_id="id", step=pl.lit("dedup"), reason=pl.lit("made from a duplicate")
+    )
+    return children.filter(~lost), drop_frame(orphans.to_dicts())
 
 
 def _select(state: Curated, step: Select) -> Curated:

@@ -1,7 +1,8 @@
 """How fast selection is, beside what others offer: `python benchmarks/curation/selection.py PART`.
 
-PART is `short` (a million prompts of about 12 words), `long` (of about 60), `textbook` (the loop that everyone
-copies) or `apricot` (facility location; needs `pip install apricot-select==0.6.1`). Run it alone on the machine.
+PART is `short` (a million prompts of about 12 words), `long` (of about 60), `textbook` (the loop that
+everyone copies) or `apricot` (facility location; needs `pip install apricot-select==0.6.1`). Run it alone on
+the machine.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def resident_gb(field: str) -> float:
 
 
 def million(words: int, rounds: int) -> dict[str, Any]:
-    """Ten thousand of a million prompts, from text to picks, against scikit-learn's vectors of the same text."""
+    """Ten thousand of a million prompts, from text to picks, against scikit-learn's vectors of that text."""
     texts = prompts(1_000_000, words)
     select(texts[:1000], limits(10, 1000))  # compiles
     Path("/proc/self/clear_refs").write_text("5", encoding="utf8")
@@ -78,9 +79,9 @@ def million(words: int, rounds: int) -> dict[str, Any]:
 
 
 def textbook() -> dict[str, Any]:
-    """A thousand of ten thousand: the loop that compares each remaining row with all selected rows, step by step.
+    """A thousand of ten thousand: the loop that compares each remaining row with all selected rows.
 
-    Its first, middle and last step are run on a twentieth of the remaining rows, and the whole is extrapolated.
+    Its first, middle and last step run on a twentieth of the remaining rows; the whole is extrapolated.
     """
     count, most, sample = 10_000, 1_000, 500
     texts = prompts(count, 12)

@@ -152,7 +152,8 @@ def _novel(
 ) -> list[dict[str, Any]]:
     """The children and those of the batch that are near no row but their kin, and near no held-out item."""
     crowded = _crowded([*rows.iter_rows(named=True), *children], batch)
-    leaked = set(without_heldout(frame(batch), checks.heldout)[1]["row_id"])
+    # With their parents: noise may carry a child of a held-out item out of its reach.
+    leaked = set(without_heldout(pl.concat([rows, frame(batch)]), checks.heldout)[1]["row_id"])
     counts["novelty"] += sum(child["id"] in crowded for child in batch)
     counts["held-out"] += sum(child["id"] in leaked - crowded for child in batch)
     return [*children, *(child for child in batch if child["id"] not in crowded | leaked)]

@@ -112,12 +112,9 @@ def _contraction(text: str, rng: random.Random) -> str:
     """Every long form short, or every short form long."""
     pairs = list(CONTRACTIONS.items()) if rng.random() < 0.5 else [(b, a) for a, b in CONTRACTIONS.items()]
     for old, new in pairs:
-        text = re.sub(rf"(?<!\w){old}(?!\w)", lambda m, new=new: _cased(m[0], new), text, flags=re.IGNORECASE)
+        text = re.sub(rf"(?<!\w){old}(?!\w)", new, text)
+        text = re.sub(rf"(?<!\w){old.capitalize()}(?!\w)", new.capitalize(), text)
     return text
-
-
-def _cased(old: str, new: str) -> str:
-    return new[0].upper() + new[1:] if old[0].isupper() else new
 
 
 OPERATIONS: dict[Operation, Callable[[str, random.Random], str]] = {

@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import polars as pl
-
 from curation.rows import canonical, make_row
 from curation.text import TEMPLATE_ROWS, TEMPLATE_SHARE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    import polars as pl
 
 AUGMENTED = "augmented"
 MARK = ": "
@@ -49,7 +49,7 @@ def shared_parts(rows: pl.DataFrame) -> set[str]:
 
 
 def find_place(row: dict[str, Any], shared: set[str]) -> Place | None:
-    """The last of the user's own lines that stand together in the last of the user's turns; None without any."""
+    """The user's own lines at the end of the user's last turn; None where there are none."""
     turns = [i for i, turn in enumerate(row["messages"]) if turn["role"] == "user"]
     if not turns:
         return None
@@ -83,7 +83,7 @@ def places(
 
 
 def child_of(row: dict[str, Any], place: Place, text: str, operation: str) -> dict[str, Any]:
-    """A row with other words in a place; it names its parent and operation, and keeps family, answer and origin."""
+    """A row with other words in a place: its parent and operation are named; family and answer stay."""
     turns: Sequence[dict[str, Any]] = [dict(turn) for turn in row["messages"]]
     turns[place.turn]["content"] = place.before + text + place.after
     return make_row(

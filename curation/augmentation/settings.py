@@ -11,7 +11,7 @@ ALL: tuple[Operation, ...] = ("typo", "case", "spacing", "punctuation", "contrac
 
 
 class Augment(msgspec.Struct, tag_field="step", tag="augment", forbid_unknown_fields=True, frozen=True):
-    """Add noisy copies of rows, a `share` of them as many, for robustness; no row has more than `per_parent`."""
+    """Add noisy copies of a `share` of the rows, for robustness; no row has more than `per_parent`."""
 
     share: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.1
     operations: Annotated[tuple[Operation, ...], msgspec.Meta(min_length=1)] = ALL
@@ -23,7 +23,7 @@ Style = Literal["close", "free", "casual", "formal", "short", "long"]
 
 
 class Paraphrase(msgspec.Struct, frozen=True):
-    """Paraphrases of a `share` of the rows, in each of `styles` by turns; no row has more than `per_parent`."""
+    """Paraphrases of a `share` of the rows, the `styles` by turns; no row has more than `per_parent`."""
 
     share: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.1
     styles: Annotated[tuple[Style, ...], msgspec.Meta(min_length=1)] = ("close", "free", "casual", "formal")

@@ -89,7 +89,7 @@ def _nearest(
 
 @compiled
 def _most_similar(shared: NDArray[np.float64], met: NDArray[np.int32], most: int) -> NDArray[np.int32]:
-    """Those of the texts met that share most; counted into bins first, so that few have to be put in order."""
+    """Those of the texts met that share most; counted into bins, so that few have to be put in order."""
     if len(met) <= most:
         return met
     counts = np.zeros(BINS + 1, np.int64)

@@ -14,9 +14,9 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 class Select(msgspec.Struct, tag_field="step", tag="select", forbid_unknown_fields=True, frozen=True):
     """Keep the `share` of each task's rows that covers the others best; a task is one first tag.
 
-    `k` rows instead of a share, `quotas` by tag instead of by task, at most `budget_tokens`. The share `floor` of
-    rows that resemble the others least is not picked. Answers count too where `on` is all. Gains are multiplied
-    by the number in the field `quality`; picking ends where the next gain is under `min_gain`.
+    `k` rows instead of a share, `quotas` by tag instead of task, at most `budget_tokens`. The share `floor`
+    of rows that resemble the others least is not picked. Answers count too where `on` is all. Gains are
+    multiplied by the number in the field `quality`; picking ends where the next gain is under `min_gain`.
     """
 
     share: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0

@@ -8,6 +8,7 @@ import typer
 
 from curation.errors import UserError
 from loop.cli import (
+    augment,
     curate,
     cycle,
     judge,
@@ -36,6 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 start.add_to(app)
+augment.add()
 mine.add()
 redact.add()
 select.add()

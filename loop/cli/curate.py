@@ -62,24 +62,6 @@ def dedup(
             out(f"conflict: {a} answers {c['answer']!r}, {b} answers {c['partner_answer']!r}")
 
 
-@app.command()
-def augment(
-    file: Input,
-    output: Output,
-    share: Annotated[float, typer.Option(min=0, max=1, help="New rows as a share of the old.")] = 0.1,
-    seed: Seed = 0,
-    shape: Shape = None,
-    as_json: AsJson = False,
-) -> None:
-    """Add copies of some rows with typing noise in the user's words, for robustness.
-
-    Example: regrind curate augment seed.jsonl -o more.jsonl --share 0.2
-    """
-    from curation.augmentation.settings import Augment
-
-    run_on(only_rows(file, shape), (file, output, None), Augment(share=share, seed=seed), as_json=as_json)
-
-
 @app.command(name="run")
 def run_recipe(workspace: WorkspaceDir = Path(), as_json: AsJson = False) -> None:
     """Run the [[curate.step]] list of regrind.toml on the seed files and write a snapshot.
