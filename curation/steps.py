@@ -15,6 +15,7 @@ from curation.dedup import CONFLICTS, Policy, drop_exact, drop_near
 from curation.pii import ALL, KindName
 from curation.redact import redact, report, without
 from curation.rows import drop_frame
+from curation.selection import against_random
 from curation.selection.settings import Select
 from curation.split import assign_families
 from curation.validate import FINDINGS, validate
@@ -99,7 +100,8 @@ def run_steps(
         state = run_step(state, step, rules)
         if progress:
             done = state.tallies[-1]
-            progress(f"{done.step}: {done.rows_in} rows in, {done.rows_out} out")
+            told = against_random.lines(done.notes) if isinstance(step, Select) else []
+            progress("\n    ".join([f"{done.step}: {done.rows_in} rows in, {done.rows_out} out", *told]))
     return state
 
 

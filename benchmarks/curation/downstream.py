@@ -1,7 +1,7 @@
-"""Whether selection and lineage matter to a classifier: `python benchmarks/curation/downstream.py CLINC.json`.
+"""Whether selection and lineage matter to a classifier: `python benchmarks/curation/downstream.py FILE`.
 
-CLINC.json is `data_full.json` of clinc/oos-eval (CC-BY-3.0). Two questions: is a classifier better when it is trained
-on a selection than on as many random rows, and what does validation read when children cross the split?
+FILE is `data_full.json` of clinc/oos-eval (CC-BY-3.0). Is a classifier better when it is trained on a
+selection than on as many random rows, and what does validation read when children cross the split?
 """
 
 from __future__ import annotations
@@ -68,8 +68,7 @@ def against_random(data: list[list[str]], test: Labelled, *, skewed: bool) -> li
             for name, found in scores.items():
                 picks = select(pl.Series(texts), plain_limits(most, len(texts)), method=name, seed=seed).picks
                 found.append(score(([texts[i] for i in picks], [labels[i] for i in picks]), test))
-        for name in METHODS:
-            results.append({"method": name, "picks": most} | interval(scores[name], scores["random"]))
+        results += [{"method": n, "picks": most} | interval(scores[n], scores["random"]) for n in METHODS]
     return results
 
 

@@ -1,4 +1,4 @@
-"""What selection finds of planted intents, and the picture of what it picks: `python benchmarks/curation/planted.py`.
+"""What selection finds of planted intents, and a picture of it: `python benchmarks/curation/planted.py`.
 
 227 intents by Zipf's law in 10,000 texts, 5% garbage of four kinds, three sizes, five seeds.
 """
@@ -32,7 +32,7 @@ WAYS: dict[str, dict[str, Any]] = {
 }
 SIZES, SEEDS = (250, 500, 1000), range(5)
 PICTURE = Path(__file__).parents[2] / "docs" / "selection.svg"
-WIDTH, HEIGHT, EDGE, SHOWN = 360, 300, 46, 1_500
+WIDTH, HEIGHT, EDGE, SHOWN = 400, 300, 46, 1_500
 GREY, RED, BLUE = "#b8b8b8", "#c0392b", "#1f5fa8"
 
 
@@ -108,13 +108,15 @@ def _panel(
             f'<path d="M{left + EDGE},30V{bottom}H{left + WIDTH - 8}" stroke="#333" fill="none"/>',
             f'<text x="{left + EDGE}" y="18">{label}</text>',
             f'<text x="{left + WIDTH / 2}" y="{HEIGHT - 14}">words in the text</text>',
-            f'<text transform="translate({left + 30},{bottom - 40}) rotate(-90)">mean similarity to all</text>',
-            *(
-                f'<text x="{left + EDGE + n / 22 * (WIDTH - EDGE - 14) - 4:.0f}" y="{bottom + 16}">{n}</text>'
-                for n in (1, 5, 10, 15, 20)
-            ),
+            f'<text transform="translate({left + 30},{bottom - 40}) rotate(-90)">similarity to all</text>',
+            *_ticks(left, bottom + 16),
         ]
     )
+
+
+def _ticks(left: int, below: int) -> list[str]:
+    places = [(n, left + EDGE + n / 22 * (WIDTH - EDGE - 14) - 4) for n in (1, 5, 10, 15, 20)]
+    return [f'<text x="{x:.0f}" y="{below}">{n}</text>' for n, x in places]
 
 
 def main() -> None:

@@ -170,8 +170,9 @@ def _note(done: Selection, limits: Limits, cost: NDArray[np.int64]) -> dict[str,
 def _why_stopped(done: Selection, limits: Limits, cost: NDArray[np.int64]) -> str:
     if len(done.picks) == limits.most:
         return "all picked"
-    left = np.setdiff1d(np.arange(len(cost)), np.concatenate([done.picks, done.below_floor]))
-    if not len(left):
+    left = np.ones(len(cost), bool)
+    left[done.picks] = left[done.below_floor] = False
+    if not left.any():
         return "no more rows above the density floor"
     if cost[left].min() > limits.budget - cost[done.picks].sum():
         return "token budget spent"

@@ -82,7 +82,8 @@ def select(
     old = np.arange(count, count + len(before), dtype=np.int32)
     dense = density(vectors)
     allowed = above_floor(dense[:count], 0.0 if method == "random" else floor)
-    below = np.setdiff1d(np.arange(count), allowed)
+    odd = np.ones(count, bool)
+    odd[allowed] = False
     chance = by_chance(count, limits, seed)
     weight = np.concatenate([limits.weight, np.zeros(len(before))])
     wider = limits._replace(weight=weight)
@@ -92,11 +93,12 @@ def select(
         picks, gains = facility(vectors, allowed, wider, old, threads)
     else:
         picks, gains = farthest_first(vectors, dense, allowed, wider, old)
-    sample = np.sort(np.random.default_rng(seed).permutation(count)[:SAMPLE])
+    # by another seed than the random pick, which would otherwise be measured on itself
+    sample = np.sort(np.random.default_rng([seed, 1]).permutation(count)[:SAMPLE])
     worth, random_worth = (
         _worth(vectors, np.concatenate([old, p]), sample) for p in (picks, chance[: len(picks)])
     )
-    return Selection(picks, gains, below, worth, random_worth)
+    return Selection(picks, gains, np.flatnonzero(odd), worth, random_worth)
 
 
 def by_chance(count: int, limits: Limits, seed: int) -> NDArray[np.int64]:

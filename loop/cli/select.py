@@ -62,6 +62,7 @@ def select(
     """
     import msgspec
 
+    from curation.selection.against_random import lines
     from curation.selection.rows import select_rows
     from curation.selection.settings import Select
     from curation.steps import advance, begin
@@ -87,8 +88,7 @@ def select(
     rows = only_rows(file, shape)
     done = select_rows(rows, step, tokens=_tokens(rows, tokenizer), prior=_rows_of(prior))
     state = advance(begin(rows), "select", done.rows, done.drops, done.notes)
-    notes = [line for name, note in done.notes.items() for line in _lines(name, note)]
-    finish(state, output, drops, notes, as_json=as_json)
+    finish(state, output, drops, lines(done.notes), as_json=as_json)
 
 
 def _quotas(given: list[str]) -> dict[str, int]:
@@ -120,16 +120,3 @@ def _rows_of(prior: Path | None) -> pl.DataFrame | None:
 
         return read_rows(prior)
     return only_rows(prior)
-
-
-def _lines(name: str, note: dict[str, Any]) -> list[str]:
-    """What a group of rows tells, and whether it beat a random pick of the same size."""
-    lines = [f"{name}: {note['picked']} picked, {note['tokens']} tokens; {note['stopped']}"]
-    for measure, what in (
-        ("coverage", "share of rows near a pick"),
-        ("facility", "mean similarity to a pick"),
-    ):
-        verdict = "yes" if note[f"{measure}_beats_random"] else "no"
-        figures = f"{note[measure]:.3f} against {note[f'random_{measure}']:.3f}"
-        lines.append(f"  did it beat random? {what}: {verdict}, {figures}")
-    return lines

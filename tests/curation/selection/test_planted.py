@@ -26,3 +26,12 @@ def test_without_a_floor_k_center_picks_garbage():
     texts, intents = planted(0, intents=100, rows=4000)
     done = select(pl.Series(texts), plain_limits(100, len(texts)), floor=0.0)
     assert np.mean(intents[done.picks] < 0) > 0.3
+
+
+def test_a_random_pick_is_not_measured_on_itself(monkeypatch):
+    texts = pl.Series(planted(0, intents=50, rows=2000).texts)
+    limits = plain_limits(200, len(texts))
+    whole = select(texts, limits, method="random").worth
+    monkeypatch.setattr("curation.selection.select.SAMPLE", 200)
+    part = select(texts, limits, method="random").worth
+    assert part.facility == pytest.approx(whole.facility, abs=0.05)
