@@ -27,7 +27,7 @@ def write_rows(rows: pl.DataFrame, path: Path) -> None:
     Args:
         rows: Rows with schema ROWS.
         path: `.json` is an array, `.parquet` a Parquet file, `.hf` a `datasets` folder, `-` standard output,
-            anything else JSONL; `.gz` and `.zst` behind it compress.
+            anything else JSONL; `.gz` and `.zst` behind `.json` or another name compress.
 
     Raises:
         UserError: The place cannot be written to.
@@ -42,7 +42,8 @@ def write_rows(rows: pl.DataFrame, path: Path) -> None:
         _write(rows, sys.stdout, array=False)
     else:
         with new_file(path) as temporary, _opened(temporary, path.suffix) as stream:
-            _write(rows, stream, array=path.suffix == ".json")
+            unpacked = path.with_suffix("") if path.suffix in {".gz", ".zst"} else path
+            _write(rows, stream, array=unpacked.suffix == ".json")
 
 
 @contextlib.contextmanager

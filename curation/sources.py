@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 _BETWEEN = re.compile(r"[ \t\r\n,]*")
+_BEGINNING = re.compile(r'\{\s*"[^"\\]*"')
 
 
 class Block(NamedTuple):
@@ -130,20 +131,27 @@ def _array(data: bytes) -> Block | None:
 
 
 def _broken_array(data: bytes) -> Block | None:
-    """The items up to the place where an array is broken, and the rest as one line that is cut."""
+    """The items of an array in which some are broken; it goes on where one begins as the first does."""
     text, decoder = data.decode("utf8", "surrogateescape"), json.JSONDecoder()
-    place, items = text.index("[") + 1, []
-    while between := _BETWEEN.match(text, place):
-        place = between.end()
+    items, place = [], _behind(text, text.index("[") + 1)
+    beginning = _BEGINNING.match(text, place)
+    while beginning and place < len(text) and text[place] != "]":
         try:
             _, end = decoder.raw_decode(text, place)
         except (ValueError, RecursionError):
+            end = text.find(beginning[0], place + 1)
+        if end < 0:
             break
-        items.append(text[place:end].encode("utf8", "surrogateescape"))
-        place = end
+        items.append(text[place:end].rstrip(" \t\r\n,").encode("utf8", "surrogateescape"))
+        place = _behind(text, end)
     rest = text[place:]
-    if not items or not items[0].startswith(b"{"):
+    if not items:
         return None
-    if rest.startswith("]"):  # an array after all, with items that only a strict decoder refuses
-        return Block(1, items, 0) if not rest[1:].strip() else None
+    if rest.startswith("]"):  # the end, or the first of some lines that are arrays
+        return None if rest[1:].strip() else Block(1, items, 0)
     return Block(1, [*items, rest.encode("utf8", "surrogateescape")], 0, "the array is broken here")
+
+
+def _behind(text: str, place: int) -> int:
+    between = _BETWEEN.match(text, place)
+    return between.end() if between else place

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from curation.errors import UserError
-from curation.rows import SHAPED_FROM, drop_frame
+from curation.rows import SHAPED_FROM, canonical, drop_frame
 from curation.selection.groups import Group, by_quota, by_task
 from curation.selection.limits import Limits
 from curation.selection.select import Selection, select
@@ -196,7 +196,7 @@ def _drops(rows: pl.DataFrame, picked: Container[int], below: Container[int]) ->
 
 def _annotated(rows: pl.DataFrame, about: list[dict[str, Any]]) -> pl.DataFrame:
     meta = [
-        json.dumps(json.loads(old or "{}") | {SELECTED: told}, ensure_ascii=False) if told else old
+        canonical(json.loads(old or "{}") | {SELECTED: told}) if told else old
         for old, told in zip(rows["meta"], about, strict=True)
     ]
     return rows.with_columns(meta=pl.Series(meta, dtype=pl.String))

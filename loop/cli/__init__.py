@@ -9,6 +9,7 @@ import typer
 from curation.errors import UserError
 from loop.cli import (
     augment,
+    convert,
     curate,
     cycle,
     judge,
@@ -41,6 +42,7 @@ augment.add()
 mine.add()
 redact.add()
 select.add()
+convert.add()
 shape.add()
 tokens.add()
 app.add_typer(curate.app, name="curate")
@@ -65,5 +67,5 @@ def main() -> None:
         sys.exit(EXIT_USER)
     except SystemExit as end:
         if end.code == EXIT_INTERRUPTED:  # what typer makes of Ctrl-C
-            sys.stderr.write("interrupted: run it again, it goes on from the last finished step\n")
+            sys.stderr.write("interrupted: nothing is half written; run it again, a cycle goes on\n")
         raise

@@ -19,7 +19,7 @@ from loop.cli.common import (
     table,
     told,
 )
-from loop.cli.files import STANDARD, Input, Output, Shape, beside, demand_distinct, only_rows, write_lines
+from loop.cli.files import STANDARD, Input, Output, Shape, beside, demand_distinct, only_rows, write
 
 if TYPE_CHECKING:
     import polars as pl
@@ -112,10 +112,7 @@ def finish(state: Curated, output: Path, drops: Path | None, notes: list[str], *
     """Write the rows of a step and its drops; tell its tally, and `notes` where it is text."""
     import msgspec
 
-    from curation.export import write_rows
-
-    write_rows(state.rows, output)
-    write_lines(state.drops, drops)
+    write(state.rows, output, (state.drops, drops))
     tally = state.tallies[-1]
     with beside(output):
         if as_json:

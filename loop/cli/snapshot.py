@@ -118,3 +118,41 @@ def verify(identity: Identity, workspace: WorkspaceDir = Path(), as_json: AsJson
     next_command(f"regrind snapshot list -w {sh(workspace)}")
     if faults:
         raise typer.Exit(EXIT_HELD)
+
+
+@app.command()
+def export(
+    identity: Identity,
+    to: Annotated[
+        str,
+        typer.Option(
+            help="openai, trl, axolotl, llama-factory, alpaca, sharegpt, prompt-completion, parquet or "
+            "huggingface."
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write; there must be none.")],
+    leave_out: Annotated[
+        bool, typer.Option("--leave-out", help="Leave out, and list, rows that the format cannot hold.")
+    ] = False,
+    licence: Annotated[str | None, typer.Option("--license", help="For the data card, such as mit.")] = None,
+    workspace: WorkspaceDir = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """Write a snapshot's rows for another tool: a folder with a file for each split.
+
+    Example: regrind snapshot export -w my-loop 3f2a --to openai -o for-openai
+    """
+    from curation.handover import EVERY, LEFT_OUT, hand_over
+    from loop.lookup import snapshot_folder
+
+    if to not in EVERY:
+        raise typer.BadParameter(f"use {', '.join(EVERY)}", param_hint="--to")
+    folder = snapshot_folder(open_workspace(workspace), identity)
+    done = hand_over(folder, output, to, leave_out=leave_out, licence=licence)
+    if as_json:
+        out_json({"snapshot": folder.name, "format": to} | done._asdict())
+    else:
+        out(", ".join(f"{count} {split}" for split, count in done.rows.items()) + f" rows in {output}")
+        if done.left_out:
+            out(f"{len(done.left_out)} rows left out: {output / LEFT_OUT}")
+    next_command(f"regrind snapshot show -w {sh(workspace)} {folder.name}")

@@ -46,6 +46,11 @@ BAD = {
     "turn no object": ('{"messages": ["Hi"]}', "$.messages[0]", "Expected `object`, got `str`"),
     "number content": (chat("42"), "$.messages[0].content", "got `int`"),
     "null content": (chat("null"), "$.messages[0].content", "got `null`"),
+    "user calls a tool": (
+        chat('null, "tool_calls": [{}]'),
+        "$.messages[0].content",
+        "got `null`",
+    ),
     "list content": (chat('["Hi"]'), "$.messages[0].content", "got `array`"),
     "role": (chat(role='"bot"'), "$.messages[0].role", "Invalid enum value 'bot'"),
     "no role": ('{"messages": [{"content": "Hi"}]}', "$.messages[0]", "missing required field `role`"),
@@ -96,7 +101,7 @@ def test_bytes_that_are_no_text_are_quarantined_with_their_place(tmp_path, bad):
     assert "\ufffd" in rejects["text"][0]
 
 
-@pytest.mark.parametrize("levels", range(sys.getrecursionlimit() - 120, sys.getrecursionlimit() + 20, 3))
+@pytest.mark.parametrize("levels", range(sys.getrecursionlimit() - 600, sys.getrecursionlimit() + 20, 7))
 def test_nesting_near_the_limit_of_the_interpreter_never_stops_the_file(tmp_path, levels):
     line = chat(more=f', "a": {"[" * levels}{"]" * levels}')
     rows, rejects = read_file(write(tmp_path, GOOD_LINE, line))

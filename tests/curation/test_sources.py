@@ -137,6 +137,18 @@ def test_a_broken_array_keeps_the_items_before_the_fault(tmp_path):
     assert "the array is broken here" in rejects["reason"][0]
 
 
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("broken", [0, 2, 4])
+def test_a_broken_item_of_an_array_is_quarantined_alone(tmp_path, indent, broken):
+    items = [json.dumps(json.loads(row(i)), indent=indent) for i in range(5)]
+    items[broken] = items[broken].replace('"content":', '"content"', 1)
+    path = written(tmp_path / "a.json", ("[\n" + ",\n".join(items) + "\n]\n").encode())
+    rows, rejects = read_file(path)
+    assert rows["line"].to_list() == [n for n in range(1, 6) if n != broken + 1]
+    assert len(rejects) == 1
+    assert "not JSON" in rejects["reason"][0] or "array is broken here" in rejects["reason"][0]
+
+
 def test_lines_that_are_arrays_do_not_make_the_file_one(tmp_path):
     rows, rejects = read_file(written(tmp_path / "a.jsonl", b"[1, 2]\n" + text(3)))
     assert rows["line"].to_list() == [2, 3, 4]
