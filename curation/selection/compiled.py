@@ -17,4 +17,7 @@ def compiled(function: Kernel) -> Kernel:
 
     `fastmath` stays off: sums keep their order, so ties fall the same way on every machine.
     """
-    return cast("Kernel", njit(cache=True, nogil=True, fastmath=False)(function))
+    try:
+        return cast("Kernel", njit(cache=True, nogil=True, fastmath=False)(function))
+    except RuntimeError:  # no folder to keep it in: it is compiled by every process
+        return cast("Kernel", njit(nogil=True, fastmath=False)(function))

@@ -41,13 +41,13 @@ def by_task(tags: pl.Series, count: int) -> list[Group]:
     return [Group(name, rows, n) for (name, rows), n in zip(tasks.items(), quotas, strict=True)]
 
 
-def by_quota(tags: pl.Series, quotas: Mapping[str, int], count: int | None) -> list[Group]:
+def by_quota(tags: pl.Series, quotas: Mapping[str, int], count: int) -> list[Group]:
     """A row belongs to the first of its tags that has a quota; the others share what is left of `count`.
 
     Args:
         tags: Tags of each row (rows,).
         quotas: How many to pick of the rows with a tag.
-        count: How many to pick in all; without it, no row that has no such tag.
+        count: How many to pick in all; what the quotas leave of it is picked of the other rows.
 
     Raises:
         UserError: No row has one of the tags.
@@ -60,7 +60,7 @@ def by_quota(tags: pl.Series, quotas: Mapping[str, int], count: int | None) -> l
     wanted = pl.element().filter(pl.element().is_in(list(quotas))).first()
     members = _members(tags.list.eval(wanted).list.first().fill_null(REST))
     groups = [Group(tag, members.pop(tag, []), n) for tag, n in quotas.items()]
-    left = 0 if count is None else max(0, count - sum(min(g.wanted, len(g.rows)) for g in groups))
+    left = max(0, count - sum(min(g.wanted, len(g.rows)) for g in groups))
     return [*groups, Group(REST, members.pop(REST, []), left)]
 
 

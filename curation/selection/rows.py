@@ -114,9 +114,9 @@ def estimated_tokens(rows: pl.DataFrame) -> NDArray[np.int64]:
 
 
 def _groups(rows: pl.DataFrame, step: Select) -> list[Group]:
-    if step.quotas:
-        return by_quota(rows["tags"], step.quotas, step.k)
     count = round(step.share * rows.height) if step.k is None else min(step.k, rows.height)
+    if step.quotas:
+        return by_quota(rows["tags"], step.quotas, count)
     return by_task(rows["tags"], count)
 
 

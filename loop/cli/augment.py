@@ -75,7 +75,10 @@ def augment(
         else:
             for about, value in report.items():
                 out(f"{about}: {value}")
-    next_command(f"regrind curate validate {sh(output)}")
+    again = (
+        f"regrind curate augment {sh(file)} -o {sh(output)} --share {share:g}" + " --paraphrase" * paraphrase
+    )
+    next_command(again if dry_run else f"regrind curate validate {sh(output)}")
 
 
 def _names(text: str) -> list[str]:

@@ -80,6 +80,8 @@ def select(
         "seed": seed,
     }
     told |= {"budget_tokens": budget_tokens, "quotas": _quotas(quota or []), "min_gain": min_gain}
+    if quota:
+        told["share"] = 0.0  # without -k, rows of other tags are not kept
     try:
         step = msgspec.convert(told, Select)
     except msgspec.ValidationError as fault:

@@ -48,7 +48,7 @@ def test_kept_rows_carry_rank_reason_and_gain_in_their_old_order(method):
 
 def test_all_are_kept_as_they_are_when_all_fit():
     rows = corpus()
-    for step in (Select(), Select(k=60), Select(k=99), Select(quotas={"a": 7}, k=60)):
+    for step in (Select(), Select(k=60), Select(k=99), Select(quotas={"a": 7}, share=0)):
         done = select_rows(rows.with_columns(tags=pl.lit(["a"])) if step.quotas else rows, step)
         assert done.rows.height == (7 if step.quotas else 60)
     assert select_rows(rows, Select()).rows.equals(rows)
@@ -67,10 +67,12 @@ def test_quotas_choose_by_tag_and_the_others_share_the_rest():
     tags = [["x", "stage:task"], ["stage:general", "stage:task"], []]
     rows = rows.with_columns(tags=pl.Series([tags[i % 3] for i in range(60)]))
     quotas = {"stage:task": 4, "stage:general": 3}
-    only = select_rows(rows, Select(quotas=quotas)).rows
+    only = select_rows(rows, Select(share=0, quotas=quotas)).rows
     assert sorted(only["tags"].list.join(",")) == ["stage:general,stage:task"] * 3 + ["x,stage:task"] * 4
     more = select_rows(rows, Select(quotas=quotas, k=12)).rows
     assert (more.height, more["tags"].list.len().eq(0).sum()) == (12, 5)
+    all_others = select_rows(rows, Select(quotas=quotas)).rows
+    assert (all_others.height, all_others["tags"].list.len().eq(0).sum()) == (27, 20)
     with pytest.raises(UserError, match="no row has this tag"):
         select_rows(rows, Select(quotas={"stage:chat": 1}))
 
