@@ -11,6 +11,7 @@ from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = (
+    "apricot-select",
     "datasets",
     "duckdb",
     "msgspec",
@@ -31,9 +32,16 @@ def record(name: str, result: dict[str, Any]) -> None:
         "python": platform.python_version(),
         "machine": platform.machine(),
         "cores": os.cpu_count(),
-        "versions": {p: importlib.metadata.version(p) for p in PACKAGES},
+        "versions": {p: found for p in PACKAGES if (found := _version(p))},
     }
     text = json.dumps(result | {"measured_on": about}, indent=2)
     print(text)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf8")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

@@ -1,7 +1,7 @@
 """How fast selection is, beside what others offer: `python benchmarks/curation/selection.py PART`.
 
 PART is `short` (a million prompts of about 12 words), `long` (of about 60), `textbook` (the loop that
-everyone copies) or `apricot` (facility location; needs `pip install apricot-select==0.6.1`). Run it alone on
+everyone copies) or `apricot` (facility location; needs `pip install 'regrind[bench]'`). Run it alone on
 the machine.
 """
 

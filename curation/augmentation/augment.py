@@ -103,10 +103,10 @@ def guarded(rows: pl.DataFrame, proposals: Iterable[Proposal], wanted: int, chec
         checks: What they are checked against.
     """
     counts: Counter[str] = Counter()
-    source = iter(proposals)
+    source, known = iter(proposals), set(rows["id"])
     children: list[dict[str, Any]] = []
     while len(children) < wanted:
-        batch = _take(source, wanted - len(children), children, checks, counts)
+        batch = _take(source, wanted - len(children), children, known, checks, counts)
         if not batch:
             break
         children = _novel(rows, children, batch, checks, counts)
@@ -117,12 +117,12 @@ def _take(
     source: Iterator[Proposal],
     most: int,
     children: list[dict[str, Any]],
+    known: set[str],
     checks: Checks,
     counts: Counter[str],
 ) -> list[dict[str, Any]]:
     """Children of the next proposals, `most` at most, that their own texts and their parents allow."""
     of_parent = Counter(child["parents"][0] for child in children)
-    known = {child["id"] for child in children}
     taken: list[dict[str, Any]] = []
     while len(taken) < most and (proposal := next(source, None)) is not None:
         parent, place, text, operation = proposal

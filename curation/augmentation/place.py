@@ -69,12 +69,13 @@ def find_place(row: dict[str, Any], shared: set[str]) -> Place | None:
 def places(
     rows: pl.DataFrame, seed: int, rounds: int
 ) -> Iterator[tuple[int, int, dict[str, Any], Place, random.Random]]:
-    """Round, number, row and place of every row that has one, in an order by chance; the same in each round.
+    """Round, number, row and place of each row that was not made, in an order by chance; each round the same.
 
     The last is a source of chance of the row's own: the order of the rows does not matter.
     """
     shared = shared_parts(rows)
-    keyed = [(random.Random(canonical([seed, row["id"]])), row) for row in rows.iter_rows(named=True)]  # noqa: S311  (a shuffle, no secret)
+    old = (row for row in rows.iter_rows(named=True) if AUGMENTED not in row["tags"])
+    keyed = [(random.Random(canonical([seed, row["id"]])), row) for row in old]  # noqa: S311  (no secret)
     parents = sorted(((rng.random(), row["id"], rng, row) for rng, row in keyed), key=lambda item: item[:2])
     for turn in range(rounds):
         for number, (_, _, rng, row) in enumerate(parents):

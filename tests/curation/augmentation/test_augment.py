@@ -202,3 +202,11 @@ def test_deduplication_leaves_children_be_and_takes_them_out_with_their_parent()
     assert parent not in set(state.rows["id"])
     assert children["id"][0] not in set(state.rows["id"])
     assert "made from a duplicate" in set(state.drops["reason"])
+
+
+def test_what_was_made_once_is_not_made_again_and_has_no_children():
+    rows = corpus(30)
+    once = pl.concat([rows, augment(rows, share=0.9)])
+    again = augment(once, share=0.9, seed=1)
+    assert not set(again["id"]) & set(once["id"])
+    assert set(again["parents"].list.first()) <= set(rows["id"])

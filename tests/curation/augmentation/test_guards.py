@@ -65,3 +65,8 @@ def test_a_text_is_never_its_own_child(text):
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_similarity_is_symmetric_and_between_0_and_1(a, b):
     assert 0 <= similarity(a, b) == similarity(b, a) <= 1
+
+
+def test_a_long_word_is_no_trouble():
+    word = "a" * 300_000
+    assert refused(f"{word} and more", f"{word} and some more", PARAPHRASE._replace(highest=1.0)) is None
