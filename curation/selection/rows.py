@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from curation.errors import UserError
-from curation.rows import SHAPED_FROM, canonical, drop_frame
+from curation.rows import canonical, drop_frame
+from curation.selection.columns import compared, estimated_tokens, quality
 from curation.selection.groups import Group, by_quota, by_task
 from curation.selection.limits import Limits
 from curation.selection.select import Selection, select
@@ -19,11 +19,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from curation.selection.settings import Select, Texts
+    from curation.selection.settings import Select
 
 SELECTED = "selected"
 """Field of `meta`: rank, reason, gain and group of a row that was picked."""
-BYTES_PER_TOKEN = 4
 UNLIMITED = 2**62
 REASONS = {"kcenter": "farthest", "facility": "covers most", "random": "random"}
 
@@ -54,63 +53,62 @@ def select_rows(
     Raises:
         UserError: A row has no number in the field of `quality`, or a negative one.
     """
-    cost = estimated_tokens(rows) if tokens is None else tokens
-    weight = _quality(rows, step.quality) if step.quality else np.ones(rows.height)
-    texts = compared(rows, step.on)
-    before = compared(prior, step.on) if prior is not None else None
-    picked: dict[int, dict[str, Any]] = {}
-    below: set[int] = set()
-    notes: dict[str, Any] = {}
+    columns = _Columns(
+        compared(rows, step.on),
+        estimated_tokens(rows) if tokens is None else tokens,
+        quality(rows, step.quality) if step.quality else np.ones(rows.height),
+        compared(prior, step.on) if prior is not None else None,
+    )
     groups = _groups(rows, step)
-    for group in (g for g in groups if g.wanted and g.rows):
-        members = np.array(group.rows, np.int64)
-        limits = Limits(
-            min(group.wanted, len(members)),
-            _budget(step, group, groups),
-            cost[members],
-            weight[members],
-            step.min_gain,
-        )
-        if _all_fit(limits):
-            picked |= {row: {} for row in group.rows}
-            continue
-        done = select(
-            texts.gather(members), limits, method=step.method, floor=step.floor, prior=before, seed=step.seed
-        )
-        below.update(members[done.below_floor].tolist())
-        first = "densest" if step.method == "kcenter" and before is None else REASONS[step.method]
-        told = _told(done, group.name if len(groups) > 1 else "", [first, REASONS[step.method]])
-        picked |= {group.rows[pick]: about for pick, about in told.items()}
-        notes[group.name or "all"] = _note(done, limits, cost[members])
+    alone = len(groups) == 1
+    groups = [group for group in groups if group.wanted and group.rows]
+    done = [_select_group(group, _budget(step, group, groups), step, columns) for group in groups]
+    picked: dict[int, dict[str, Any]] = {}
+    for group, one in zip(groups, done, strict=True):
+        named = {} if alone else {"group": group.name}
+        picked |= {row: about and about | named for row, about in one.picked.items()}
+    below = {row for one in done for row in one.below_floor}
+    notes = {group.name or "all": one.note for group, one in zip(groups, done, strict=True) if one.note}
     kept = sorted(picked)
     drops = _drops(rows, picked.keys(), below)
     return Selected(_annotated(rows[kept], [picked[i] for i in kept]), drops, notes)
 
 
-def compared(rows: pl.DataFrame, on: Texts) -> pl.Series:
-    """The text of each row that is compared (rows,): its turns without the system message.
+class _Columns(NamedTuple):
+    """Text, cost and weight of each row (rows,), and the texts that were picked before."""
 
-    The answer, which is the assistant's turn at the end, counts for `all` only. A prompt that was put into a
-    template is compared as it was before.
-    """
-    size = pl.col("messages").list.len()
-    last = pl.col("messages").list.last().struct.field("role") == "assistant"
-    wanted = size if on == "all" else size - last.fill_null(value=False).cast(pl.UInt32)
-    turns = pl.element().struct
-    shown = turns.field("content").filter(turns.field("role") != "system").fill_null("")
-    text = pl.col("messages").list.head(wanted).list.eval(shown).list.join("\n").fill_null("")
-    before = pl.col("meta").str.json_path_match(f"$.{SHAPED_FROM}")
-    return rows.select(text=text if on == "all" else pl.coalesce(before, text))["text"]
+    texts: pl.Series
+    cost: NDArray[np.int64]
+    weight: NDArray[np.float64]
+    prior: pl.Series | None
 
 
-def estimated_tokens(rows: pl.DataFrame) -> NDArray[np.int64]:
-    """Tokens of each row (rows,), four bytes of its turns each, rounded up."""
-    size = pl.col("messages").list.eval(pl.element().struct.field("content").str.len_bytes()).list.sum()
-    return (
-        rows.select(((size.fill_null(0) + BYTES_PER_TOKEN - 1) // BYTES_PER_TOKEN).cast(pl.Int64))
-        .to_series()
-        .to_numpy()
-    )
+class _Done(NamedTuple):
+    """Rank, reason and gain of each picked row number, rows below the floor, and what the group tells."""
+
+    picked: dict[int, dict[str, Any]]
+    below_floor: list[int]
+    note: dict[str, Any]
+
+
+def _select_group(group: Group, budget: int, step: Select, columns: _Columns) -> _Done:
+    """Pick rows of one group; all of them, as they are, where nothing stands in the way."""
+    members = np.array(group.rows, np.int64)
+    cost, weight = columns.cost[members], columns.weight[members]
+    limits = Limits(min(group.wanted, len(members)), budget, cost, weight, step.min_gain)
+    if _all_fit(limits):
+        return _Done({row: {} for row in group.rows}, [], {})
+    texts, prior = columns.texts.gather(members), columns.prior
+    done = select(texts, limits, method=step.method, floor=step.floor, prior=prior, seed=step.seed)
+    first = "densest" if step.method == "kcenter" and prior is None else REASONS[step.method]
+    reasons = [first, *[REASONS[step.method]] * len(done.picks)]
+    told = {
+        group.rows[pick]: {"rank": rank, "reason": reason, "gain": round(gain, 6)}
+        for rank, (pick, reason, gain) in enumerate(
+            zip(done.picks, reasons, done.gains.tolist(), strict=False), 1
+        )
+    }
+    return _Done(told, members[done.below_floor].tolist(), _note(done, limits, cost))
 
 
 def _groups(rows: pl.DataFrame, step: Select) -> list[Group]:
@@ -129,27 +127,6 @@ def _budget(step: Select, group: Group, groups: list[Group]) -> int:
 
 def _all_fit(limits: Limits) -> bool:
     return limits.most >= len(limits.cost) and int(limits.cost.sum()) <= limits.budget and limits.least == 0
-
-
-def _quality(rows: pl.DataFrame, field: str) -> NDArray[np.float64]:
-    values = rows["meta"].str.json_path_match(f"$.{field}").cast(pl.Float64, strict=False)
-    bad = (values.is_null() | values.is_nan() | (values < 0)).fill_null(value=True)
-    if bad.any():
-        row = rows.row(int(bad.arg_max() or 0), named=True)
-        fix = "give every row a number of at least 0 there, such as a judge's score, or leave the quality out"
-        where = f"{row['source']}:{row['line']}: {field}"
-        raise UserError("this row has no number to weigh it by", where=where, fix=fix)
-    return values.to_numpy()
-
-
-def _told(done: Selection, group: str, reasons: list[str]) -> dict[int, dict[str, Any]]:
-    """Rank, reason and gain of each pick; the first reason is that of the first pick."""
-    named = {"group": group} if group else {}
-    pairs = enumerate(zip(done.picks.tolist(), done.gains.tolist(), strict=True))
-    return {
-        pick: {"rank": i + 1, "reason": reasons[i > 0], "gain": round(gain, 6)} | named
-        for i, (pick, gain) in pairs
-    }
 
 
 def _note(done: Selection, limits: Limits, cost: NDArray[np.int64]) -> dict[str, Any]:

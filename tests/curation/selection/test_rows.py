@@ -10,7 +10,8 @@ import pytest
 
 from curation.errors import UserError
 from curation.rows import frame, make_row
-from curation.selection.rows import compared, estimated_tokens, select_rows
+from curation.selection.columns import compared, estimated_tokens
+from curation.selection.rows import select_rows
 from curation.selection.settings import Select
 from tests.curation.selection.texts import planted
 
