@@ -104,7 +104,7 @@ def _most_similar(shared: NDArray[np.float64], met: NDArray[np.int32], most: int
         if _bin(shared[other]) >= lowest:
             near[size] = other
             size += 1
-    bar = np.partition(shared[near], size - most)[size - most]
+    bar = np.sort(shared[near])[size - most]
     better, ties = near[shared[near] > bar], np.sort(near[shared[near] == bar])
     return np.concatenate((better, ties[: most - len(better)]))
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 LEVELS = 32
 ROUNDING = 1e-6
-"""More than the rounding of any sum of weights here, so that a bound never hides a nearer pick."""
+"""More than the rounding of any sum of weights or squares, so that a bound never hides a nearer pick."""
 
 
 class Picked(NamedTuple):
@@ -74,6 +74,7 @@ def coverage(vectors: Vectors, picks: NDArray[np.integer], texts: NDArray[np.int
 @compiled
 def add(vectors: Vectors, picked: Picked, text: int) -> None:
     """Make a text the newest pick."""
+    squares = np.zeros(LEVELS)
     for at in range(vectors.starts[text], vectors.starts[text + 1]):
         of_term = picked.lists[vectors.terms[at]]
         if of_term[1] == of_term[2]:
@@ -81,8 +82,10 @@ def add(vectors: Vectors, picked: Picked, text: int) -> None:
         place = of_term[0] + of_term[1]
         picked.pick[place], picked.weight[place] = picked.size[0], vectors.weights[at]
         of_term[1] += 1
-        picked.tails[picked.size[0], : _level(vectors, vectors.terms[at]) + 1] += vectors.weights[at] ** 2
-    picked.tails[picked.size[0]] = np.sqrt(picked.tails[picked.size[0]])
+        for level in range(_level(vectors, vectors.terms[at]) + 1):
+            squares[level] += np.float64(vectors.weights[at]) ** 2
+    for level in range(LEVELS):
+        picked.tails[picked.size[0], level] = np.sqrt(squares[level])
     picked.texts[picked.size[0]] = text
     picked.size[0] += 1
 
@@ -99,10 +102,10 @@ def _level(vectors: Vectors, term: int) -> int:
 @compiled
 def _move(picked: Picked, of_term: NDArray[np.int64]) -> None:
     """Give the list of a term twice the room."""
-    old, new, size = of_term[0], picked.size[1], of_term[1]
-    picked.pick[new : new + size] = picked.pick[old : old + size]
-    picked.weight[new : new + size] = picked.weight[old : old + size]
-    of_term[0], of_term[2] = new, max(1, 2 * size)
+    old, new = of_term[0], picked.size[1]
+    for i in range(of_term[1]):
+        picked.pick[new + i], picked.weight[new + i] = picked.pick[old + i], picked.weight[old + i]
+    of_term[0], of_term[2] = new, max(1, 2 * of_term[1])
     picked.size[1] += of_term[2]
 
 
@@ -135,7 +138,7 @@ def nearest(
         at += 1
     whole = best < enough
     if whole:
-        best = _complete(vectors, picked, met, text, at, np.sqrt(max(left, 0.0)), known)
+        best = _complete(vectors, picked, met, text, at, np.sqrt(max(left, 0.0) + ROUNDING), known)
     picked.common[picked.met[:met]] = 0
     return best, whole
 
