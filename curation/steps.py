@@ -211,13 +211,13 @@ def dedup(state: Curated, *, threshold: float = 0.8, conflicts: Policy = "report
 
 
 def _parted(children: pl.DataFrame, kept: pl.Series, dropped: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Children that stay, and as drops those whose parent was dropped and has no double that stays."""
+    """Children that stay, and as drops those whose parent was dropped, and those that are there twice."""
     gone = set(dropped) - set(kept)
     lost = pl.Series([any(p in gone for p in of) for of in children["parents"].to_list()], dtype=pl.Boolean)
-    orphans = children.filter(lost).select(
-        "source", "line", row_id="id", step=pl.lit("dedup"), reason=pl.lit("made from a duplicate")
-    )
-    return children.filter(~lost), drop_frame(orphans.to_dicts())
+    again = ~children["id"].is_first_distinct()
+    reason = pl.when(lost).then(pl.lit("made from a duplicate")).otherwise(pl.lit("exact duplicate"))
+    out = children.select("source", "line", row_id="id", step=pl.lit("dedup"), reason=reason)
+    return children.filter(~(lost | again)), drop_frame(out.filter(lost | again).to_dicts())
 
 
 def _select(state: Curated, step: Select) -> Curated:

@@ -153,11 +153,17 @@ def merge(workspace: Workspace, old: pl.DataFrame, new: pl.DataFrame, seed: Cura
 def corrected_away(old: pl.DataFrame, new: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Drop the old rows whose very prompt a new correction answers otherwise: the model would learn both.
 
+    Rows that were made from one of them go with it.
+
     Returns:
         The old rows that stay, and the others as drops whose partner is the correction.
     """
     corrections = {_prompt(row): row for row in new.iter_rows(named=True) if CORRECTION in row["tags"]}
-    pairs = [(row, corrections.get(_prompt(row))) for row in old.iter_rows(named=True)]
+    found = [(row, corrections.get(_prompt(row))) for row in old.iter_rows(named=True)]
+    wrong_ids = {row["id"]: by for row, by in found if by is not None and by["id"] != row["id"]}
+    pairs = [
+        (row, by or next((wrong_ids[p] for p in row["parents"] if p in wrong_ids), None)) for row, by in found
+    ]
     wrong = [by is not None and by["id"] != row["id"] for row, by in pairs]
     drops = drop_frame(
         {name: row[name] for name in ("source", "line")}
