@@ -13,6 +13,7 @@ RESULTS = Path(__file__).parent / "results"
 PACKAGES = (
     "apricot-select",
     "datasets",
+    "datasketch",
     "duckdb",
     "msgspec",
     "numba",
@@ -20,6 +21,7 @@ PACKAGES = (
     "peft",
     "polars",
     "pyarrow",
+    "rensa",
     "scikit-learn",
     "torch",
     "transformers",

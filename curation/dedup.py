@@ -2,175 +2,274 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+import msgspec
+import numpy as np
 import polars as pl
 
-from curation.near import similar_pairs
-from curation.rows import answer_text, drop_frame, prompt_text
-from curation.text import words
+from curation.best import Keep, best_first
+from curation.exact import exact_partners
+from curation.near.clusters import components
+from curation.near.join import count_pairs, similarities
+from curation.near.pipeline import Corpus, cut, index_of, of_rows
+from curation.near.prefixes import LONG
+from curation.near.removal import Compared, Rules, remove
+from curation.near.templates import Template, templates
+from curation.rows import DROPS, answer_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from numpy.typing import NDArray
+
+    from curation.near.index import Index
+
+COUNTED = 1_000_000
+"""Where counting pairs that templates hide ends."""
 
 Policy = Literal["report", "keep_best", "keep_all", "drop_all"]
+Mode = Literal["anchored", "connected"]
+Compare = Literal["prompt", "all"]
 
 CONFLICTS = pl.Schema(
     {"row_id": pl.String, "source": pl.String, "line": pl.Int64, "answer": pl.String}
     | {"partner_id": pl.String, "partner_source": pl.String, "partner_line": pl.Int64}
     | {"partner_answer": pl.String, "similarity": pl.Float64}
 )
+EVIDENCE = pl.Schema(DROPS | {"answer_similarity": pl.Float64})
+"""Drops with the similarity of the answers beside that of the prompts."""
+
+
+class How(msgspec.Struct, frozen=True):
+    """What counts as a duplicate, and which row stays.
+
+    Attributes:
+        threshold: Smallest similarity of a duplicate, above 0 and up to 1.
+        near: Whether near-duplicates go, too; else exact and normalised ones only.
+        on: `prompt` compares prompts and answers each; `all` compares the whole text, templates included.
+        conflicts: What becomes of rows with similar prompts and other answers: `report` and `keep_all` keep
+            them, `keep_best` keeps the best of those that contradict each other, `drop_all` none.
+        mode: `anchored` drops a row that is similar to one that stays; `connected` keeps one row of each
+            chain of similar rows.
+        keep: Which one of several duplicates stays.
+    """
+
+    threshold: float = 0.8
+    near: bool = True
+    on: Compare = "prompt"
+    conflicts: Policy = "report"
+    mode: Mode = "anchored"
+    keep: Keep = "best"
 
 
 class Deduped(NamedTuple):
-    """Rows that stay (schema ROWS), rows that went (DROPS) and pairs that contradict (CONFLICTS)."""
+    """What `drop_duplicates` found.
+
+    Attributes:
+        rows: Rows that stay (schema ROWS), in their order.
+        drops: Rows that went (schema DROPS and `answer_similarity`).
+        conflicts: Pairs of rows that contradict each other (CONFLICTS), the better one as the partner.
+        templates: Shared text that did not count.
+        hidden: Pairs of similar prompts that there would be more if that text counted, up to `COUNTED`.
+        long: Rows that were looked for by MinHash.
+    """
 
     rows: pl.DataFrame
     drops: pl.DataFrame
     conflicts: pl.DataFrame
+    templates: list[Template]
+    hidden: int
+    long: int
 
 
-class _Edge(NamedTuple):
-    row: int
-    similarity: float
+class _Gone(NamedTuple):
+    """Fate of each row: the partner's number or -1, similarity of prompts and of answers, the reason."""
+
+    partner: NDArray[np.int64]
+    prompt: NDArray[np.float64]
+    answer: NDArray[np.float64]
+    reason: NDArray[np.object_]
 
 
-def drop_exact(rows: pl.DataFrame, *, old: int = 0) -> Deduped:
-    """Drop rows whose normalised conversation equals that of a row that stays.
-
-    Normalised means NFKC, case-folded, runs of white space as one; roles and the other fields of a turn count
-    as they are. Equality is on the text itself, not on a hash.
-
-    Args:
-        rows: Rows with schema ROWS.
-        old: The first so many rows are preferred to the others.
-    """
-    first: dict[tuple[Any, ...], int] = {}
-    partners: dict[int, _Edge] = {}
-    ids, lists = rows["id"].to_list(), rows["messages"].to_list()
-    for i in _best_first(rows, old):
-        key = tuple(
-            (m["role"], " ".join(m["content"].split()).casefold(), m["extra"]) for m in _folded(lists[i])
-        )
-        kept = first.setdefault(key, i)
-        if kept != i:
-            partners[i] = _Edge(kept, 1.0)
-    reason = {
-        i: "exact duplicate" if ids[i] == ids[e.row] else "normalised duplicate" for i, e in partners.items()
-    }
-    return _result(rows, partners, reason, [])
-
-
-def _folded(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{**m, "content": unicodedata.normalize("NFKC", m["content"])} for m in messages]
-
-
-def drop_near(
-    rows: pl.DataFrame, *, threshold: float = 0.8, conflicts: Policy = "report", old: int = 0
+def drop_known(
+    old: pl.DataFrame, new: pl.DataFrame, how: How | None = None, *, threads: int | None = None
 ) -> Deduped:
-    """Drop near-duplicates; every dropped row is itself similar to the row kept in its place.
-
-    Two rows are duplicates when the Jaccard similarity of their prompts and that of their answers
-    is at least `threshold`; they conflict when only their prompts are that similar.
+    """Drop the new rows that duplicate old ones, or each other: those that would go if all were one file.
 
     Args:
-        rows: Rows with schema ROWS.
-        threshold: Smallest similarity of a duplicate, above 0 and up to 1.
-        conflicts: What to do with conflicts: `report` and `keep_all` keep both rows, `keep_best`
-            keeps the better one of each pair, `drop_all` drops all rows in conflicts.
-        old: The first so many rows are preferred to the others.
+        old: Rows that are there already, and preferred.
+        new: Rows to look at.
+        how: What counts as a duplicate.
+        threads: At most so many; all there are unless given.
 
     Returns:
-        The rows that stay in their old order, the drops, and the conflicts among the rows that stay
-        or went by policy.
+        What became of the new rows alone; conflicts have at least one new row.
     """
-    lists = rows["messages"].to_list()
-    pairs = similar_pairs([prompt_text(m) for m in lists], threshold)
-    answers = [_answer_words(answer_text(m)) for m in lists]
-    same: dict[int, list[_Edge]] = defaultdict(list)
-    contradicting: list[tuple[int, int, float]] = []
-    for a, b, s in zip(*(c.tolist() for c in pairs), strict=True):
-        if answer_similarity(answers[a], answers[b]) >= threshold:
-            same[a].append(_Edge(b, s))
-            same[b].append(_Edge(a, s))
-        else:
-            contradicting.append((a, b, s))
-    order = _best_first(rows, old)
-    partners = _anchored(order, same)
-    reason = dict.fromkeys(partners, "near duplicate")
-    alive = [(a, b, s) for a, b, s in contradicting if a not in partners and b not in partners]
-    for loser, edge in _losers(order, alive, conflicts).items():
-        partners[loser], reason[loser] = edge, "conflicting answer"
-    return _result(rows, partners, reason, alive)
+    return _dedup(pl.concat([old, new]), how or How(), old.height, old.height, threads)
 
 
-def _answer_words(text: str) -> list[str]:
-    """Words of an answer; a short one is one word, signs included: `-5` is not `5`, nor `<` `>`."""
-    found = words(text)
-    if len(found) >= 3:
-        return found
-    return [" ".join(unicodedata.normalize("NFKC", text).casefold().split()).rstrip(".")]
-
-
-def answer_similarity(a: Sequence[str], b: Sequence[str]) -> float:
-    """Jaccard similarity of the word 3-grams of two answers; equality where one is shorter."""
-    if min(len(a), len(b)) < 3:
-        return float(list(a) == list(b))
-    left, right = ({tuple(t[i : i + 3]) for i in range(len(t) - 2)} for t in (a, b))
-    return len(left & right) / len(left | right)
-
-
-def _best_first(rows: pl.DataFrame, old: int) -> list[int]:
-    """Row numbers, the one to keep first: old rows, then longer ones, smaller ids, earlier lines."""
-    lengths = pl.col("messages").list.eval(pl.element().struct.field("content").str.len_chars()).list.sum()
-    keys = rows.select("id", "source", "line", length=lengths).with_row_index("row")
-    ordered = keys.with_columns(new=pl.col("row") >= old).sort(
-        ["new", "length", "id", "source", "line", "row"], descending=[False, True, False, False, False, False]
-    )
-    return ordered["row"].to_list()
-
-
-def _anchored(order: list[int], same: dict[int, list[_Edge]]) -> dict[int, _Edge]:
-    """The kept partner of each dropped row: the best row that is similar to it and stays."""
-    kept: set[int] = set()
-    partners: dict[int, _Edge] = {}
-    for row in order:
-        near = [edge for edge in same.get(row, ()) if edge.row in kept]
-        if near:
-            partners[row] = max(near, key=lambda edge: (edge.similarity, -edge.row))
-        else:
-            kept.add(row)
-    return partners
-
-
-def _losers(order: list[int], pairs: list[tuple[int, int, float]], policy: Policy) -> dict[int, _Edge]:
-    if policy == "drop_all":
-        return {b: _Edge(a, s) for a, b, s in pairs} | {a: _Edge(b, s) for a, b, s in pairs}
-    if policy != "keep_best":
-        return {}
-    same: dict[int, list[_Edge]] = defaultdict(list)
-    for a, b, s in pairs:
-        same[a].append(_Edge(b, s))
-        same[b].append(_Edge(a, s))
-    return _anchored(order, same)
-
-
-def _result(
-    rows: pl.DataFrame,
-    partners: dict[int, _Edge],
-    reason: dict[int, str],
-    conflicts: list[tuple[int, int, float]],
+def drop_duplicates(
+    rows: pl.DataFrame, how: How | None = None, *, old: int = 0, threads: int | None = None
 ) -> Deduped:
-    places = rows.select("id", "source", "line").rows()
-    answers = [answer_text(m) for m in rows["messages"].to_list()] if conflicts else []
-    drops = [
-        dict(zip(("row_id", "source", "line"), places[i], strict=True))
-        | dict(zip(("partner_id", "partner_source", "partner_line"), places[edge.row], strict=True))
-        | {"step": "dedup", "reason": reason[i], "similarity": edge.similarity}
-        for i, edge in sorted(partners.items())
-    ]
-    listed = [(*places[a], answers[a], *places[b], answers[b], s) for a, b, s in conflicts]
-    stay = pl.Series([i not in partners for i in range(rows.height)], dtype=pl.Boolean)
-    return Deduped(rows.filter(stay), drop_frame(drops), pl.DataFrame(listed, schema=CONFLICTS, orient="row"))
+    """Drop exact, normalised and near duplicates.
+
+    Args:
+        rows: Rows with schema ROWS.
+        how: What counts as a duplicate.
+        old: The first so many rows are preferred to the others.
+        threads: At most so many; all there are unless given. The result does not depend on it.
+    """
+    return _dedup(rows, how or How(), old, 0, threads)
+
+
+def _dedup(rows: pl.DataFrame, how: How, old: int, unseen: int, threads: int | None) -> Deduped:
+    """As `drop_duplicates`; the first `unseen` rows are not told of."""
+    gone = _exact(rows, how, old, threads)
+    if not how.near:
+        return Deduped(*_split(rows, gone, unseen), pl.DataFrame(schema=CONFLICTS), [], 0, 0)
+    copies, left = np.flatnonzero(gone.partner >= 0), np.flatnonzero(gone.partner < 0)
+    messages = rows["messages"].gather(left)
+    corpus = cut(*of_rows(messages, how.on), shared=how.on == "prompt", threads=threads)
+    compared = _compared(messages, corpus, how, threads)
+    worse, better, similar = _near(rows, left, compared, how, old, gone)
+    _follow(gone, copies)
+    told = (worse >= unseen) | (better >= unseen)
+    return Deduped(
+        *_split(rows, gone, unseen),
+        _listed(rows, worse[told], better[told], similar[told]),
+        templates(corpus.shared, messages),
+        _hidden(messages, corpus, compared.prompts, how, threads),
+        sum(int((np.diff(part.starts) > LONG).sum()) for part in corpus.sets),
+    )
+
+
+def _hidden(messages: pl.Series, corpus: Corpus, prompts: Index, how: How, threads: int | None) -> int:
+    """How many more pairs of prompts would be similar if shared text counted."""
+    if not len(corpus.shared.hashes):
+        return 0
+    whole = index_of(cut(*of_rows(messages, how.on), shared=False, threads=threads), how.threshold, threads)
+    counted = count_pairs(whole, how.threshold, COUNTED)
+    return max(0, counted - count_pairs(prompts, how.threshold, COUNTED))
+
+
+def _exact(rows: pl.DataFrame, how: How, old: int, threads: int | None) -> _Gone:
+    partner, raw = exact_partners(rows, keep=how.keep, old=old, threads=threads)
+    similar = np.ones(rows.height)
+    reason = np.where(raw, "exact duplicate", "normalised duplicate").astype(object)
+    return _Gone(partner, similar, similar.copy(), reason)
+
+
+def _compared(messages: pl.Series, corpus: Corpus, how: How, threads: int | None) -> Compared:
+    """The indexes of prompts and of answers; the whole texts stand for both where they are compared."""
+    prompts = index_of(corpus, how.threshold, threads)
+    everyone = np.arange(len(prompts.numbers))
+    if how.on == "all":
+        return Compared(prompts, prompts, everyone, everyone)
+    asked = messages.gather(prompts.numbers)
+    answers = index_of(cut(*of_rows(asked, "answer"), shared=False, threads=threads), how.threshold, threads)
+    answer_of = np.full(len(everyone), -1, np.int64)
+    answer_of[answers.numbers] = np.arange(len(answers.numbers))
+    return Compared(prompts, answers, answer_of, answers.numbers)
+
+
+def _near(
+    rows: pl.DataFrame, left: NDArray[np.int64], compared: Compared, how: How, old: int, gone: _Gone
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Write into `gone` what goes; the conflicts as the less good rows, the better ones, and similarity."""
+    numbers = left[compared.prompts.numbers]
+    order = best_first(rows, numbers, keep=how.keep, old=old)
+    if how.mode == "connected":
+        order = _connected(compared, order, numbers, how, gone)
+    rules = Rules(how.threshold, how.conflicts == "keep_best", how.conflicts == "drop_all", how.on == "all")
+    found = remove(compared, order, rules)
+    goes = np.flatnonzero(found.partner >= 0)
+    _drop(
+        gone, numbers, goes, found.partner[goes], (found.prompt[goes], found.answer[goes]), "near duplicate"
+    )
+    worse, better = found.later, found.earlier
+    if how.conflicts in {"keep_best", "drop_all"}:
+        nothing = np.full(len(worse), np.nan)
+        if how.conflicts == "drop_all":
+            _drop(
+                gone, numbers, better[::-1], worse[::-1], (found.similar[::-1], nothing), "conflicting answer"
+            )
+        _drop(gone, numbers, worse[::-1], better[::-1], (found.similar[::-1], nothing), "conflicting answer")
+    return numbers[worse], numbers[better], found.similar
+
+
+def _drop(
+    gone: _Gone,
+    numbers: NDArray[np.int64],
+    goes: NDArray[np.int64],
+    stays: NDArray[np.int64],
+    similar: tuple[NDArray[np.float64], NDArray[np.float64]],
+    reason: str,
+) -> None:
+    gone.partner[numbers[goes]] = numbers[stays]
+    gone.prompt[numbers[goes]], gone.answer[numbers[goes]] = similar
+    gone.reason[numbers[goes]] = reason
+
+
+def _follow(gone: _Gone, copies: NDArray[np.int64]) -> None:
+    """A copy of a row that went later went for the same reason, and for the same row."""
+    later = copies[gone.partner[gone.partner[copies]] >= 0]
+    original = gone.partner[later]
+    for column in gone:
+        column[later] = column[original]
+
+
+def _connected(
+    compared: Compared, order: NDArray[np.int64], numbers: NDArray[np.int64], how: How, gone: _Gone
+) -> NDArray[np.int64]:
+    """Drop all but the best row of each component; the order of those that stay."""
+    label = components(compared.prompts, compared.answers, compared.answer_of, how.threshold)
+    best = np.full(len(label), -1, np.int64)
+    best[label[order[::-1]]] = order[::-1]
+    goes = order[best[label[order]] != order]
+    stays = best[label[goes]]
+    prompt = similarities(compared.prompts, goes, stays)
+    answer = similarities(compared.answers, compared.answer_of[goes], compared.answer_of[stays])
+    _drop(gone, numbers, goes, stays, (prompt, answer), "near duplicate")
+    stay: NDArray[np.int64] = order[best[label[order]] == order]
+    return stay
+
+
+def _split(rows: pl.DataFrame, gone: _Gone, unseen: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows that stay, and the drops, both without the first rows."""
+    goes = np.flatnonzero(gone.partner >= 0)
+    goes = goes[goes >= unseen]
+    place = rows.select("id", "source", "line")
+    here, there = place[goes], place[gone.partner[goes]]
+    drops = pl.DataFrame(
+        {
+            "row_id": here["id"],
+            "source": here["source"],
+            "line": here["line"],
+            "step": pl.repeat("dedup", len(goes), dtype=pl.String, eager=True),
+            "reason": pl.Series(gone.reason[goes].tolist(), dtype=pl.String),
+            "partner_id": there["id"],
+            "partner_source": there["source"],
+            "partner_line": there["line"],
+            "similarity": gone.prompt[goes],
+            "detail": pl.repeat(None, len(goes), dtype=pl.String, eager=True),
+            "answer_similarity": pl.Series(gone.answer[goes]).fill_nan(None),
+        },
+        schema=EVIDENCE,
+    )
+    stays = (gone.partner < 0) & (np.arange(rows.height) >= unseen)
+    return rows.filter(pl.Series(stays, dtype=pl.Boolean)), drops
+
+
+def _listed(
+    rows: pl.DataFrame, worse: NDArray[np.int64], better: NDArray[np.int64], similar: NDArray[np.float64]
+) -> pl.DataFrame:
+    """The conflicts with their places and answers, in the order of the file."""
+    order = np.lexsort((better, worse))
+    columns: dict[str, Any] = {}
+    for prefix, chosen in (("", worse[order]), ("partner_", better[order])):
+        side = rows.select("id", "source", "line", "messages")[chosen]
+        columns |= {f"{prefix or 'row_'}id": side["id"], f"{prefix}source": side["source"]}
+        columns |= {f"{prefix}line": side["line"]}
+        columns[f"{prefix}answer"] = pl.Series(
+            [answer_text(m) for m in side["messages"].to_list()], dtype=pl.String
+        )
+    return pl.DataFrame(columns | {"similarity": similar[order]}, schema=CONFLICTS)

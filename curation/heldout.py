@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from curation.near import similar_pairs
+from curation.near import nearest_items
 from curation.redact import redact_text
 from curation.rows import SHAPED_FROM, drop_frame, prompt_text, row_id, short_hash, split_answer
 
@@ -84,11 +84,12 @@ def _matches(rows: pl.DataFrame, items: pl.DataFrame, threshold: float) -> dict[
     left, right = rows["messages"].to_list(), items["messages"].to_list()
     exact = {_prompt_id(messages): j for j, messages in enumerate(right)}
     found: dict[int, tuple[int, float, str]] = {}
-    for texts in _compared(pl.concat([rows.select("messages", "meta"), items.select("messages", "meta")])):
-        pairs = similar_pairs(texts, threshold, items=len(right))
-        for a, b, s in zip(*(c.tolist() for c in pairs), strict=True):
-            if a < len(left) <= b and s > found.get(a, (0, 0.0, ""))[1]:
-                found[a] = (b - len(left), s, "near")
+    asked = _compared(pl.concat([rows.select("messages", "meta"), items.select("messages", "meta")]))
+    for texts in asked:
+        best, similar = nearest_items(texts[: len(left)], texts[len(left) :], threshold)
+        for i, (item, s) in enumerate(zip(best.tolist(), similar.tolist(), strict=True)):
+            if item >= 0 and s > found.get(i, (0, 0.0, ""))[1]:
+                found[i] = (item, s, "near")
     for i, messages in enumerate(left):
         if (j := exact.get(_prompt_id(messages))) is not None:
             found[i] = (j, 1.0, "exact")

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from curation.near import Pairs, components, similar_pairs
+from curation.near import families
 from curation.rows import prompt_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from numpy.typing import NDArray
 
 SPLITS = ("train", "validation", "test")
 
@@ -32,8 +34,7 @@ def assign_families(rows: pl.DataFrame, *, threshold: float = 0.8) -> pl.DataFra
         The rows with `family` filled; rows that had one keep it.
     """
     texts = [prompt_text(m) for m in rows["messages"].to_list()]
-    pairs = _with_descent(rows, similar_pairs(texts, threshold))
-    labels = pl.Series("label", components(rows.height, pairs), pl.Int64)
+    labels = pl.Series("label", families(texts, threshold, _descent(rows)), pl.Int64)
     name = pl.coalesce(pl.col("family").min(), pl.col("id").min()).over("label")
     return (
         rows.with_columns(labels)
@@ -42,17 +43,12 @@ def assign_families(rows: pl.DataFrame, *, threshold: float = 0.8) -> pl.DataFra
     )
 
 
-def _with_descent(rows: pl.DataFrame, pairs: Pairs) -> Pairs:
-    """The pairs with those of a row and its parent: noise may have made a child unlike it."""
+def _descent(rows: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Row numbers of children and of their parents: noise may have made a child unlike its parent."""
     numbers = {identity: i for i, identity in enumerate(rows["id"])}
     # The children of a row that is not here are joined by the first of them.
     edges = [(i, numbers.setdefault(p, i)) for i, of in enumerate(rows["parents"].to_list()) for p in of]
-    children, parents = (np.array([edge[side] for edge in edges], np.int64) for side in (0, 1))
-    return Pairs(
-        np.concatenate([pairs.left, children]),
-        np.concatenate([pairs.right, parents]),
-        np.concatenate([pairs.similarity, np.ones(len(edges))]),
-    )
+    return np.array([c for c, _ in edges], np.int64), np.array([p for _, p in edges], np.int64)
 
 
 def split_of(family: str, ratios: Mapping[str, float]) -> str:

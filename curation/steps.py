@@ -11,10 +11,10 @@ import polars as pl
 from curation.augmentation.augment import augment
 from curation.augmentation.place import AUGMENTED
 from curation.augmentation.settings import Augment
-from curation.dedup import CONFLICTS, Policy, drop_exact, drop_near
+from curation.dedup import CONFLICTS, Compare, How, Mode, Policy, drop_duplicates
 from curation.pii import ALL, KindName
 from curation.redact import redact, report, without
-from curation.rows import drop_frame
+from curation.rows import DROPS, drop_frame
 from curation.selection import against_random
 from curation.selection.settings import Select
 from curation.split import assign_families
@@ -50,6 +50,13 @@ class Dedup(msgspec.Struct, tag_field="step", tag="dedup", forbid_unknown_fields
 
     threshold: Similarity = 0.8
     conflicts: Policy = "report"
+    on: Compare = "prompt"
+    mode: Mode = "anchored"
+
+    @property
+    def how(self) -> How:
+        """The same for `curation.dedup`."""
+        return How(self.threshold, on=self.on, conflicts=self.conflicts, mode=self.mode)
 
 
 Step = Validate | Redact | Dedup | Select | Augment
@@ -112,8 +119,8 @@ def run_step(state: Curated, step: Step, rules: Settings | None = None) -> Curat
             return _validate(state, drop, rules)
         case Redact():
             return _redact(state, step)
-        case Dedup(threshold=threshold, conflicts=policy):
-            return dedup(state, threshold=threshold, conflicts=policy)
+        case Dedup():
+            return dedup(state, step.how)
         case Select():
             return _select(state, step)
         case Augment():
@@ -193,21 +200,19 @@ def _redact(state: Curated, step: Redact) -> Curated:
     return msgspec.structs.replace(done, findings=pl.concat([state.findings, findings]))
 
 
-def dedup(state: Curated, *, threshold: float = 0.8, conflicts: Policy = "report", old: int = 0) -> Curated:
+def dedup(state: Curated, how: How, *, old: int = 0) -> Curated:
     """Exact, then near duplicates; the first `old` rows are preferred to the others.
 
     A row that augmentation made is no duplicate: it stays as long as its parent does, and goes with it.
     """
     made = state.rows.select(AUGMENTED_ROW).to_series()
-    first = int((~made[:old]).sum())
-    exact = drop_exact(state.rows.filter(~made), old=first)
-    near = drop_near(exact.rows, threshold=threshold, conflicts=conflicts, old=first)
-    notes = {"conflicts": near.conflicts.height}
-    drops = pl.concat([exact.drops, near.drops])
-    children, orphans = _parted(state.rows.filter(made), near.rows["id"], drops["row_id"])
-    rows = pl.concat([near.rows, children])
+    found = drop_duplicates(state.rows.filter(~made), how, old=int((~made[:old]).sum()))
+    drops = found.drops.select(DROPS.names())
+    children, orphans = _parted(state.rows.filter(made), found.rows["id"], drops["row_id"])
+    notes = {"conflicts": found.conflicts.height}
+    rows = pl.concat([found.rows, children])
     done = advance(state, "dedup", rows, pl.concat([drops, orphans]), notes)
-    return msgspec.structs.replace(done, conflicts=pl.concat([state.conflicts, near.conflicts]))
+    return msgspec.structs.replace(done, conflicts=pl.concat([state.conflicts, found.conflicts]))
 
 
 def _parted(children: pl.DataFrame, kept: pl.Series, dropped: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -1,138 +1,64 @@
-"""What text is compared by: normalised words and shingles, with shared templates taken out."""
+"""What text is compared by: NFKC-normalised words in lower case, in plain Python. The kernels do the same."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
-from scipy import sparse
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
 WORDS = 3
 CHARACTERS = 5
 TEMPLATE_SHARE = 0.05
 TEMPLATE_ROWS = 20
 
-_WORD = re.compile(r"\w+")
-_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
+UNSPACED = (
+    (0x0E00, 0x0EFF),
+    (0x1000, 0x109F),
+    (0x1780, 0x17FF),
+    (0x3040, 0x30FF),
+    (0x3400, 0x4DBF),
+    (0x4E00, 0x9FFF),
+)
+"""Scripts that put no spaces between words: Thai, Lao, Burmese, Khmer, Japanese, Chinese."""
+
+_UNSPACED = re.compile("[" + "".join(f"{chr(a)}-{chr(b)}" for a, b in UNSPACED) + "]")
+_ASCII_WORD = re.compile(r"\w+")
 
 
-class Shingles(NamedTuple):
-    """The shingle sets of some texts.
-
-    Attributes:
-        sets: Sparse matrix (texts, distinct shingles) of ones, int32; templates are taken out.
-        comparable: Booleans (texts,): False where a text is compared by equality instead.
-        keys: The normalised words of each text joined by spaces: what equality means.
-        residual: What is left of each text without its template words, for term weighting.
-        templates: Number of distinct shingles that were taken out as shared text.
-    """
-
-    sets: sparse.csr_matrix
-    comparable: NDArray[np.bool_]
-    keys: list[str]
-    residual: list[str]
-    templates: int
+def normal(text: str) -> str:
+    """The text NFKC-normalised and in lower case."""
+    return text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).lower()
 
 
 def words(text: str) -> list[str]:
-    """Words of NFKC-normalised lower-case text; single characters where a script has no spaces.
+    """Words of the normal form; single characters where a script has no spaces.
 
-    Text without any word (emoji, operators) is cut at white space, so that it is not all alike.
+    A word is letters, digits, `_`, and the marks that follow them.
     """
-    normal = _normal(text)
-    found = _WORD.findall(normal) or normal.split()
-    return list("".join(found)) if _is_unspaced(normal) else found
+    lowered = normal(text)
+    found = _ASCII_WORD.findall(lowered) if lowered.isascii() else _words(lowered)
+    return list("".join(found)) if is_unspaced(lowered) else found
 
 
-def _normal(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).lower()
+def _words(text: str) -> list[str]:
+    found: list[str] = []
+    inside = False
+    for c in text:
+        starts = c.isalnum() or c == "_"
+        continues = inside and (starts or unicodedata.category(c)[0] == "M")
+        if continues:
+            found[-1] += c
+        elif starts:
+            found.append(c)
+        inside = starts or continues
+    return found
 
 
-def _is_unspaced(text: str) -> bool:
-    return 2 * len(_UNSPACED.findall(text)) > len(text.replace(" ", ""))
+def is_unspaced(text: str) -> bool:
+    """Whether more than half of the visible characters are of scripts without spaces."""
+    return not text.isascii() and 2 * len(_UNSPACED.findall(text)) > len("".join(text.split()))
 
 
-def shingle(texts: Sequence[str], *, items: int = 0) -> Shingles:
-    """Cut texts into shingles: word 3-grams, or character 5-grams in scripts without spaces.
-
-    Shared text does not count: a shingle that more than 5% of the texts have, and at least 20 of
-    them, is taken out where at least half of those texts keep 3 or more words without such shingles.
-
-    Args:
-        texts: The texts, any number.
-        items: So many of the last texts are held-out items. Shared text must leave half of those
-            that have it 3 words too: an item is not a template, however many rows copy it.
-
-    Returns:
-        Their shingle sets; texts with fewer than 3 words or no shingle left have an empty set.
-    """
-    tokens = [words(text) for text in texts]
-    sizes = [CHARACTERS if _is_unspaced(_normal(text)) else WORDS for text in texts]
-    vocabulary: dict[str, int] = {}
-    occurrences = [_occurrences(t, n, vocabulary) for t, n in zip(tokens, sizes, strict=True)]
-    sets = _matrix(occurrences, len(vocabulary))
-    shared = _templates(sets, tokens, occurrences, sizes, items)
-    kept = sets[:, ~shared].tocsr()
-    lengths = np.array([len(t) for t in tokens])
-    comparable = (lengths >= np.array(sizes, dtype=np.int64)) & (np.diff(kept.indptr) > 0)
-    residual = [
-        " ".join(w for w, out in zip(t, _covered(t, o, n, shared), strict=True) if not out)
-        for t, o, n in zip(tokens, occurrences, sizes, strict=True)
-    ]
-    return Shingles(kept, comparable, [" ".join(t) for t in tokens], residual, int(shared.sum()))
-
-
-def _occurrences(tokens: list[str], size: int, vocabulary: dict[str, int]) -> list[int]:
-    grams = ("\x1f".join(tokens[i : i + size]) for i in range(len(tokens) - size + 1))
-    return [vocabulary.setdefault(gram, len(vocabulary)) for gram in grams]
-
-
-def _matrix(occurrences: list[list[int]], columns: int) -> sparse.csr_matrix:
-    unique = [sorted(set(row)) for row in occurrences]
-    starts = np.concatenate(([0], np.cumsum([len(row) for row in unique], dtype=np.int64)))
-    indices = np.array([i for row in unique for i in row], dtype=np.int32)
-    return sparse.csr_matrix((np.ones(len(indices), np.int32), indices, starts), (len(unique), columns))
-
-
-def _covered(tokens: list[str], row: list[int], size: int, shared: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    covered = np.zeros(len(tokens), bool)
-    for start, column in enumerate(row):
-        if shared[column]:
-            covered[start : start + size] = True
-    return covered
-
-
-def _templates(
-    sets: sparse.csr_matrix,
-    tokens: list[list[str]],
-    occurrences: list[list[int]],
-    sizes: list[int],
-    items: int,
-) -> NDArray[np.bool_]:
-    """Which shingles are shared text that still leaves the texts telling apart."""
-    rows = np.asarray(sets.sum(axis=0)).ravel()
-    frequent: NDArray[np.bool_] = (rows >= TEMPLATE_ROWS) & (rows > TEMPLATE_SHARE * sets.shape[0])
-    if not frequent.any():
-        return frequent
-    left = [
-        int((~_covered(t, o, n, frequent)).sum()) for t, o, n in zip(tokens, occurrences, sizes, strict=True)
-    ]
-    telling = (np.array(left) >= WORDS).astype(np.int64)
-    frequent &= _mostly(sets, telling)
-    first = sets.shape[0] - items
-    frequent &= _mostly(sets[first:], telling[first:])
-    return frequent
-
-
-def _mostly(sets: sparse.csr_matrix, telling: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which shingles have at least half of their texts among those that are telling."""
-    rows = np.asarray(sets.sum(axis=0)).ravel()
-    mostly: NDArray[np.bool_] = 2 * np.asarray(sets.T @ telling).ravel() >= rows
-    return mostly
+def whole(text: str) -> str:
+    """What a text that is too short for a shingle is compared by: its normal form, less a full stop."""
+    squeezed = " ".join(normal(text).split())
+    return squeezed[:-1].rstrip() if len(squeezed) > 1 and squeezed.endswith(".") else squeezed

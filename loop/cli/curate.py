@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from loop.cli import validate
+from loop.cli import dedup, validate
 from loop.cli.common import (
     AsJson,
     WorkspaceDir,
@@ -19,7 +19,7 @@ from loop.cli.common import (
     table,
     told,
 )
-from loop.cli.files import STANDARD, Input, Output, Shape, beside, demand_distinct, only_rows, write
+from loop.cli.files import beside, demand_distinct, write
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,38 +28,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Prepare data: validate, deduplicate, redact, select, augment.", no_args_is_help=True)
 validate.add_to(app)
+dedup.add_to(app)
 
 Drops = Annotated[Path | None, typer.Option(help="JSONL file for what was dropped, why, and for which row.")]
 Seed = Annotated[int, typer.Option(help="Of the random choices.")]
-
-
-@app.command()
-def dedup(
-    file: Input,
-    output: Output,
-    threshold: Annotated[float, typer.Option(min=0.01, max=1, help="Smallest Jaccard similarity.")] = 0.8,
-    conflicts: Annotated[str, typer.Option(help="report, keep_best, keep_all or drop_all.")] = "report",
-    drops: Drops = None,
-    shape: Shape = None,
-    as_json: AsJson = False,
-) -> None:
-    """Drop exact, normalised and near duplicates; list rows with one prompt and two answers.
-
-    Example: regrind curate dedup seed.jsonl -o clean.jsonl --drops drops.jsonl
-    """
-    from typing import get_args
-
-    from curation.dedup import Policy
-    from curation.steps import Dedup
-
-    if conflicts not in get_args(Policy):
-        raise typer.BadParameter(f"one of {', '.join(get_args(Policy))}", param_hint="--conflicts")
-    step = Dedup(threshold, conflicts)  # type: ignore[arg-type]
-    state = run_on(only_rows(file, shape), (file, output, drops), step, as_json=as_json)
-    if not as_json and output != STANDARD:
-        for c in state.conflicts.iter_rows(named=True):
-            a, b = f"{c['source']}:{c['line']}", f"{c['partner_source']}:{c['partner_line']}"
-            out(f"conflict: {a} answers {c['answer']!r}, {b} answers {c['partner_answer']!r}")
 
 
 @app.command(name="run")

@@ -147,7 +147,7 @@ def merge(workspace: Workspace, old: pl.DataFrame, new: pl.DataFrame, seed: Cura
     kept, superseded = corrected_away(old, checked.rows)
     seeded, wrong = corrected_away(seed.rows, checked.rows)
     joined = advance(start, "merge", pl.concat([kept, seeded, checked.rows]), pl.concat([superseded, wrong]))
-    return dedup(joined, threshold=how.threshold, conflicts=how.conflicts, old=kept.height)
+    return dedup(joined, how.how, old=kept.height)
 
 
 def corrected_away(old: pl.DataFrame, new: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -1,84 +1,156 @@
-"""Duplicates go with evidence, conflicts stay and are listed."""
+"""Duplicates go with evidence, conflicts stay and are listed: as the definition says it, pair by pair."""
 
 from __future__ import annotations
 
 import random
 from itertools import combinations
 
+import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from curation.dedup import answer_similarity, drop_exact, drop_near
-from curation.near import similar_pairs
+from curation.dedup import How, drop_duplicates, drop_known
 from curation.rows import answer_text, frame, make_row, prompt_text
-from curation.text import words
+from tests.curation.plain_near import connected, jaccard, shingles
 
 POLICY = (
     "You are a guard. Decide whether the message below asks for something harmful, and say safe or unsafe."
 )
-THRESHOLD = 0.7
+KEY = ["source", "line"]
 
 
-def chat(prompt: str, answer: str, line: int = 1, **more) -> dict:
-    turns = [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
+def chat(prompt: str, answer: str, line: int = 1, system: str = "", **more) -> dict:
+    turns = [{"role": "system", "content": system}] if system else []
+    turns += [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
     return make_row(turns, source="s", line=line, **more)
 
 
-def corpus(seed: int, count: int = 250, template: str = "") -> pl.DataFrame:
+def corpus(seed: int, count: int = 250, template: str = "", answers: int | None = None) -> pl.DataFrame:
+    """Rows of few bases with small edits; equal prompts with many answers, and equal answers, among them."""
     rng = random.Random(seed)
     vocabulary = [f"w{i}" for i in range(400)]
-    bases = [(rng.choices(vocabulary, k=18), rng.choices(vocabulary, k=12)) for _ in range(count // 5)]
+    bases = [
+        (rng.choices(vocabulary, k=rng.randrange(5, 90)), rng.choices(vocabulary, k=rng.randrange(4, 60)))
+        for _ in range(count // 5)
+    ]
+    short = [["safe"], ["unsafe"], ["<"], [">"], []]
     rows = []
     for line in range(count):
         prompt, answer = (list(part) for part in rng.choice(bases))
+        if rng.random() < 0.3:
+            answer = list(rng.choice(short) if rng.random() < 0.5 else rng.choice(bases)[1])
         for part in (prompt, answer):
             for _ in range(rng.choice([0, 0, 0, 0, 1, 3])):
-                part[rng.randrange(len(part))] = rng.choice(vocabulary)
+                if part:
+                    part[rng.choice([0, rng.randrange(len(part))])] = rng.choice(vocabulary)
         rows.append(chat(template + " ".join(prompt), " ".join(answer), line))
     return frame(rows)
 
 
-def duplicates(rows: pl.DataFrame) -> set[tuple[int, int]]:
-    lists = rows["messages"].to_list()
-    pairs = similar_pairs([prompt_text(m) for m in lists], THRESHOLD)
-    answers = [words(answer_text(m)) for m in lists]
-    return {
-        (a, b)
-        for a, b in zip(pairs.left.tolist(), pairs.right.tolist(), strict=True)
-        if answer_similarity(answers[a], answers[b]) >= THRESHOLD
-    }
+class Twin:
+    """The similarities of all rows, by plain Python."""
+
+    def __init__(self, rows: pl.DataFrame, on: str = "prompt") -> None:
+        lists = rows["messages"].to_list()
+        if on == "all":
+            self.prompts = shingles(["\n".join(m["content"] for m in of) for of in lists], counted=True)
+            self.answers = self.prompts
+        else:
+            self.prompts = shingles([prompt_text(m) for m in lists])
+            self.answers = shingles([answer_text(m) for m in lists], counted=True)
+
+    def of(self, a: int, b: int) -> tuple[float, float]:
+        return jaccard(self.prompts[a], self.prompts[b]), jaccard(self.answers[a], self.answers[b])
+
+    def duplicates(self, a: int, b: int, threshold: float) -> bool:
+        return min(self.of(a, b)) >= threshold - 1e-12
+
+    def contradict(self, a: int, b: int, threshold: float) -> bool:
+        prompt, answer = self.of(a, b)
+        return prompt >= threshold - 1e-12 > answer
 
 
-@pytest.mark.parametrize("template", ["", POLICY + "\n\n"])
-def test_every_dropped_row_is_similar_to_the_row_that_stays_and_no_two_kept_rows_are(template):
-    rows = corpus(1, template=template)
-    done = drop_near(rows, threshold=THRESHOLD)
-    pairs = duplicates(rows)
+@pytest.mark.parametrize("threshold", [0.3, 0.5, 0.7, 0.8, 0.95])
+@pytest.mark.parametrize(("template", "on"), [("", "prompt"), (POLICY + "\n\n", "prompt"), ("", "all")])
+def test_rows_go_and_stay_as_the_definition_says(threshold, template, on):
+    # what is left by the exact step, so that line numbers are row numbers
+    rows = drop_duplicates(corpus(1, template=template), How(near=False)).rows
+    rows = rows.with_columns(line=pl.int_range(rows.height))
+    done, twin = drop_duplicates(rows, How(threshold, on=on)), Twin(rows, on)
     kept = set(done.rows["line"])
-    assert 20 < done.drops.height < rows.height - 20
-    assert kept | set(done.drops["line"]) == set(rows["line"])
+    assert kept | set(done.drops["line"]) == set(range(rows.height))
+    assert 0 < done.drops.height < rows.height - 10
     for drop in done.drops.iter_rows(named=True):
+        prompt, answer = twin.of(drop["line"], drop["partner_line"])
         assert drop["partner_line"] in kept
-        assert tuple(sorted((drop["line"], drop["partner_line"]))) in pairs
-        assert drop["similarity"] >= THRESHOLD
-    assert not [pair for pair in combinations(sorted(kept), 2) if pair in pairs]
+        assert (drop["similarity"], drop["answer_similarity"]) == pytest.approx((prompt, answer))
+        assert min(prompt, answer) >= threshold - 1e-12
+    assert not [pair for pair in combinations(sorted(kept), 2) if twin.duplicates(*pair, threshold)]
+    listed = {tuple(sorted(pair)) for pair in done.conflicts.select("line", "partner_line").iter_rows()}
+    assert listed == {pair for pair in combinations(sorted(kept), 2) if twin.contradict(*pair, threshold)}
+    assert bool(listed) == (on == "prompt")
+    assert bool(done.templates) == bool(template)
 
 
-@pytest.mark.parametrize("step", [drop_exact, drop_near])
-@pytest.mark.parametrize("seed", range(3))
-def test_the_order_of_the_input_does_not_change_what_is_kept(step, seed):
-    rows = corpus(2)
-    rows = pl.concat([rows, rows.sample(60, seed=1).with_columns(line=pl.col("line") + 1000)])
-    shuffled = rows.sample(fraction=1.0, shuffle=True, seed=seed)
-    first, again = step(rows), step(shuffled)
-    assert sorted(again.rows["id"]) == sorted(first.rows["id"])
-    key = ["source", "line"]
-    assert again.drops.sort(key).equals(first.drops.sort(key))
+@pytest.mark.parametrize("threshold", [0.5, 0.8])
+def test_connected_rows_leave_one_of_each_chain(threshold):
+    rows = drop_duplicates(corpus(5, count=200), How(near=False)).rows
+    rows = rows.with_columns(line=pl.int_range(rows.height))
+    twin = Twin(rows)
+    edges = [p for p in combinations(range(rows.height), 2) if twin.duplicates(*p, threshold)]
+    label = connected(rows.height, edges)
+    done = drop_duplicates(rows, How(threshold, mode="connected"))
+    assert len({label[line] for line in done.rows["line"]}) == done.rows.height == len(set(label))
+    for drop in done.drops.iter_rows(named=True):
+        assert label[drop["line"]] == label[drop["partner_line"]]
+        assert drop["partner_line"] in set(done.rows["line"])
+        found = (drop["similarity"], drop["answer_similarity"])
+        assert found == pytest.approx(twin.of(drop["line"], drop["partner_line"]))
+
+
+@given(st.integers(0, 10**6), st.sampled_from(["anchored", "connected"]), st.sampled_from(["prompt", "all"]))
+@settings(deadline=None, max_examples=12)
+def test_neither_order_nor_threads_change_what_is_kept(seed, mode, on):
+    rows = corpus(seed, count=150)
+    rows = pl.concat([rows, rows.sample(30, seed=seed).with_columns(line=pl.col("line") + 1000)])
+    how = How(0.7, mode=mode, on=on)
+    first = drop_duplicates(rows, how, threads=1)
+    for threads, shuffled in ((2, rows), (3, rows.sample(fraction=1.0, shuffle=True, seed=seed))):
+        again = drop_duplicates(shuffled, how, threads=threads)
+        assert sorted(again.rows["line"]) == sorted(first.rows["line"])
+        assert again.drops.sort(KEY).equals(first.drops.sort(KEY))
+        assert again.conflicts.sort([*KEY, "partner_line"]).equals(
+            first.conflicts.sort([*KEY, "partner_line"])
+        )
+
+
+@given(st.integers(0, 10**6), st.integers(0, 120))
+@settings(deadline=None, max_examples=12)
+def test_no_old_row_goes_for_a_new_one(seed, old):
+    rows = corpus(seed, count=120)
+    done = drop_duplicates(rows, How(0.7), old=old)
+    pairs = done.drops.filter(pl.col("line") < old)
+    assert (pairs["partner_line"] < old).all()
+    alone = drop_duplicates(rows.head(old), How(0.7))
+    assert set(done.rows["line"]) & set(range(old)) == set(alone.rows["line"])
+
+
+@given(st.integers(0, 10**6), st.integers(1, 119))
+@settings(deadline=None, max_examples=8)
+def test_new_rows_go_as_if_all_were_one_file(seed, old):
+    rows = corpus(seed, count=120)
+    whole = drop_duplicates(rows, How(0.7), old=old)
+    alone = drop_known(rows.head(old), rows.tail(-old), How(0.7))
+    assert alone.rows.equals(whole.rows.filter(pl.col("line") >= old))
+    assert alone.drops.equals(whole.drops.filter(pl.col("line") >= old))
+    new = (pl.col("line") >= old) | (pl.col("partner_line") >= old)
+    assert alone.conflicts.equals(whole.conflicts.filter(new))
 
 
 def test_rows_that_stay_keep_their_order():
-    done = drop_near(corpus(3), threshold=THRESHOLD)
-    assert done.rows["line"].is_sorted()
+    assert drop_duplicates(corpus(3), How(0.7)).rows["line"].is_sorted()
 
 
 def test_exact_and_normalised_duplicates_are_told_apart():
@@ -87,13 +159,14 @@ def test_exact_and_normalised_duplicates_are_told_apart():
             chat("How  do fish breathe?", "With gills", 1),
             chat("How  do fish breathe?", "With gills", 2),
             chat("HOW do fish\nbreathe?", "With gills", 3),
-            chat("How do ﬁsh breathe?", "with GILLS", 4),
+            chat("How do ﬁsh\u2028breathe?", "with GILLS", 4),
             chat("How do fish breathe?", "With lungs", 5),
             chat("How do fish breathe", "With gills", 6),
+            chat("Howdo fish breathe?", "With gills", 7),
         ]
     )
-    done = drop_exact(rows)
-    assert done.rows["line"].to_list() == [1, 5, 6]
+    done = drop_duplicates(rows, How(near=False))
+    assert done.rows["line"].to_list() == [1, 5, 6, 7]
     assert done.drops.select("line", "reason", "partner_line", "similarity").rows() == [
         (2, "exact duplicate", 1, 1.0),
         (3, "normalised duplicate", 1, 1.0),
@@ -102,19 +175,31 @@ def test_exact_and_normalised_duplicates_are_told_apart():
 
 
 def test_roles_and_other_fields_of_a_turn_tell_rows_apart():
-    call = '{"tool_calls":[1]}'
     turns = [
         [{"role": "user", "content": "hi"}],
         [{"role": "tool", "content": "hi"}],
-        [{"role": "user", "content": "hi", "extra": call}],
+        [{"role": "user", "content": "hi", "extra": '{"tool_calls":[1]}'}],
+        [{"role": "user", "content": "hi"}, {"role": "user", "content": ""}],
+        [{"role": "user", "content": ""}, {"role": "user", "content": "hi"}],
     ]
-    assert drop_exact(frame(make_row(t) for t in turns)).drops.height == 0
+    assert drop_duplicates(frame(make_row(t) for t in turns), How(near=False)).drops.height == 0
+
+
+def test_equal_hashes_are_no_proof(monkeypatch):
+    monkeypatch.setattr("curation.exact.signatures", lambda messages, _: np.zeros(len(messages), np.uint64))
+    rows = frame([chat("one", "a", 1), chat("two", "b", 2), chat("ONE", "a", 3), chat("one ", "a", 4)])
+    done = drop_duplicates(rows, How(near=False))
+    assert set(done.drops["partner_line"]) <= set(done.rows["line"])
+    assert {"two"} <= {m[0]["content"] for m in done.rows["messages"].to_list()}
 
 
 def test_shared_text_does_not_make_rows_duplicates():
     rows = frame(chat(f"{POLICY}\n\nMessage: {words_of(i)}", "safe", i) for i in range(60))
-    done = drop_near(rows, threshold=0.8)
+    done = drop_duplicates(rows)
     assert (done.drops.height, done.conflicts.height) == (0, 0)
+    assert done.templates[0].rows == 60
+    assert done.templates[0].text.startswith("you are a guard decide whether")
+    assert drop_duplicates(rows, How(0.3, on="all")).drops.height > 50
 
 
 def words_of(number: int) -> str:
@@ -128,6 +213,7 @@ TWINS = [
     ("-5", "5"),
     ("<", ">"),
     ("👍", "👎"),
+    ("👍️", "👎️"),
     ("C", "C++"),
     ("a = b", "a != b"),
     ("", "safe"),
@@ -137,17 +223,18 @@ TWINS = [
 @pytest.mark.parametrize(("left", "right"), TWINS)
 def test_the_same_prompt_with_another_answer_is_a_conflict(left, right):
     rows = frame([chat("Is this message harmful or not?", a, i) for i, a in enumerate((left, right))])
-    done = drop_near(rows)
+    done = drop_duplicates(rows)
     assert done.drops.height == 0
-    assert done.conflicts.select("line", "answer", "partner_line", "partner_answer", "similarity").rows() == [
-        (0, left, 1, right, 1.0)
-    ]
+    (pair,) = done.conflicts.select("line", "answer", "partner_line", "partner_answer", "similarity").rows()
+    assert sorted([pair[:2], pair[2:4]]) == [(0, left), (1, right)]
+    assert pair[4] == 1.0
 
 
 @pytest.mark.parametrize(("left", "right"), [("Safe", "safe."), ("ﬁne", "fine"), ("a  b", "A b"), ("", "")])
 def test_short_answers_that_differ_in_form_alone_agree(left, right):
-    rows = frame([chat("Is this message harmful or not?", a, i) for i, a in enumerate((left, right))])
-    assert drop_near(rows).drops["reason"].to_list() == ["near duplicate"]
+    prompts = ("Is this message harmful or not?", "Is this message harmful or not")
+    rows = frame([chat(p, a, i) for i, (p, a) in enumerate(zip(prompts, (left, right), strict=True))])
+    assert drop_duplicates(rows).drops["reason"].to_list() == ["near duplicate"]
 
 
 @pytest.mark.parametrize(
@@ -159,32 +246,55 @@ def test_what_becomes_of_conflicts_is_the_users_to_say(policy, kept):
     rows = frame(
         [chat(prompt, "no", 1), chat(prompt, "perhaps", 2), chat(prompt, "yes", 3), chat("All else", "x", 4)]
     )
-    done = drop_near(rows, conflicts=policy)
+    done = drop_duplicates(rows, How(conflicts=policy))
     assert done.rows["line"].to_list() == kept
-    assert done.conflicts.select("line", "partner_line").rows() == [(1, 2), (1, 3), (2, 3)]
+    listed = {tuple(sorted(pair)) for pair in done.conflicts.select("line", "partner_line").iter_rows()}
+    assert listed == ({(1, 2), (2, 3)} if policy == "keep_best" else {(1, 2), (1, 3), (2, 3)})
     assert set(done.drops["reason"]) <= {"conflicting answer"}
+    assert done.drops["similarity"].to_list() == [1.0] * (4 - len(kept))
 
 
-def test_old_rows_are_preferred_and_then_the_longer():
-    short, long = (
-        chat("Name the colour of the sky", "blue", 1),
-        chat("Name the colour of the sky!!", "blue", 2),
+@pytest.mark.parametrize("policy", ["keep_best", "drop_all"])
+def test_many_answers_to_one_prompt(policy):
+    """More conflicts than a row lists: all are seen to, none is forgotten."""
+    rows = frame(
+        chat("Name any number that you like", f"number {i} of them, the {i}th", i) for i in range(90)
     )
-    assert drop_near(frame([short, long])).rows["line"].to_list() == [2]
-    assert drop_near(frame([short, long]), old=1).rows["line"].to_list() == [1]
-    assert drop_exact(frame([chat("a  b", "c", 1), chat("a    b", "c", 2)]), old=1).rows[
-        "line"
-    ].to_list() == [1]
+    done = drop_duplicates(rows, How(conflicts=policy))
+    assert done.rows.height == (1 if policy == "keep_best" else 0)
+    assert set(done.drops["reason"]) == {"conflicting answer"}
+    report = drop_duplicates(rows)
+    assert report.rows.height == 90
+    assert report.conflicts.height <= 90 * 20
+    assert len(set(report.conflicts["line"]) | set(report.conflicts["partner_line"])) == 90
 
 
-@pytest.mark.parametrize(
-    ("a", "b", "similarity"),
-    [("a b c", "a b c", 1.0), ("a b", "a b", 1.0), ("a b", "a b c", 0.0), ("a b c d", "a b c e", 1 / 3)],
-)
-def test_answers_are_compared_by_word_triples(a, b, similarity):
-    assert answer_similarity(a.split(), b.split()) == pytest.approx(similarity)
+def test_a_dropped_row_never_loses_to_one_that_is_not_kept():
+    rows = corpus(9, count=200)
+    for policy in ("report", "keep_best"):
+        done = drop_duplicates(rows, How(0.6, conflicts=policy))
+        assert set(done.drops["partner_line"]) <= set(done.rows["line"])
+
+
+def test_the_best_row_stays_by_score_then_length_then_id():
+    prompt = "Name the colour of the sky on a clear day at noon in the summer of the year{}"
+    short, long = chat(prompt.format(""), "blue", 1), chat(prompt.format("!!"), "blue", 2)
+    scored = chat(prompt.format("?"), "blue", 3, meta='{"score": 0.5}')
+    better = chat(prompt.format(""), "blue.", 4, meta='{"score": 4}')
+    odd = chat(prompt.format("!!!!!!"), "blue", 5, meta='{"score": "good"}')
+
+    def kept(*rows: dict, **more) -> list[int]:
+        return drop_duplicates(frame(rows), **more).rows["line"].to_list()
+
+    assert kept(short, long) == kept(long, short) == [2]
+    assert kept(short, long, old=1) == [1]
+    assert kept(short, long, scored) == [3]
+    assert kept(short, long, scored, better, odd) == [4]
+    assert kept(short, long, how=How(keep="first")) == [1]
+    assert kept(chat("a  b", "c", 1), chat("a    b", "c", 2), old=1) == [1]
 
 
 def test_no_rows():
-    for done in (drop_exact(frame([])), drop_near(frame([]))):
+    for near in (True, False):
+        done = drop_duplicates(frame([]), How(near=near))
         assert (done.rows.height, done.drops.height, done.conflicts.height) == (0, 0, 0)

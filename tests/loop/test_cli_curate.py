@@ -132,6 +132,44 @@ def test_dedup_says_what_went_and_for_which_row(seed: Path, tmp_path: Path) -> N
     assert (drop["line"], drop["partner_line"], drop["similarity"]) == (13, 1, 1.0)
     report = json.loads(dropped.out)
     assert (report["rows_out"], len(report["conflicts"])) == (11, 1)
+    assert (report["templates"], report["rows_by_minhash"]) == ([], 0)
+
+
+PAIR = "Which animals of the northern forests sleep through the whole of the winter in a den that is {}?"
+
+
+def test_dedup_shows_a_pair_and_stops_before_too_much_goes(seed: Path, tmp_path: Path) -> None:
+    with seed.open("a", encoding="utf8") as stream:
+        for word in ("warm", "deep"):
+            stream.write(json.dumps({"question": PAIR.format(word), "answer": "bears"}) + "\n")
+    out, drops = tmp_path / "clean.jsonl", tmp_path / "drops.jsonl"
+    dedup = ["curate", "dedup", seed]
+    near, stopped, large, forced, exact, nowhere, whole = session(
+        [*dedup, "-o", out, "--drops", drops],
+        [*dedup, "-o", tmp_path / "no.jsonl", "--max-loss", 0.01],
+        [*dedup, "-o", tmp_path / "no.jsonl", "--max-cluster", 1],
+        [*dedup, "-o", tmp_path / "forced.jsonl", "--max-loss", 0.01, "--force", "--threads", 1],
+        [*dedup, "-o", tmp_path / "exact.jsonl", "--exact", "--json"],
+        dedup,
+        [*dedup, "-o", tmp_path / "whole.jsonl", "--on", "all", "--mode", "connected", "--keep", "first"],
+    )
+    assert [d.code for d in (near, stopped, large, forced, exact, nowhere, whole)] == [0, 1, 1, 0, 0, 2, 0]
+    assert "1 exact duplicate; 1 near duplicate" in near.out
+    gone = next(d for d in lines(drops) if d["reason"] == "near duplicate")
+    assert {gone["only_here"], gone["only_there"]} == {"warm", "deep"}
+    assert {gone["line"], gone["partner_line"]} == {14, 15}
+    assert "--max-loss" in stopped.err
+    assert "the largest cluster begins" in large.err
+    assert not (tmp_path / "no.jsonl").exists()
+    assert json.loads(exact.out)["dropped"] == {"exact duplicate": 1}
+    shown, kept, missing = session(
+        [*dedup, "--explain", gone["line"]], [*dedup, "--explain", 2], [*dedup, "--explain", 99]
+    )
+    assert (shown.code, kept.code, missing.code) == (0, 0, 1)
+    assert f"line {gone['line']}: near duplicate of line {gone['partner_line']}" in shown.out
+    assert "[warm?]" in shown.out
+    assert "line 2 stays" in kept.out
+    assert "no row has this line" in missing.err
 
 
 def test_redact_select_and_augment(tmp_path: Path) -> None:

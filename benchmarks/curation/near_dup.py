@@ -1,0 +1,177 @@
+"""Near-duplicates at Jaccard 0.8: ours beside datasketch and rensa, on the same rows, one process each.
+
+`pip install datasketch==2.0.0 rensa==0.5.0`, then `python benchmarks/curation/near_dup.py [ROWS] [ROUNDS]`.
+The time is from the texts in memory to the rows that would be dropped, and, for ours, also from a JSONL file
+to the written result beside `datasets.load_dataset` of that file. Recall: the planted duplicates that are
+dropped. Precision: the dropped rows that are like a row that stays, or, for rensa, which flags both rows of a
+pair, like any other row.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
+
+import near_dup_data as data
+from record import record
+
+TIMED = """
+import json, re, resource, sys, time
+from pathlib import Path
+import polars as pl
+folder = Path(sys.argv[1])
+{before}
+began = time.perf_counter()
+{code}
+seconds = time.perf_counter() - began
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+Path(sys.argv[2]).write_text(json.dumps([int(i) for i in gone]))
+print(json.dumps([seconds, peak]))
+"""
+TEXTS = "texts = pl.read_parquet(folder / 'texts.parquet')['text']\n"
+LIST = (
+    TEXTS
+    + """
+texts = texts.to_list()
+word = re.compile(r"\\w+").findall
+def shingles(text):
+    words = word(text.lower())
+    return [" ".join(words[i : i + 3]) for i in range(len(words) - 2)]
+"""
+)
+RENSA = """
+matrix = RMinHash.digest_matrix_from_token_sets{mode}([shingles(t) for t in texts], 128, 42)
+index = RMinHashLSH(threshold=0.8, num_perm=128, num_bands=16)
+gone = [i for i, flag in enumerate(index.query_duplicate_flags_matrix_one_shot(matrix)) if flag]
+"""
+OURS = TEXTS + "from curation.near import keep_first\nkeep_first(texts.head(1000), 0.8)"
+TOOLS = {
+    "ours": TIMED.format(before=OURS, code="gone = (keep_first(texts, 0.8)[0] >= 0).nonzero()[0]"),
+    "hash only": TIMED.format(
+        before=OURS + "\nfrom curation.near.pipeline import of_list, over, shingle_sets",
+        code="blocks, read = of_list(texts)\n"
+        "gone = [0 for _ in over(lambda b: shingle_sets(read(b)), range(blocks), None)][:0]",
+    ),
+    "rensa": TIMED.format(
+        before=LIST + "from rensa import RMinHash, RMinHashLSH", code=RENSA.format(mode="")
+    ),
+    "rensa rho": TIMED.format(
+        before=LIST + "from rensa import RMinHash, RMinHashLSH", code=RENSA.format(mode="_rho")
+    ),
+    "datasketch": TIMED.format(
+        before=LIST + "from datasketch import MinHash, MinHashLSH",
+        code="""
+index, gone = MinHashLSH(threshold=0.8, num_perm=128), []
+for i, text in enumerate(texts):
+    sketch = MinHash(num_perm=128)
+    sketch.update_batch([s.encode() for s in shingles(text)])
+    if index.query(sketch):
+        gone.append(i)
+    else:
+        index.insert(i, sketch)
+""",
+    ),
+}
+FILES = {
+    "ours, file to file": TIMED.format(
+        before="from curation.intake import read_file\nfrom curation.export import write_rows\n"
+        "from curation.dedup import drop_duplicates\ndrop_duplicates(read_file(folder / 'few.jsonl').rows)",
+        code="rows = read_file(folder / 'rows.jsonl').rows\nfound = drop_duplicates(rows)\n"
+        "write_rows(found.rows, folder / 'out.jsonl')\ngone = []",
+    ),
+    "exact, in memory": TIMED.format(
+        before="from curation.intake import read_file\nfrom curation.dedup import How, drop_duplicates\n"
+        "rows = read_file(folder / 'rows.jsonl').rows\ndrop_duplicates(rows.head(1000), How(near=False))",
+        code="found = drop_duplicates(rows, How(near=False))\ngone = []",
+    ),
+    "datasets, load only": TIMED.format(
+        before="import datasets; datasets.disable_progress_bars()",
+        code="datasets.load_dataset('json', data_files=str(folder / 'rows.jsonl'), split='train',"
+        " cache_dir=sys.argv[2] + '.cache')\ngone = []",
+    ),
+}
+
+
+def measure(code: str, folder: Path, name: str) -> tuple[float, int, list[int]]:
+    """Seconds, peak memory (bytes), and the rows that would go."""
+    result = folder / f"{name}.json"
+    command = [sys.executable, "-c", code, str(folder), str(result)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    seconds, peak = json.loads(done.stdout.splitlines()[-1])
+    return seconds, peak, json.loads(result.read_text())
+
+
+def _alike(a: str, b: str) -> bool:
+    return data.similarity(a, b) >= data.THRESHOLD
+
+
+def judged(made: list[dict[str, Any]], gone: list[int]) -> dict[str, float]:
+    """Recall and precision of the dropped rows against the planted truth."""
+    texts = {row["id"]: f"{row['prompt']}\n{row['answer']}" for row in made}
+    family: dict[int, list[int]] = {}
+    for row in made:
+        family.setdefault(row["id"] if row["of"] is None else row["of"], []).append(row["id"])
+    dropped = {made[i]["id"] for i in gone}
+    expected = found = right = 0
+    for members in family.values():
+        kept: list[int] = []
+        for member in members:
+            alike = [o for o in members if o != member and _alike(texts[member], texts[o])]
+            goes = bool(set(alike) & set(kept))
+            expected += goes
+            found += goes and member in dropped
+            right += member in dropped and bool(alike)
+            kept += [] if goes else [member]
+    return {"recall": round(found / max(1, expected), 4), "precision": round(right / max(1, len(dropped)), 4)}
+
+
+def main() -> None:
+    """Measure and record."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
+    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        made = data.rows(count)
+        data.write(folder / "rows.jsonl", made)
+        data.write(folder / "few.jsonl", made[:1000])
+        pl.DataFrame({"text": [f"{r['prompt']}\n{r['answer']}" for r in made]}).write_parquet(
+            folder / "texts.parquet"
+        )
+        runs: dict[str, list[tuple[float, int, list[int]]]] = {}
+        for number in range(rounds):
+            for tool, code in (TOOLS | FILES).items():
+                if tool != "datasketch" or number == 0:
+                    runs.setdefault(tool, []).append(measure(code, folder, f"{tool}{number}"))
+        file_bytes = (folder / "rows.jsonl").stat().st_size
+    seconds = {tool: statistics.median(run[0] for run in of) for tool, of in runs.items()}
+    result = {
+        "command": f"python benchmarks/curation/near_dup.py {count} {rounds}",
+        "rows": count,
+        "text_mb": round(sum(len(r["prompt"]) + len(r["answer"]) for r in made) / 1e6),
+        "file_mb": round(file_bytes / 1e6),
+        "load_before": round(os.getloadavg()[0], 2),
+        "seconds": {tool: round(s, 2) for tool, s in seconds.items()},
+        "over_ours": {tool: round(seconds[tool] / seconds["ours"], 1) for tool in TOOLS if tool != "ours"},
+        "file_to_file_over_datasets": round(
+            seconds["ours, file to file"] / seconds["datasets, load only"], 2
+        ),
+        "exact_rows_per_second": round(count / seconds["exact, in memory"]),
+        "peak_over_file": {t: round(max(r[1] for r in of) / file_bytes, 2) for t, of in runs.items()},
+        "judged": {tool: judged(made, runs[tool][0][2]) for tool in TOOLS if tool != "hash only"},
+    }
+    record(f"near_dup_{count}", result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,176 @@
+"""The index of a join: for each text the shingles that another text shares, and who shares them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from curation.near.compiled import U1, compiled, over
+from curation.near.prefixes import PARTS, Entries
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from curation.near.shingling import Sets
+
+BITMAP = 8
+"""Words of 64 bits: similar sets set nearly the same bits (Sandes, Teodoro, Melo, "Bitmap filter", 2020)."""
+
+SIX, SEVEN, LOW_SIX = np.uint64(6), np.uint64(BITMAP - 1), np.uint64(63)
+PART_SHIFT = np.uint64(PARTS.bit_length() - 1)
+
+
+class Index(NamedTuple):
+    """Texts that share at least one entry, and their sets.
+
+    Attributes:
+        numbers: Which texts these are (members,), ascending.
+        starts: Where each member's entries begin (members + 1,).
+        groups: The group of each entry: those who share a shingle are one (entries,), rarest first.
+        places: Its place in the order of that member's shingles (entries,).
+        posts: Where the postings of each group begin (groups + 1,).
+        hashes: The members' shingle sets (shingles,), uint64; each is sorted when it is first needed so.
+        sets: Where each member's set begins (members + 1,).
+        ordered: Whether a member's set is sorted (members,).
+        bitmaps: A bit for each shingle of a member (members, BITMAP), uint64.
+    """
+
+    numbers: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    groups: NDArray[np.int64]
+    places: NDArray[np.int32]
+    posts: NDArray[np.int64]
+    hashes: NDArray[np.uint64]
+    sets: NDArray[np.int64]
+    ordered: NDArray[np.bool_]
+    bitmaps: NDArray[np.uint64]
+
+
+def build(entries: Sequence[Entries], sets: Sequence[Sets], threads: int | None = None) -> Index:
+    """Put texts together that share an entry; all others are left out, because nothing is similar to them.
+
+    Args:
+        entries: The entries of the texts, block by block.
+        sets: Their shingle sets, block by block.
+        threads: At most so many; all there are unless given.
+    """
+    parts = list(over(lambda part: _alive(entries, part), range(PARTS), threads))
+    texts = np.concatenate([p[0] for p in parts])
+    places = np.concatenate([p[1] for p in parts])
+    sizes = np.concatenate([p[2] for p in parts])
+    total = sum(len(part.starts) - 1 for part in sets)
+    numbers, starts, groups, ordered = _by_text(texts, places, sizes, total)
+    posts = np.concatenate(([0], np.cumsum(sizes)))
+    return Index(numbers, starts, groups, ordered, posts, *_gather(numbers, sets, threads))
+
+
+def _alive(
+    entries: Sequence[Entries], part: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
+    """The entries of a part whose key another text has, sorted by key; and how many have each key."""
+    slices = [slice(e.parts[part], e.parts[part + 1]) for e in entries]
+    keys = np.concatenate([e.keys[s] for e, s in zip(entries, slices, strict=True)])
+    alive = _perhaps_shared(keys)
+    keys = keys[alive]
+    texts = np.concatenate([e.texts[s] for e, s in zip(entries, slices, strict=True)])[alive]
+    places = np.concatenate([e.places[s] for e, s in zip(entries, slices, strict=True)])[alive]
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    edges = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1], [True])))
+    sizes = np.diff(edges) if len(keys) else np.empty(0, np.int64)
+    shared = np.repeat(sizes > 1, sizes)
+    return texts[order][shared], places[order][shared], sizes[sizes > 1]
+
+
+@compiled
+def _perhaps_shared(keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Which keys may occur twice: no other one falls into the same place of a table (keys,)."""
+    size = 1024
+    while size < 4 * len(keys):
+        size *= 2
+    last = np.uint64(size - 1)
+    seen = np.zeros(size, np.uint8)
+    for key in keys:
+        slot = (key >> PART_SHIFT) & last
+        seen[slot] = min(2, seen[slot] + 1)
+    found = np.empty(len(keys), np.bool_)
+    for i in range(len(keys)):
+        found[i] = seen[(keys[i] >> PART_SHIFT) & last] > 1
+    return found
+
+
+@compiled
+def _by_text(
+    texts: NDArray[np.int32], places: NDArray[np.int32], sizes: NDArray[np.int64], total: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
+    """Members, where their entries begin, and the groups and places of those, each member's in order."""
+    counts = np.zeros(total + 1, np.int64)
+    for text in texts:
+        counts[text] += 1
+    numbers = np.flatnonzero(counts)
+    starts = np.zeros(len(numbers) + 1, np.int64)
+    at = np.empty(total, np.int64)
+    for member in range(len(numbers)):
+        at[numbers[member]] = starts[member]
+        starts[member + 1] = starts[member] + counts[numbers[member]]
+    groups, ordered = np.empty(len(texts), np.int64), np.empty(len(texts), np.int32)
+    i = 0
+    for group in range(len(sizes)):
+        for _ in range(sizes[group]):
+            groups[at[texts[i]]], ordered[at[texts[i]]] = group, places[i]
+            at[texts[i]] += 1
+            i += 1
+    for member in range(len(numbers)):
+        _sort_by_place(
+            groups[starts[member] : starts[member + 1]], ordered[starts[member] : starts[member + 1]]
+        )
+    return numbers, starts, groups, ordered
+
+
+@compiled
+def _sort_by_place(groups: NDArray[np.int64], places: NDArray[np.int32]) -> None:
+    """Order one member's entries; bands (no place) come last."""
+    keys = places.astype(np.int64)
+    keys[keys < 0] = np.int64(1) << 40
+    order = np.argsort(keys, kind="mergesort")
+    groups[:], places[:] = groups[order], places[order]
+
+
+def _gather(
+    numbers: NDArray[np.int64], sets: Sequence[Sets], threads: int | None
+) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.bool_], NDArray[np.uint64]]:
+    """The sets of the members, where they begin, that none is sorted, and their bitmaps."""
+    first = np.cumsum([0, *(len(part.starts) - 1 for part in sets)])
+    edges = np.searchsorted(numbers, first)
+    own = [numbers[edges[b] : edges[b + 1]] - first[b] for b in range(len(sets))]
+    sizes = [part.starts[mine + 1] - part.starts[mine] for part, mine in zip(sets, own, strict=True)]
+    starts = np.concatenate(([0], np.cumsum(np.concatenate([*sizes, np.empty(0, np.int64)])))).astype(
+        np.int64
+    )
+    hashes, bitmaps = np.empty(starts[-1], np.uint64), np.zeros((len(numbers), BITMAP), np.uint64)
+
+    def work(block: int) -> None:
+        _copy(sets[block], own[block], starts[edges[block] :], hashes, bitmaps[edges[block] :])
+
+    for _ in over(work, range(len(sets)), threads):
+        pass
+    return hashes, starts, np.zeros(len(numbers), np.bool_), bitmaps
+
+
+@compiled
+def _copy(
+    sets: Sets,
+    own: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    hashes: NDArray[np.uint64],
+    bitmaps: NDArray[np.uint64],
+) -> None:
+    for i in range(len(own)):
+        at = starts[i]
+        for h in sets.hashes[sets.starts[own[i]] : sets.starts[own[i] + 1]]:
+            hashes[at] = h
+            bitmaps[i, (h >> SIX) & SEVEN] |= U1 << (h & LOW_SIX)
+            at += 1

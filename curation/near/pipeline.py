@@ -1,0 +1,83 @@
+"""From texts to an index, block by block on all threads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from curation.near.compiled import over
+from curation.near.index import Index, build
+from curation.near.prefixes import Entries, classes, prefixes
+from curation.near.shared import Counts, Shared, counted, find_shared, nothing_shared, without
+from curation.near.shingling import Sets, shingle_sets
+from curation.near.texts import BLOCK, On, Texts, of_messages, of_strings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import polars as pl
+
+
+class Corpus(NamedTuple):
+    """Texts that are cut.
+
+    Attributes:
+        sets: Their shingle sets, block by block, without shared text.
+        counts: See `curation.near.shared.counted`.
+        shared: What was taken out.
+        read: The texts of a block.
+    """
+
+    sets: list[Sets]
+    counts: Counts
+    shared: Shared
+    read: Callable[[int], Texts]
+
+
+def of_rows(messages: pl.Series, on: On) -> tuple[int, Callable[[int], Texts]]:
+    """The blocks of conversations, and how to read one."""
+    blocks = max(1, -(-len(messages) // BLOCK))
+    return blocks, lambda block: of_messages(messages.slice(block * BLOCK, BLOCK), on)
+
+
+def of_list(texts: Sequence[str] | pl.Series) -> tuple[int, Callable[[int], Texts]]:
+    """The blocks of plain texts, and how to read one."""
+    return max(1, -(-len(texts) // BLOCK)), lambda block: of_strings(
+        texts[block * BLOCK : (block + 1) * BLOCK]
+    )
+
+
+def cut(
+    blocks: int,
+    read: Callable[[int], Texts],
+    *,
+    items: int = 0,
+    shared: bool = True,
+    threads: int | None = None,
+) -> Corpus:
+    """Cut texts into shingle sets without shared text.
+
+    Args:
+        blocks: How many blocks there are.
+        read: The texts of a block.
+        items: See `find_shared`.
+        shared: Whether shared text is taken out.
+        threads: At most so many; all there are unless given.
+    """
+    sets = list(over(lambda block: shingle_sets(read(block)), range(blocks), threads))
+    counts = counted(sets, threads)
+    found = find_shared(sets, counts, read, items=items, threads=threads) if shared else nothing_shared()
+    return Corpus(without(sets, found, read, threads), counts, found, read)
+
+
+def index_of(corpus: Corpus, threshold: float, threads: int | None = None) -> Index:
+    """The texts that may be similar to another one."""
+    order = classes(corpus.counts)
+    first = np.cumsum([0, *(len(part.starts) - 1 for part in corpus.sets)])
+
+    def work(block: int) -> Entries:
+        part = corpus.sets[block]
+        return prefixes(part, first[block], np.ones(len(part.starts) - 1, np.bool_), order, threshold)
+
+    return build(list(over(work, range(len(corpus.sets)), threads)), corpus.sets, threads)

@@ -1,0 +1,168 @@
+"""Equal conversations: found by a hash of their normal form, confirmed on the text itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.near.compiled import ODD1, U0, U8, compiled, mix, over
+from curation.near.shingling import bounds, code_point, kinds_of
+from curation.near.texts import BLOCK, SPACE, Texts, of_lists
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+SPACE_BYTE = np.uint8(32)
+PLAIN = np.array([32 if chr(c).isspace() else ord(chr(c).lower()) for c in range(128)], np.uint8)
+"""ASCII in lower case, all its white space as spaces."""
+
+
+class Marks(NamedTuple):
+    """What else a turn has: its role and its other fields."""
+
+    roles: pa.Array
+    extras: pa.Array
+
+
+def signatures(messages: pl.Series, threads: int | None = None) -> NDArray[np.uint64]:
+    """A hash of each conversation in normal form (rows,): NFKC, lower case, white space as one space."""
+
+    def work(start: int) -> NDArray[np.uint64]:
+        lists = messages.slice(start, BLOCK).to_arrow()
+        texts = of_lists(lists, "all")
+        return _signatures(texts, kinds_of(texts), _mark_hashes(lists))
+
+    return np.concatenate([np.empty(0, np.uint64), *over(work, range(0, len(messages), BLOCK), threads)])
+
+
+def _marks(lists: pa.LargeListArray) -> Marks:
+    turns = lists.flatten()
+    roles, extras = (pc.fill_null(turns.field(name), "") for name in ("role", "extra"))
+    return Marks(roles, extras)
+
+
+def _mark_hashes(lists: pa.LargeListArray) -> NDArray[np.uint64]:
+    marks = _marks(lists)
+    roles, extras = pl.Series(marks.roles).hash(1), pl.Series(marks.extras).hash(2)
+    both: NDArray[np.uint64] = np.bitwise_xor(roles.to_numpy(), extras.to_numpy())
+    return both
+
+
+@compiled
+def _signatures(texts: Texts, kinds: NDArray[np.uint8], marks: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    found = np.zeros(len(texts.first), np.uint64)
+    for text in range(len(found)):
+        h = U0
+        for message in range(texts.first[text], texts.end[text]):
+            data, low, high = bounds(texts, message)
+            h = mix(h * ODD1 + marks[message])
+            if texts.which[message] < 0:
+                h = _ascii(data, low, high, h)
+            else:
+                h = _content(data, low, high, kinds, h)
+        found[text] = h
+    return found
+
+
+@compiled
+def _ascii(data: NDArray[np.uint8], low: int, high: int, h: np.uint64) -> np.uint64:
+    """The same as `_content` for ASCII, without a branch that depends on the letters."""
+    while high > low and PLAIN[data[high - 1]] == SPACE_BYTE:
+        high -= 1
+    word = U0
+    length = 0
+    last = SPACE_BYTE
+    for i in range(low, high):
+        c = PLAIN[data[i]]
+        new = c != SPACE_BYTE or last != SPACE_BYTE
+        last = c
+        word = (word << U8) | np.uint64(c) if new else word
+        length += new
+        if new and length & 7 == 0:
+            h = mix(h * ODD1 + word)
+            word = U0
+    return mix(h * ODD1 + word + np.uint64(length))
+
+
+@compiled
+def _content(
+    data: NDArray[np.uint8], low: int, high: int, kinds: NDArray[np.uint8], h: np.uint64
+) -> np.uint64:
+    """Hash a message's normal form on top of `h`, eight bytes at a time."""
+    word = U0
+    length = 0
+    i, width, gap = next_character(data, low, high, kinds)
+    while i < high:
+        for k in range(-1 if gap and length else 0, width):
+            c = np.uint8(32) if k < 0 else lower(data[i + k])
+            word = (word << U8) | np.uint64(c)
+            length += 1
+            if length & 7 == 0:
+                h = mix(h * ODD1 + word)
+                word = U0
+        i, width, gap = next_character(data, i + width, high, kinds)
+    return mix(h * ODD1 + word + np.uint64(length))
+
+
+@compiled
+def lower(c: np.uint8) -> np.uint8:
+    """An ASCII letter in lower case; any other byte as it is."""
+    return np.uint8(c | 32) if 65 <= c <= 90 else c
+
+
+@compiled
+def next_character(
+    data: NDArray[np.uint8], i: int, high: int, kinds: NDArray[np.uint8]
+) -> tuple[int, int, bool]:
+    """Where the next visible character begins, its bytes, and whether white space is before it."""
+    begin = i
+    while i < high:
+        c = data[i]
+        point, width = (np.int64(c), 1) if c < 128 else code_point(data, i)
+        if not kinds[point] & SPACE:
+            return i, width, i > begin
+        i += width
+    return high, 0, i > begin
+
+
+def same(left: pl.Series, right: pl.Series) -> NDArray[np.bool_]:
+    """Which of two columns of conversations are pairwise equal in normal form (rows,)."""
+    equal = (left.list.len() == right.list.len()).to_numpy()
+    where = np.flatnonzero(equal)
+    a, b = left.gather(where).to_arrow(), right.gather(where).to_arrow()
+    texts, others = of_lists(a, "all"), of_lists(b, "all")
+    kinds = kinds_of(texts) if len(texts.other) else kinds_of(others)
+    turns = _same_turns(texts, others, kinds)
+    for mine, theirs in zip(_marks(a), _marks(b), strict=True):
+        turns &= pc.equal(mine, theirs).to_numpy(zero_copy_only=False)
+    wrong = np.concatenate(([0], np.cumsum(~turns)))
+    equal[where] = wrong[texts.end] == wrong[texts.first]
+    return equal
+
+
+@compiled
+def _same_turns(left: Texts, right: Texts, kinds: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Which messages are pairwise equal in normal form (messages,)."""
+    found = np.ones(len(left.which), np.bool_)
+    for message in range(len(found)):
+        a, low, end = bounds(left, message)
+        b, other, other_end = bounds(right, message)
+        i, width, gap = next_character(a, low, end, kinds)
+        j, other_width, other_gap = next_character(b, other, other_end, kinds)
+        began = False
+        while i < end and j < other_end and width == other_width and (gap == other_gap or not began):
+            k = 0
+            while k < width and lower(a[i + k]) == lower(b[j + k]):
+                k += 1
+            if k < width:
+                break
+            began = True
+            i, width, gap = next_character(a, i + width, end, kinds)
+            j, other_width, other_gap = next_character(b, j + other_width, other_end, kinds)
+        found[message] = i >= end and j >= other_end
+    return found

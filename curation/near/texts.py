@@ -1,0 +1,135 @@
+"""Text as the kernels read it: Arrow's bytes, message by message, and which messages make up a text."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import unicodedata
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.near.compiled import compiled
+from curation.text import UNSPACED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+On = Literal["prompt", "answer", "all"]
+"""Which part of a conversation is compared."""
+
+WORD, MARK, SPACE, NO_SPACES = 1, 2, 4, 8
+BLOCK = 1 << 14
+
+
+class Texts(NamedTuple):
+    """Some texts, each of which is one or more messages.
+
+    Attributes:
+        data: UTF-8 bytes of all messages (bytes,), uint8.
+        offsets: Where each message begins (messages + 1,).
+        other: Bytes of the messages that are not ASCII, NFKC-normalised and in lower case.
+        other_offsets: Where each of those begins (others + 1,).
+        which: Which of the others stands for a message (messages,); -1 where it is ASCII.
+        used: Which messages count (messages,).
+        first: The first message of each text (texts,).
+        end: The message behind its last one (texts,).
+    """
+
+    data: NDArray[np.uint8]
+    offsets: NDArray[np.int64]
+    other: NDArray[np.uint8]
+    other_offsets: NDArray[np.int64]
+    which: NDArray[np.int64]
+    used: NDArray[np.bool_]
+    first: NDArray[np.int64]
+    end: NDArray[np.int64]
+
+
+def of_strings(texts: Sequence[str] | pl.Series) -> Texts:
+    """Plain strings, one message each."""
+    count = np.arange(len(texts), dtype=np.int64)
+    return _texts(pl.Series(texts, dtype=pl.String), np.ones(len(texts), np.bool_), count, count + 1)
+
+
+def of_messages(messages: pl.Series, on: On) -> Texts:
+    """The compared part of conversations: `of_lists` of the column `messages` of rows."""
+    return of_lists(messages.to_arrow(), on)
+
+
+def of_lists(lists: pa.LargeListArray, on: On) -> Texts:
+    """The compared part of conversations.
+
+    Args:
+        lists: The turns of each.
+        on: `prompt` is all turns before the last assistant turn without the system message, `answer` is
+            that last turn, `all` is every turn.
+    """
+    turns = lists.flatten()
+    ends = np.asarray(lists.offsets, dtype=np.int64) - lists.offsets[0].as_py()
+    first, end = ends[:-1].copy(), ends[1:].copy()
+    roles = turns.field("role")
+    used = ~_is(roles, "system") if on == "prompt" else np.ones(len(turns), np.bool_)
+    assistant = np.append(_is(roles, "assistant"), False)
+    answered = (first < end) & assistant[end - 1]
+    if on == "prompt":
+        end -= answered
+    elif on == "answer":
+        first = end - answered
+    return _texts(pl.Series(turns.field("content")), used, first, end)
+
+
+def _is(roles: pa.Array, name: str) -> NDArray[np.bool_]:
+    return np.asarray(pc.fill_null(pc.equal(roles, name), fill_value=False).to_numpy(zero_copy_only=False))
+
+
+def _texts(
+    contents: pl.Series, used: NDArray[np.bool_], first: NDArray[np.int64], end: NDArray[np.int64]
+) -> Texts:
+    data, offsets = _buffers(contents.fill_null(""))
+    strange = beyond_ascii(data, offsets)
+    which = np.where(strange, np.cumsum(strange) - 1, -1)
+    normal = contents.filter(pl.Series(strange, dtype=pl.Boolean)) if strange.any() else contents.head(0)
+    other, other_offsets = _buffers(normal.str.normalize("NFKC").str.to_lowercase())
+    return Texts(data, offsets, other, other_offsets, which, used, first, end)
+
+
+def _buffers(strings: pl.Series) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    array = strings.rechunk().to_arrow().cast(pa.large_string())
+    _, offsets, data = array.buffers()
+    bounds = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
+    return np.frombuffer(data or b"", np.uint8), bounds if len(array) else np.zeros(1, np.int64)
+
+
+@compiled
+def beyond_ascii(data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which messages (messages,) have a byte that is not ASCII."""
+    found = np.zeros(len(offsets) - 1, np.bool_)
+    for message in range(len(found)):
+        seen = np.uint8(0)
+        for i in range(offsets[message], offsets[message + 1]):
+            seen |= data[i]
+        found[message] = seen >= 128
+    return found
+
+
+@functools.cache
+def kinds(points: int = sys.maxunicode + 1) -> NDArray[np.uint8]:
+    """What each of the first so many code points is: flags WORD, MARK, SPACE and NO_SPACES."""
+    table = np.zeros(points, np.uint8)
+    for point in range(points):
+        c = chr(point)
+        if c.isalnum() or c == "_":
+            table[point] = WORD
+        elif unicodedata.category(c)[0] == "M":
+            table[point] = MARK
+        elif c.isspace():
+            table[point] = SPACE
+    for first, last in UNSPACED:
+        table[first : last + 1] |= NO_SPACES
+    return table
