@@ -1,0 +1,218 @@
+"""An HTTP service: asked until a reply comes, with bounded attempts, bounded waits and a bounded body."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+import httpx2
+
+from curation.errors import UserError
+from judge.backoff import wait_s
+from judge.pace import Pace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from judge.settings import ServiceSettings
+
+CONNECT_S = 10.0
+MAX_BODY = 64 * 2**20
+MAX_ERROR = 20_000
+AGAIN = {408, 409, 425, 429}
+BUSY = {429, 529}
+"""Refused for being asked too much: fewer requests at once."""
+STOPS = {401, 402}
+"""No item can be judged until the user has done something."""
+SILENT = 20
+"""So many items in a row without any reply, and the service is out."""
+
+
+class Reply(NamedTuple):
+    """A response as it came."""
+
+    status: int
+    retry_after: str | None
+    body: bytes
+
+
+class NoAnswerError(Exception):
+    """The service did not answer a request.
+
+    Attributes:
+        problem: What happened, in words.
+        status: Its last status; None when there was none.
+        raw: Its last body.
+    """
+
+    def __init__(self, problem: str, status: int | None = None, raw: str = "") -> None:
+        super().__init__(problem)
+        self.problem, self.status, self.raw = problem, status, raw
+
+    @property
+    def refused(self) -> bool:
+        """Whether the service understood that it was asked and declined to answer this."""
+        return self.status is not None and 300 <= self.status < 500 and self.status not in AGAIN | {413}
+
+
+class StoppedError(Exception):
+    """The run ended before this request was answered."""
+
+
+class Service:
+    """One service at one address. Safe to use from many threads.
+
+    Args:
+        name: What errors call it.
+        url: Where it is, with `http://` or `https://`.
+        headers: Sent with each request.
+        settings: Attempts, waits, and requests at once.
+        fixes: What the user can do about a status, where there is something.
+
+    Raises:
+        UserError: The URL is none.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        headers: Mapping[str, str],
+        settings: ServiceSettings,
+        fixes: Mapping[int, str],
+    ) -> None:
+        _demand_url(url, name)
+        self.settings = settings
+        self._name, self._url, self._fixes = name, url.rstrip("/"), fixes
+        limits = httpx2.Limits(
+            max_connections=settings.concurrency, max_keepalive_connections=settings.concurrency
+        )
+        times = httpx2.Timeout(settings.timeout, connect=min(CONNECT_S, settings.timeout))
+        self._client = httpx2.Client(headers=dict(headers), timeout=times, limits=limits)
+        self._pace = Pace(settings.concurrency)
+        self._stopped = threading.Event()
+        self._silent = 0
+
+    def __del__(self) -> None:
+        if hasattr(self, "_client"):
+            self._client.close()
+
+    def stop(self) -> None:
+        """End all waits: a request under way may come to its end, and no further one begins."""
+        self._stopped.set()
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, unless the run is stopped.
+
+        Raises:
+            StoppedError: It is.
+        """
+        if self._stopped.wait(seconds):
+            raise StoppedError
+
+    def post(self, path: str, body: bytes, attempts: int | None = None) -> bytes:
+        """The body of the answer to a POST of JSON.
+
+        Args:
+            path: Below the service's address.
+            body: JSON.
+            attempts: How often to ask; as in the settings unless given.
+
+        Raises:
+            NoAnswerError: All attempts failed, or the service declined this request.
+            UserError: No request can succeed: the key is wrong, or the service is out.
+            StoppedError: `stop` was called.
+        """
+        return self._ask("POST", path, body, attempts=attempts)
+
+    def get(self, path: str, max_body: int = MAX_BODY) -> bytes:
+        """The body of the answer to a GET. Raises as `post`."""
+        return self._ask("GET", path, max_body=max_body)
+
+    def stops(self, fault: NoAnswerError) -> UserError:
+        """The error for a fault that every item would meet."""
+        fix = self._fixes.get(fault.status or 0, "read what the service says, and correct the settings")
+        return UserError(fault.problem, where=self._name, fix=fix)
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        max_body: int = MAX_BODY,
+        attempts: int | None = None,
+    ) -> bytes:
+        failures = 0
+        while True:
+            reply, fault = self._attempt(method, path, body, max_body)
+            if reply and reply.status < 300:
+                self._silent = 0
+                return reply.body
+            failures += 1
+            if fault.status in STOPS:
+                raise self.stops(fault)
+            if reply and reply.status not in AGAIN and reply.status < 500:
+                self._silent = 0
+                raise fault
+            if failures >= (attempts or self.settings.attempts):
+                raise self._given_up(fault)
+            self.wait(wait_s(failures, reply and reply.retry_after, self.settings.max_wait))
+
+    def _attempt(
+        self, method: str, path: str, body: bytes | None, max_body: int
+    ) -> tuple[Reply | None, NoAnswerError]:
+        """One request: its reply if there is one, and what is wrong where that is not a success."""
+        began = self._pace.begin(self._stopped)
+        try:
+            if self._stopped.is_set():
+                raise StoppedError
+            reply = self._request(method, path, body, max_body)
+        except httpx2.HTTPError as error:
+            return None, NoAnswerError(f"no reply: {type(error).__name__}: {error}")
+        finally:
+            self._pace.end()
+        if reply.status in BUSY:
+            self._pace.slower(began)
+        elif reply.status < 300:
+            self._pace.faster()
+        return reply, _declined(reply)
+
+    def _request(self, method: str, path: str, body: bytes | None, max_body: int) -> Reply:
+        headers = {"content-type": "application/json"} if body is not None else {}
+        until = time.monotonic() + self.settings.timeout
+        with self._client.stream(method, self._url + path, content=body, headers=headers) as response:
+            received = bytearray()
+            for chunk in response.iter_bytes():
+                received += chunk
+                if time.monotonic() > until or len(received) > max_body:
+                    raise httpx2.ReadTimeout(f"the reply went on after {len(received)} bytes")
+            return Reply(response.status_code, response.headers.get("retry-after"), bytes(received))
+
+    def _given_up(self, fault: NoAnswerError) -> Exception:
+        self._silent += 1
+        if self._silent < SILENT:
+            return fault
+        problem = f"{SILENT} items in a row got no answer; the last: {fault.problem}"
+        fix = "run the same command again when the service answers: what was judged is kept"
+        return UserError(problem, where=self._name, fix=fix)
+
+
+def _demand_url(url: str, name: str) -> None:
+    try:
+        whole = httpx2.URL(url)
+    except httpx2.InvalidURL:
+        whole = httpx2.URL()
+    if whole.scheme not in {"http", "https"} or not whole.host:
+        raise UserError(f"{url!r} is no URL", where=name, fix="give one such as http://localhost:8000/v1")
+
+
+def _declined(reply: Reply) -> NoAnswerError:
+    text = reply.body[:MAX_ERROR].decode("utf-8", errors="replace")
+    return NoAnswerError(f"the service answered {reply.status}: {said(text)}", reply.status, text)
+
+
+def said(text: str) -> str:
+    """The beginning of what a service says about an error, on one line."""
+    return " ".join(text.split())[:300] or "no reason given"
