@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from itertools import count, islice
+from itertools import count
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -33,6 +33,8 @@ T = TypeVar("T")
 PATH = "/v1/messages/batches"
 ITEMS = 5000
 """Items of a batch, at most: the service takes more, but then nothing arrives until all is done."""
+ROUNDS = 2
+"""A batch that was taken for ours and is not, or is gone, is made again: so often, and no more."""
 MAX_RESULTS = 2**30
 POLL_S = 30.0
 SKEW_S = 300.0
@@ -60,16 +62,23 @@ class BatchJudge:
 
     def verdicts(self, items: Iterable[Item]) -> Arrivals:
         """Judge the items; see `judge.protocol.Judge`. An item's id must do as a batch's custom id."""
-        wanted = {item.id: item for item in items}
+        given = list(items)
+        unfit = [verdict for item in given if (verdict := self._unfit(item))]
+        wanted = {item.id: item for item in given}
+        for verdict in unfit:
+            del wanted[verdict.item_id]
+        if unfit:
+            yield unfit
         for note in self._journal.open(self._id):
             if wanted.keys() & set(note.keys) and (known := self._known(note)):
                 yield from self._results(known, wanted)
-        source = iter(list(wanted.values()))
-        notes = [self._create(chunk) for chunk in iter(lambda: list(islice(source, ITEMS)), [])]
-        for note in notes:
-            yield from self._results(note, wanted)
-        if wanted:  # a batch that was taken for ours was not
-            yield from self.verdicts(wanted.values())
+        for _ in range(ROUNDS):
+            left = list(wanted.values())
+            chunks = [left[start : start + ITEMS] for start in range(0, len(left), ITEMS)]
+            for note in [self._create(chunk) for chunk in chunks]:
+                yield from self._results(note, wanted)
+        if wanted:
+            yield [self.grader.failed(key, "its batch is gone") for key in wanted]
 
     def forecast(self, item: Item) -> Forecast:
         """What asking once takes at the batch price, by the number of characters."""
@@ -78,6 +87,14 @@ class BatchJudge:
     def counted(self, items: Sequence[Item]) -> tuple[list[Forecast], str]:
         """See `judge.protocol.Counting`."""
         return counted(self.grader, self._chat, items)
+
+    def _unfit(self, item: Item) -> Verdict | None:
+        """The verdict on an item that cannot be sent: one such would spoil a whole batch."""
+        try:
+            encode(self._request(item))
+        except NoAnswerError as fault:
+            return self.grader.failed(item.id, fault.problem)
+        return None
 
     def _known(self, note: Note) -> Note | None:
         """A note with the id of its batch; None when there is no such batch."""
@@ -152,7 +169,7 @@ class BatchJudge:
             raise self._service.stops(fault) from fault
 
     def _results(self, note: Note, wanted: dict[str, Item]) -> Arrivals:
-        """Wait for a batch to end, and yield what it says about the wanted items, which are wanted no more."""
+        """Wait for a batch to end, and yield what it says about wanted items: they are wanted no more."""
         whole = set(note.keys) <= wanted.keys()
         try:
             self._wait_for(note.batch)
@@ -239,7 +256,7 @@ class _Page(Struct):
 
 class _Outcome(Struct):
     type: str
-    message: msgspec.Raw | None = None
+    message: msgspec.Raw = msgspec.Raw()
     error: object = None
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
-from judge.prices import Tokens
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from judge.prices import Tokens
 
 Message = dict[str, str]
 Ended = Literal["finished", "refused", "cut", "unclear"]

@@ -10,45 +10,10 @@ _BREAK = re.compile(
     r"[.,;:!?\n()\u2014。、，；：！？؟،।]|\b(?:but|sondern|mais|pero|sino|ma|mas|но)\b"  # noqa: RUF001
 )
 _NEGATORS = frozenset(
-    [
-        "not",
-        "never",
-        "no",
-        "nor",
-        "neither",
-        "cannot",
-        "without",
-        "except",
-        "nicht",
-        "kein",
-        "keine",
-        "keinen",
-        "keiner",
-        "nie",
-        "niemals",
-        "weder",
-        "ohne",
-        "pas",
-        "jamais",
-        "ni",
-        "aucun",
-        "aucune",
-        "sans",
-        "nunca",
-        "jamas",
-        "tampoco",
-        "sin",
-        "non",
-        "mai",
-        "nao",
-        "nem",
-        "sem",
-        "не",
-        "ни",
-        "нет",
-        "никогда",
-        "без",
-    ]
+    {"not", "never", "no", "nor", "neither", "cannot", "without", "except"}
+    | {"nicht", "kein", "keine", "keinen", "keiner", "nie", "niemals", "weder", "ohne"}
+    | {"pas", "jamais", "ni", "aucun", "aucune", "sans", "nunca", "jamás", "tampoco", "sin"}
+    | {"non", "mai", "não", "nem", "sem", "не", "ни", "нет", "никогда", "без"}
 )
 _NOT_NEGATING = re.compile(r"\b(?:not only|not just|no doubt|no question|nicht nur|pas seulement|no solo)\b")
 _WORDS_BEFORE = 6

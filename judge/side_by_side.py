@@ -1,4 +1,4 @@
-"""Several items at once: a thread each, verdicts as they arrive, and an end that no hanging request holds up."""
+"""Several items at once, a thread each: verdicts as they arrive, and an end that nothing holds up."""
 
 from __future__ import annotations
 
@@ -35,63 +35,81 @@ def side_by_side(
     Yields:
         What has arrived. After Ctrl-C or an error, what arrives within `GRACE_S`, once.
     """
-    todo: SimpleQueue[Item | None] = SimpleQueue()
-    done: SimpleQueue[Arrived] = SimpleQueue()
-    source = iter(items)
-    started = under_way = 0
+    source, crew = iter(items), _Crew(ask)
     try:
         while True:
-            while under_way < threads and (item := next(source, None)) is not None:
-                todo.put(item)
-                under_way += 1
-                if started < under_way:
-                    threading.Thread(target=_work, args=(ask, todo, done), daemon=True, name="judge").start()
-                    started += 1
-            if not under_way:
+            while crew.under_way < threads and (item := next(source, None)) is not None:
+                crew.begin(item)
+            if not crew.under_way:
                 return
-            arrived = _arrived(done)
-            under_way -= len(arrived)
+            arrived = crew.arrived()
             if verdicts := [verdict for verdict in arrived if not isinstance(verdict, BaseException)]:
                 yield verdicts
-            for error in arrived:
-                if isinstance(error, BaseException):
-                    raise error
+            _raise_first(arrived)
     except GeneratorExit:
         raise
     except BaseException:
         stop()
-        if rest := _within_grace(done, under_way):
+        if rest := crew.within_grace():
             yield rest
         raise
     finally:
-        for _ in range(started):
-            todo.put(None)
+        crew.dismiss()
 
 
-def _work(ask: Callable[[Item], Verdict], todo: SimpleQueue[Item | None], done: SimpleQueue[Arrived]) -> None:
-    while (item := todo.get()) is not None:
-        try:
-            done.put(ask(item))
-        except BaseException as error:  # noqa: BLE001  (raised again where the verdicts are taken)
-            done.put(error)
+class _Crew:
+    """Threads that ask, and the two queues between them and the run."""
+
+    def __init__(self, ask: Callable[[Item], Verdict]) -> None:
+        self._ask = ask
+        self._todo: SimpleQueue[Item | None] = SimpleQueue()
+        self._done: SimpleQueue[Arrived] = SimpleQueue()
+        self._threads = 0
+        self.under_way = 0
+
+    def begin(self, item: Item) -> None:
+        """Hand out an item; there is a thread for each that is under way."""
+        self._todo.put(item)
+        self.under_way += 1
+        if self._threads < self.under_way:
+            threading.Thread(target=self._work, daemon=True, name="judge").start()
+            self._threads += 1
+
+    def _work(self) -> None:
+        while (item := self._todo.get()) is not None:
+            try:
+                self._done.put(self._ask(item))
+            except BaseException as error:  # noqa: BLE001  (raised again where the verdicts are taken)
+                self._done.put(error)
+
+    def arrived(self) -> list[Arrived]:
+        """Wait for one, and take all that are there."""
+        arrived = [self._done.get()]
+        while not self._done.empty():
+            arrived.append(self._done.get())
+        self.under_way -= len(arrived)
+        return arrived
+
+    def within_grace(self) -> list[Verdict]:
+        """Take what is still under way, as far as it arrives in time."""
+        until = time.monotonic() + GRACE_S
+        rest: list[Verdict] = []
+        for _ in range(self.under_way):
+            try:
+                came = self._done.get(timeout=max(0.0, until - time.monotonic()))
+            except Empty:
+                break
+            if not isinstance(came, BaseException):
+                rest.append(came)
+        return rest
+
+    def dismiss(self) -> None:
+        """End the threads, each when it has nothing under way."""
+        for _ in range(self._threads):
+            self._todo.put(None)
 
 
-def _arrived(done: SimpleQueue[Arrived]) -> list[Arrived]:
-    """Wait for one, and take all that are there."""
-    arrived = [done.get()]
-    while not done.empty():
-        arrived.append(done.get())
-    return arrived
-
-
-def _within_grace(done: SimpleQueue[Arrived], under_way: int) -> list[Verdict]:
-    until = time.monotonic() + GRACE_S
-    rest: list[Verdict] = []
-    for _ in range(under_way):
-        try:
-            came = done.get(timeout=max(0.0, until - time.monotonic()))
-        except Empty:
-            break
-        if not isinstance(came, BaseException):
-            rest.append(came)
-    return rest
+def _raise_first(arrived: Iterable[Arrived]) -> None:
+    for error in arrived:
+        if isinstance(error, BaseException):
+            raise error

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import msgspec
 import polars as pl
 
-from judge.panel import Panel
 from judge.verdict import Verdict, content_key, frame
 from loop.judging import judges
 from loop.spool import spooled
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from judge.identity import Identity
+    from judge.panel import Panel
     from judge.protocol import Judge
     from judge.verdict import Item
 

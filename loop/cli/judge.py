@@ -41,7 +41,7 @@ Kind = Annotated[
     str | None,
     typer.Option(
         "--judge",
-        help="reference (offline), anthropic, anthropic-batch, openai, http, local, panel, or module:function.",
+        help="reference (offline), anthropic, anthropic-batch, openai, http, local, panel, module:function.",
     ),
 ]
 Model = Annotated[str | None, typer.Option(help="The judge's model.")]
@@ -60,7 +60,7 @@ def run(
     url: Url = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="JSONL file for the verdicts; beside FILE unless given."),
+        typer.Option("--output", "-o", help="JSONL for the verdicts; beside FILE unless given."),
     ] = None,
     workspace: Space = None,
     budget: Annotated[float | None, typer.Option(help="US dollars that this run may spend.")] = None,

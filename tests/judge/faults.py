@@ -1,11 +1,11 @@
-"""Every fault of a service, and what becomes of an item that meets it: tests run it, docs/judge.md shows it."""
+"""Every fault of a service and what becomes of an item that meets it; docs/judge.md shows them as a table."""
 
 from __future__ import annotations
 
 import json
 from typing import NamedTuple
 
-from tests.judge.loopback import Loopback, Reply, Said, completion, error, grades, message
+from tests.judge.loopback import Reply, Said, completion, error, grades, message
 
 RIGHT = {"verdict": "right", "categories": "partly"}
 GOOD = grades(**RIGHT)
@@ -188,8 +188,3 @@ BATCH_FAULTS = {
     "twice": "scored",
 }
 """State of an item by what a batch says about it; of two results for one item the first counts."""
-
-
-def serve(fault: Fault) -> Loopback:
-    """A server that has the fault."""
-    return Loopback(*fault.script)

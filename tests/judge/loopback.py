@@ -6,11 +6,11 @@ judge server, told apart by the path.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import struct
 import threading
-import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -151,45 +151,47 @@ class Loopback:
         return rendered(reply, path) if isinstance(reply, Said) else reply
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
-        loopback = self
+        return type("Handler", (_Handler,), {"loopback": self, "released": self._released})
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
 
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                self._serve(loopback.answer("POST", self.path, body))
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    loopback: Loopback
+    released: threading.Event
 
-            def do_GET(self) -> None:
-                self._serve(loopback.answer("GET", self.path, None))
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self._serve(self.loopback.answer("POST", self.path, body))
 
-            def _serve(self, reply: Reply) -> None:
-                if reply.hold or loopback._released.wait(reply.late):
-                    loopback._released.wait()
-                    self.close_connection = True
-                    return
-                self.send_response(reply.status)
-                for name, value in {"content-type": "application/json", **reply.headers}.items():
-                    self.send_header(name, value)
-                extra = 10**9 if reply.endless else 1000 if reply.cut else 0
-                self.send_header("content-length", str(len(reply.body) + extra))
-                self.end_headers()
-                self.wfile.write(reply.body)
-                while reply.endless and not loopback._released.is_set():
-                    try:
-                        self.wfile.write(b" ")
-                    except OSError:
-                        break
-                    time.sleep(0.01)
-                if reply.cut:
-                    self._reset()
+    def do_GET(self) -> None:
+        self._serve(self.loopback.answer("GET", self.path, None))
 
-            def _reset(self) -> None:
-                self.wfile.flush()
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                self.close_connection = True
+    def _serve(self, reply: Reply) -> None:
+        if reply.hold or self.released.wait(reply.late):
+            self.released.wait()
+            self.close_connection = True
+            return
+        self.send_response(reply.status)
+        for name, value in {"content-type": "application/json", **reply.headers}.items():
+            self.send_header(name, value)
+        extra = 10**9 * reply.endless + 1000 * reply.cut
+        self.send_header("content-length", str(len(reply.body) + extra))
+        self.end_headers()
+        self.wfile.write(reply.body)
+        if reply.endless:
+            self._go_on()
+        if reply.cut:
+            self._reset()
 
-            def log_message(self, *_: object) -> None:
-                pass
+    def _go_on(self) -> None:
+        with contextlib.suppress(OSError):
+            while not self.released.wait(0.01):
+                self.wfile.write(b" ")
 
-        return Handler
+    def _reset(self) -> None:
+        self.wfile.flush()
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
+
+    def log_message(self, *_: object) -> None:
+        pass
