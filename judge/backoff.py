@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 
-FIRST_S = 1.0
+FIRST_S = 0.5
 _random = secrets.SystemRandom()
 
 

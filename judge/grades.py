@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
 
 from judge.rubric import Grade, Rubric, grade_faults
+from judge.strict import strict_json
 from judge.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -59,26 +59,6 @@ def read_grades(text: str, rubric: Rubric) -> Opinion:
     if faults := grade_faults(rubric, reply.grades):
         return "unparsable", f"the grades are not valid: {'; '.join(faults)}", {}
     return "scored", reply.feedback, {c.name: c.scores()[reply.grades[c.name]] for c in rubric.criteria}
-
-
-def strict_json(text: str | bytes) -> Any:  # noqa: ANN401  (whatever JSON can say)
-    """Decode JSON; a key that stands twice, NaN and infinity are faults.
-
-    Raises:
-        ValueError: It is not such JSON.
-    """
-    return json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key stands twice")
-    return found
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no number")
 
 
 def scored(item_id: str, judge_id: str, found: Opinion, rubric: Rubric) -> Verdict:

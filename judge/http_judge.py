@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from judge.datapoint import datapoint, read_answer
-from judge.grades import strict_json
 from judge.identity import Identity
 from judge.messages_api import encode
 from judge.probe import PROBE, Probe
 from judge.protocol import Forecast
 from judge.service import NoAnswerError, Service
 from judge.side_by_side import side_by_side
+from judge.strict import strict_json
 from judge.verdict import Verdict
 
 if TYPE_CHECKING:

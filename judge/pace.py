@@ -24,6 +24,7 @@ class Pace:
         self.limit = float(most)
         self._running = 0
         self._cut_at = 0.0
+        self._cuts = 0
         self._free = threading.Condition()
 
     def begin(self, stopped: threading.Event) -> float:
@@ -43,12 +44,20 @@ class Pace:
     def faster(self) -> None:
         """The service took a request."""
         with self._free:
+            self._cuts = 0
             self.limit = min(self._most, self.limit + 1 / self.limit)
             self._free.notify()
 
-    def slower(self, began: float) -> None:
-        """The service refused a request that began at that time."""
+    def slower(self, began: float) -> int:
+        """The service refused a request that began at that time.
+
+        Returns:
+            How often in a row, with nothing taken in between, the limit was cut: what the wait before the
+            next request should grow with. An item that was unlucky waits no longer than others.
+        """
         with self._free:
             if began >= self._cut_at:
                 self.limit = max(1.0, self.limit * CUT)
                 self._cut_at = time.monotonic()
+                self._cuts += 1
+            return max(1, self._cuts)

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from curation.errors import UserError
+from judge.form import pattern_fault, schema_fault
 
 Check = Literal[
     "exact",
@@ -169,26 +170,6 @@ _FIELDS = {
     "tolerance": "numeric",
     "relative": "numeric",
 }
-
-
-def pattern_fault(pattern: str) -> str:
-    """What is wrong with a regular expression; empty when nothing is."""
-    try:
-        re.compile(pattern)
-    except re.error as fault:
-        return f"not a regular expression: {fault}"
-    return ""
-
-
-def schema_fault(schema: object) -> str:
-    """What is wrong with a JSON schema (draft 2020-12 unless it names another); empty when nothing is."""
-    import jsonschema
-
-    try:
-        jsonschema.validators.validator_for(schema).check_schema(schema)
-    except jsonschema.SchemaError as fault:
-        return f"not a JSON schema: {fault.message}"
-    return ""
 
 
 def grade_faults(rubric: Rubric, grades: dict[str, Grade]) -> list[str]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from judge.grades import strict_json
+from judge.form import fits_schema, matches, one_of, pattern_fault, schema_fault
 from judge.negation import affirms
-from judge.rubric import pattern_fault, schema_fault
 from judge.similarity import token_f1
-from judge.text import first_line, labels, normalise, places
+from judge.strict import strict_json
+from judge.text import first_line, labels, normalise, places, quote
 
 if TYPE_CHECKING:
     from judge.rubric import Check, Criterion
@@ -35,14 +34,14 @@ class NoReferenceError(Exception):
 def _exact(_: Criterion, output: str, reference: str) -> Finding:
     said, expected = normalise(output), normalise(_given(reference))
     return _all_or_nothing(
-        said == expected, f"the answer is {_quote(said)}, the reference says {_quote(expected)}"
+        said == expected, f"the answer is {quote(said)}, the reference says {quote(expected)}"
     )
 
 
 def _first_line(_: Criterion, output: str, reference: str) -> Finding:
     said, expected = first_line(output), first_line(_given(reference))
     return _all_or_nothing(
-        said == expected, f"first line is {_quote(said)}, the reference says {_quote(expected)}"
+        said == expected, f"first line is {quote(said)}, the reference says {quote(expected)}"
     )
 
 
@@ -54,49 +53,41 @@ def _label_set(_: Criterion, output: str, reference: str) -> Finding:
 
 
 def _contains(_: Criterion, output: str, reference: str) -> Finding:
-    phrase = _quote(normalise(_given(reference)))
+    phrase = quote(normalise(_given(reference)))
     if affirms(output, reference):
         return 1.0, ""
     if any(places(output, reference)):
-        return 0.0, f"{phrase} stands in the answer only where it is denied: {_quote(normalise(output))}"
-    return 0.0, f"{phrase} does not stand in the answer {_quote(normalise(output))}"
+        return 0.0, f"{phrase} stands in the answer only where it is denied: {quote(normalise(output))}"
+    return 0.0, f"{phrase} does not stand in the answer {quote(normalise(output))}"
 
 
 def _one_of(criterion: Criterion, output: str, _: str) -> Finding:
-    said, allowed = normalise(output), {normalise(label) for label in criterion.labels}
-    return _all_or_nothing(said in allowed, f"{_quote(said)} is none of {_listed(frozenset(allowed))}")
+    return _formed(one_of(criterion.labels)(output))
 
 
 def _regex(criterion: Criterion, output: str, reference: str) -> Finding:
     pattern = criterion.pattern or _given(reference)
     if fault := pattern_fault(pattern):
         raise NoReferenceError(f"the reference is {fault}")
-    return _all_or_nothing(
-        re.fullmatch(pattern, output.strip()) is not None, f"{_quote(output)} does not match {pattern}"
-    )
+    return _formed(matches(pattern)(output))
 
 
 def _json_schema(criterion: Criterion, output: str, reference: str) -> Finding:
-    import jsonschema
-
-    schema = criterion.schema or _schema(reference)
-    try:
-        value = strict_json(output)
-    except (ValueError, RecursionError) as fault:
-        return 0.0, f"the answer is not JSON: {fault}"
-    validator = jsonschema.validators.validator_for(schema)(schema)
-    error = next(validator.iter_errors(value), None)
-    return _all_or_nothing(error is None, f"at {error.json_path}: {error.message}" if error else "")
+    return _formed(fits_schema(criterion.schema or _schema(reference))(output))
 
 
 def _schema(reference: str) -> object:
     try:
-        schema = json.loads(_given(reference))
-    except ValueError as fault:
+        schema = strict_json(_given(reference))
+    except (ValueError, RecursionError) as fault:
         raise NoReferenceError(f"the reference is no JSON schema: {fault}") from fault
     if problem := schema_fault(schema):
         raise NoReferenceError(f"the reference is {problem}")
     return schema
+
+
+def _formed(fault: str) -> Finding:
+    return _all_or_nothing(not fault, fault)
 
 
 def _similarity(_: Criterion, output: str, reference: str) -> Finding:
@@ -107,10 +98,10 @@ def _similarity(_: Criterion, output: str, reference: str) -> Finding:
 def _numeric(criterion: Criterion, output: str, reference: str) -> Finding:
     expected = last_number(_given(reference))
     if expected is None:
-        raise NoReferenceError(f"the reference {_quote(reference)} holds no number")
+        raise NoReferenceError(f"the reference {quote(reference)} holds no number")
     said = last_number(output)
     if said is None:
-        return 0.0, f"no number in the answer {_quote(output)}"
+        return 0.0, f"no number in the answer {quote(output)}"
     allowed = max(criterion.tolerance, criterion.relative * abs(expected))
     # as Python writes them: 0.1 + 0.2 is within 0.1 of 0.2
     near = abs(said - expected) <= allowed + 1e-12 * max(abs(said), abs(expected))
@@ -145,11 +136,7 @@ def _all_or_nothing(holds: bool, difference: str) -> Finding:
 
 
 def _listed(names: frozenset[str]) -> str:
-    return ", ".join(map(_quote, sorted(names)))
-
-
-def _quote(text: str) -> str:
-    return f"'{text}'" if len(text) <= 80 else f"'{text[:79]}…'"
+    return ", ".join(map(quote, sorted(names)))
 
 
 RULES: dict[Check, Rule] = {

@@ -44,11 +44,16 @@ class NoAnswerError(Exception):
         problem: What happened, in words.
         status: Its last status; None when there was none.
         raw: Its last body.
+        retry_after: Its last `retry-after` header.
+        in_a_row: How often in a row it refused for being asked too much; 0 where it did not.
     """
 
-    def __init__(self, problem: str, status: int | None = None, raw: str = "") -> None:
+    def __init__(
+        self, problem: str, status: int | None = None, raw: str = "", retry_after: str | None = None
+    ) -> None:
         super().__init__(problem)
-        self.problem, self.status, self.raw = problem, status, raw
+        self.problem, self.status, self.raw, self.retry_after = problem, status, raw, retry_after
+        self.in_a_row = 0
 
     @property
     def refused(self) -> bool:
@@ -146,38 +151,57 @@ class Service:
     ) -> bytes:
         failures = 0
         while True:
-            reply, fault = self._attempt(method, path, body, max_body)
-            if reply and reply.status < 300:
-                self._silent = 0
-                return reply.body
-            failures += 1
-            if fault.status in STOPS:
-                raise self.stops(fault)
-            if reply and reply.status not in AGAIN and reply.status < 500:
-                self._silent = 0
-                raise fault
-            if failures >= (attempts or self.settings.attempts):
-                raise self._given_up(fault)
-            self.wait(wait_s(failures, reply and reply.retry_after, self.settings.max_wait))
+            try:
+                return self._attempt(method, path, body, max_body)
+            except NoAnswerError as fault:
+                failures += 1
+                self._give_up(fault, last=failures >= (attempts or self.settings.attempts))
+                pause = wait_s(fault.in_a_row or failures, fault.retry_after, self.settings.max_wait)
+            self.wait(pause)
 
-    def _attempt(
-        self, method: str, path: str, body: bytes | None, max_body: int
-    ) -> tuple[Reply | None, NoAnswerError]:
-        """One request: its reply if there is one, and what is wrong where that is not a success."""
-        began = self._pace.begin(self._stopped)
+    def _attempt(self, method: str, path: str, body: bytes | None, max_body: int) -> bytes:
+        began = self._begin()
         try:
-            if self._stopped.is_set():
-                raise StoppedError
             reply = self._request(method, path, body, max_body)
-        except httpx2.HTTPError as error:
-            return None, NoAnswerError(f"no reply: {type(error).__name__}: {error}")
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            raise NoAnswerError(f"no reply: {type(error).__name__}: {error}") from error
         finally:
             self._pace.end()
-        if reply.status in BUSY:
-            self._pace.slower(began)
-        elif reply.status < 300:
+        if reply.status < 300:
+            self._silent = 0
             self._pace.faster()
-        return reply, _declined(reply)
+            return reply.body
+        fault = _declined(reply)
+        if reply.status in BUSY:
+            fault.in_a_row = self._pace.slower(began)
+        raise fault
+
+    def _begin(self) -> float:
+        began = self._pace.begin(self._stopped)
+        if self._stopped.is_set():
+            self._pace.end()
+            raise StoppedError
+        return began
+
+    def _give_up(self, fault: NoAnswerError, *, last: bool) -> None:
+        """Raise where asking again makes no sense.
+
+        Raises:
+            NoAnswerError: The service declined this request, or this was the last attempt.
+            UserError: No request can succeed.
+        """
+        if fault.status in STOPS:
+            raise self.stops(fault)
+        if fault.status is not None and fault.status not in AGAIN and fault.status < 500:
+            self._silent = 0
+            raise fault
+        if last:
+            self._silent += 1
+            if self._silent < SILENT:
+                raise fault
+            problem = f"{SILENT} items in a row got no answer; the last: {fault.problem}"
+            fix = "run the same command again when the service answers: what was judged is kept"
+            raise UserError(problem, where=self._name, fix=fix)
 
     def _request(self, method: str, path: str, body: bytes | None, max_body: int) -> Reply:
         headers = {"content-type": "application/json"} if body is not None else {}
@@ -189,14 +213,6 @@ class Service:
                 if time.monotonic() > until or len(received) > max_body:
                     raise httpx2.ReadTimeout(f"the reply went on after {len(received)} bytes")
             return Reply(response.status_code, response.headers.get("retry-after"), bytes(received))
-
-    def _given_up(self, fault: NoAnswerError) -> Exception:
-        self._silent += 1
-        if self._silent < SILENT:
-            return fault
-        problem = f"{SILENT} items in a row got no answer; the last: {fault.problem}"
-        fix = "run the same command again when the service answers: what was judged is kept"
-        return UserError(problem, where=self._name, fix=fix)
 
 
 def _demand_url(url: str, name: str) -> None:
@@ -210,9 +226,9 @@ def _demand_url(url: str, name: str) -> None:
 
 def _declined(reply: Reply) -> NoAnswerError:
     text = reply.body[:MAX_ERROR].decode("utf-8", errors="replace")
-    return NoAnswerError(f"the service answered {reply.status}: {said(text)}", reply.status, text)
+    problem = f"the service answered {reply.status}: {_said(text)}"
+    return NoAnswerError(problem, reply.status, text, reply.retry_after)
 
 
-def said(text: str) -> str:
-    """The beginning of what a service says about an error, on one line."""
+def _said(text: str) -> str:
     return " ".join(text.split())[:300] or "no reason given"

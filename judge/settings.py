@@ -22,7 +22,7 @@ class ServiceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     concurrency: Annotated[int, Meta(ge=1, le=1000)] = 8
-    attempts: Annotated[int, Meta(ge=1, le=100)] = 6
+    attempts: Annotated[int, Meta(ge=1, le=100)] = 8
     max_wait: Seconds = 30.0
     timeout: Seconds = 120.0
     budget: Annotated[float, Meta(ge=0)] = 0.0

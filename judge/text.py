@@ -20,6 +20,11 @@ def normalise(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", folded).split())
 
 
+def quote(text: str) -> str:
+    """A text in quotation marks, cut when it is long."""
+    return f"'{text}'" if len(text) <= 80 else f"'{text[:79]}…'"
+
+
 def first_line(text: str) -> str:
     """The first line that is not blank, normalised."""
     return normalise(text.strip().partition("\n")[0])
