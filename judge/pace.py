@@ -7,7 +7,7 @@ import time
 
 CUT = 0.75
 """What is left of the limit when the service refuses for being asked too much."""
-PATIENCE_S = 0.5
+PATIENCE_S = 0.2
 
 
 class Pace:

@@ -10,7 +10,7 @@ import httpx2
 
 from curation.errors import UserError
 from judge.backoff import wait_s
-from judge.pace import Pace
+from judge.pace import PATIENCE_S, Pace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,8 +113,13 @@ class Service:
         Raises:
             StoppedError: It is.
         """
-        if self._stopped.wait(seconds):
-            raise StoppedError
+        until = time.monotonic() + seconds
+        while True:  # in short waits: Ctrl-C may be told to another thread than this
+            left = until - time.monotonic()
+            if self._stopped.wait(min(max(left, 0.0), PATIENCE_S)):
+                raise StoppedError
+            if left <= 0:
+                return
 
     def post(self, path: str, body: bytes, attempts: int | None = None) -> bytes:
         """The body of the answer to a POST of JSON.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
+
+from judge.pace import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -84,7 +87,10 @@ class _Crew:
 
     def arrived(self) -> list[Arrived]:
         """Wait for one, and take all that are there."""
-        arrived = [self._done.get()]
+        arrived: list[Arrived] = []
+        while not arrived:
+            with contextlib.suppress(Empty):  # in short waits: Ctrl-C may be told to another thread than this
+                arrived.append(self._done.get(timeout=PATIENCE_S))
         while not self._done.empty():
             arrived.append(self._done.get())
         self.under_way -= len(arrived)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import time
@@ -12,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from loop.store import query
-from loop.workspace import Workspace
 from tests.judge.loopback import Loopback, Reply, error, grades
 from tests.loop.byhand import filled
-from tests.loop.commands import ENVIRONMENT, START, Done, lines
+from tests.loop.commands import ENVIRONMENT, ROOT, START, Done, lines
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from loop.workspace import Workspace
 
 GOOD = grades(verdict="right", categories="partly")
 ANSWER = grades(answer="right")
@@ -38,7 +38,7 @@ def write(path: Path, count: int) -> None:
 
 
 def judge(server: Loopback, *args: object, cwd: Path) -> Done:
-    keys = {"ANTHROPIC_API_KEY": "k", "ANTHROPIC_BASE_URL": server.url, "PYTHONPATH": f"{os.getcwd()}:{cwd}"}
+    keys = {"ANTHROPIC_API_KEY": "k", "ANTHROPIC_BASE_URL": server.url, "PYTHONPATH": f"{ROOT}:{cwd}"}
     command = [*START, "judge", *map(str, args)]
     done = subprocess.run(
         command, env=ENVIRONMENT | keys, cwd=cwd, capture_output=True, text=True, check=False
@@ -80,7 +80,7 @@ def test_an_endpoint_is_asked_and_nothing_is_paid_twice(answers: Path, tmp_path:
 def test_a_table_for_people(answers: Path, tmp_path: Path) -> None:
     with Loopback(GOOD) as server:
         done = judge(server, "run", answers, "--rubric", "safety", "--judge", "anthropic", cwd=tmp_path)
-    assert "scored        6" in done.out
+    assert "scored         6" in done.out
     assert "score            6       0.800  [0.800, 0.800]" in done.out
     assert "6 of 6 asked now, 6600 tokens, $0.0009" in done.out
 
@@ -119,10 +119,10 @@ def test_batches(answers: Path, tmp_path: Path) -> None:
 def test_a_budget_stops_before_it_is_passed_and_says_what_is_left(answers: Path, tmp_path: Path) -> None:
     options = ["run", answers, "--rubric", "safety", "--judge", "anthropic", "--json"]
     with Loopback(GOOD) as server:
-        done = judge(server, *options, "--budget", "0.0055", cwd=tmp_path)
+        done = judge(server, *options, "--budget", "0.0051", cwd=tmp_path)
         report = json.loads(done.out)
         assert done.code == 3
-        assert report["cost"] <= 0.0055
+        assert report["cost"] <= 0.0051
         assert 0 < report["undone"] < 6
         assert report["undone"] + len(lines(tmp_path / "answers.verdicts.jsonl")) == 6
         assert "raise the budget" in done.err
@@ -235,11 +235,12 @@ def test_traces_of_the_store_are_judged_stored_and_replayed_from_it_alone(tmp_pa
 def test_a_panel_of_a_workspace(tmp_path: Path) -> None:
     workspace: Workspace = filled(tmp_path / "loop")[0]
     path = workspace.root / "regrind.toml"
-    panel = '[judge]\nkind = "panel"\nrule = "mean"\n[[judge.member]]\nkind = "reference"\n[[judge.member]]\nkind = "anthropic"\n'
+    panel = '[judge]\nkind = "panel"\nrule = "mean"\nrubric = "rubrics/answer.toml"\n'
+    panel += '[[judge.member]]\nkind = "reference"\n[[judge.member]]\nkind = "anthropic"\n'
     text = path.read_text(encoding="utf8")
     start = text.index("[judge]")
     end = text.index("\n[", start)
-    path.write_text(text[:start] + panel + 'rubric = "rubrics/answer.toml"\n' + text[end:], encoding="utf8")
+    path.write_text(text[:start] + panel + text[end:], encoding="utf8")
     with Loopback(ANSWER) as server:
         done = judge(
             server, "run", "--traces", "true", "-w", "loop", "--rubric", "answer", "--json", cwd=tmp_path
