@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
 import polars as pl
 import pyarrow as pa
 
-from curation.rows import ROWS
+from curation.plain import Chats, decode_messages
+from curation.rows import ROWS, Turn, turns_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Turn = tuple[str, str, str | None]
-"""Role, content, and the turn's other fields as JSON or None."""
+AHEAD = 3
+"""Blocks that may wait to be decoded."""
 
 _NAMES = pa.large_list(pa.large_string())
 _TURN = pa.struct([("role", pa.large_string()), ("content", pa.large_string()), ("extra", pa.large_string())])
-
-
-_encode = msgspec.json.Encoder().encode
 
 
 class Row(NamedTuple):
@@ -40,51 +37,63 @@ class Columns:
 
     Args:
         source: The name that the rows carry.
+        ids: Whether they get their ids; null otherwise.
     """
 
-    def __init__(self, source: str) -> None:
-        self._source = source
-        self._blocks: list[pl.DataFrame] = []
+    def __init__(self, source: str, *, ids: bool = True) -> None:
+        self._source, self._ids = source, ids
+        self._blocks: list[Future[pl.DataFrame]] = []
+        self._worker = ThreadPoolExecutor(1)
 
-    def add(self, rows: Sequence[Row]) -> None:
-        """Append rows, in the order of their lines."""
+    def add(self, rows: Sequence[Row], chats: Chats | None = None) -> None:
+        """Append rows, and chats of the same block: those are decoded while other blocks are read."""
+        if len(self._blocks) >= AHEAD:
+            self._blocks[-AHEAD].result()  # or a slow decoder would fill the memory
+        self._blocks.append(self._worker.submit(self._block, rows, chats))
+
+    def _block(self, rows: Sequence[Row], chats: Chats | None) -> pl.DataFrame:
+        parts = []
         if rows:
-            self._append(*zip(*rows, strict=True))
+            numbers, turns, *beside = zip(*rows, strict=True)
+            ids = [turns_id(t) for t in turns] if self._ids else None
+            parts.append(self._table(numbers, _lists(turns), ids, *beside))
+        if chats and chats.lines:
+            parts.append(self._table(chats.numbers, decode_messages(chats.lines), *chats[2:]))
+        return pl.concat([pl.DataFrame(schema=ROWS), *parts]).sort("line") if len(parts) != 1 else parts[0]
 
-    def add_plain(self, lines: Sequence[int], turns: Sequence[list[Turn]]) -> None:
-        """Append rows that have nothing but turns."""
-        if lines:
-            nothing: list[list[str]] = [[]] * len(lines)
-            self._append(lines, turns, nothing, nothing, ["{}"] * len(lines))
-
-    def _append(
+    def _table(
         self,
-        lines: Sequence[int],
-        turns: Sequence[list[Turn]],
-        tags: Sequence[list[str]],
-        parents: Sequence[list[str]],
-        metas: Sequence[str],
-    ) -> None:
-        columns = {
-            "id": [turns_id(t) for t in turns],
-            "messages": pl.Series("messages", _lists(turns)),
-            "tags": pl.Series("tags", pa.array(tags, _NAMES)),
-            "source": pl.repeat(self._source, len(lines), dtype=pl.String, eager=True),
-            "line": lines,
-            "parents": pl.Series("parents", pa.array(parents, _NAMES)),
-            "family": pl.repeat(None, len(lines), dtype=pl.String, eager=True),
-            "meta": metas,
-        }
-        self._blocks.append(pl.DataFrame(columns, schema=ROWS))
+        numbers: Sequence[int],
+        messages: pa.LargeListArray | pa.ChunkedArray,
+        ids: Sequence[str] | None,
+        tags: Sequence[list[str]] | None,
+        parents: Sequence[list[str]] | None,
+        metas: Sequence[str] | None,
+    ) -> pl.DataFrame:
+        return pl.select(
+            _text(ids).alias("id"),
+            pl.Series("messages", messages, ROWS["messages"]),
+            _names(tags).alias("tags"),
+            pl.lit(self._source).alias("source"),
+            pl.Series("line", numbers, pl.Int64),
+            _names(parents).alias("parents"),
+            _text(None).alias("family"),
+            _text(metas).fill_null("{}").alias("meta"),
+        )
 
     def frame(self) -> pl.DataFrame:
         """All rows, with schema ROWS."""
-        return pl.concat([pl.DataFrame(schema=ROWS), *self._blocks], rechunk=False)
+        self._worker.shutdown()
+        blocks = [block.result() for block in self._blocks]
+        return pl.concat([pl.DataFrame(schema=ROWS), *blocks], rechunk=False)
 
 
-def turns_id(turns: Sequence[Turn]) -> str:
-    """The id of a row with these turns: the same as `curation.rows.row_id` gives, at a third of the time."""
-    return hashlib.sha256(_encode(turns)).digest()[:8].hex()
+def _text(values: Sequence[str] | None) -> pl.Expr:
+    return pl.lit(None, pl.String) if values is None else pl.lit(pl.Series(values, dtype=pl.String))
+
+
+def _names(values: Sequence[list[str]] | None) -> pl.Expr:
+    return pl.lit([], pl.List(pl.String)) if values is None else pl.lit(pl.Series(pa.array(values, _NAMES)))
 
 
 def _lists(turns: Sequence[Sequence[Turn]]) -> pa.LargeListArray:

@@ -41,9 +41,9 @@ def decode(line: bytes, count: int = -1) -> dict[str, Any]:
     try:
         record = _ANY.decode(line)
         if keys(record) != count:
-            record = _strictly(line)
+            record = strictly(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        record = _strictly(line)
+        record = strictly(line)
     if not isinstance(record, dict):
         raise Fault(f"a JSON {_kind(record)}, where an object is needed")
     return record
@@ -62,7 +62,7 @@ def separators(lines: Sequence[bytes]) -> NDArray[np.int64]:
     Returns:
         (lines,) counts.
     """
-    text = np.frombuffer(b"   " + b"\n".join(lines), dtype=np.uint8)
+    text = np.frombuffer(b"\n".join([b"  ", *lines]), dtype=np.uint8)
     ends = np.cumsum(np.fromiter(map(len, lines), np.int64, len(lines)) + 1) + 2
     colon = np.flatnonzero(text == ord(":"))
     before = text[colon - 1]
@@ -86,7 +86,12 @@ def keys(value: object) -> int:
     return 0
 
 
-def _strictly(line: bytes) -> Any:  # noqa: ANN401  (whatever JSON can say)
+def strictly(line: bytes) -> Any:  # noqa: ANN401  (whatever JSON can say)
+    """Decode any JSON text.
+
+    Raises:
+        Fault: It is no JSON, or it holds what cannot be kept as it is.
+    """
     try:
         text = line.decode("utf8")
         record = json.loads(
@@ -99,7 +104,8 @@ def _strictly(line: bytes) -> Any:  # noqa: ANN401  (whatever JSON can say)
     except UnicodeEncodeError:
         raise Fault("half a character (a lone surrogate escape)") from None
     except json.JSONDecodeError as fault:
-        raise Fault(f"not JSON: {fault.msg.lower()} at column {fault.colno}") from None
+        said = fault.msg.lower().removesuffix(" at")
+        raise Fault(f"not JSON: {said} at column {fault.colno}") from None
     except RecursionError:
         raise Fault("nested too deeply") from None
     except ValueError:  # the interpreter's guard against numbers of thousands of digits
@@ -110,8 +116,8 @@ def _strictly(line: bytes) -> Any:  # noqa: ANN401  (whatever JSON can say)
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     record = dict(pairs)
     if len(record) < len(pairs):
-        names = [key for key, _ in pairs]
-        twice = next(key for key in names if names.count(key) > 1)
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise Fault(f"the key {twice!r} stands twice in one object", path=_printable(f"$..{twice}"))
     return record
 

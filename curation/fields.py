@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from curation.decode import Fault, strictly
 from curation.pii import ALL, PLACEHOLDER, KindName, Span, find
 
 if TYPE_CHECKING:
@@ -118,17 +119,9 @@ def _nested(text: str) -> Any:  # noqa: ANN401
     if not text.lstrip().startswith(("{", "[")) or PLACEHOLDER.match(text.lstrip()):
         return None
     try:
-        value = json.loads(text, object_pairs_hook=_no_duplicates)
-        json.dumps(value, allow_nan=False)
-    except (ValueError, RecursionError):
+        return strictly(text.encode())
+    except Fault:
         return None
-    return value
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(dict(pairs)) < len(pairs):
-        raise ValueError("a key stands twice")
-    return dict(pairs)
 
 
 def _around(text: str, span: Span) -> str:

@@ -4,33 +4,37 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import itertools
 import json
+from itertools import chain, compress, count, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 import polars as pl
 
 from curation.columns import Columns, Row
 from curation.decode import Fault, decode, separators
 from curation.errors import UserError
+from curation.plain import check
 from curation.records import is_another, majority, to_row
 from curation.rows import schema
-from curation.shapes import SHAPES, plain_chats, recognise
+from curation.shapes import SHAPES, recognise
 from curation.sources import Block, blocks
-from curation.tables import is_table, read_table, records
+from curation.tables import is_table, objects, read_table
 from curation.unpack import not_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
 REJECTS = schema(
     {"source": pl.String, "line": pl.Int64, "path": pl.String, "reason": pl.String, "text": pl.String}
 )
 """A line that is no row: where it stands, the JSON path of the fault, why, and its first 500 characters."""
+
+TEXT = 500
+"""Characters of a rejected line that are kept."""
+
+Reject = tuple[int, str, str, str]
+"""Line, path, reason and text."""
 
 SAMPLE = 1000
 """Objects that are looked at to find out the shape."""
@@ -48,7 +52,8 @@ def read_file(
     *,
     source: str | None = None,
     shape: str | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    ids: bool = True,
 ) -> Intake:
     """Read rows in one of the shapes of `curation.shapes`.
 
@@ -59,7 +64,9 @@ def read_file(
             that Hugging Face `datasets` wrote.
         source: The name that rows and rejects carry; the file's own name unless given.
         shape: The shape of the file, a key of `SHAPES`; lines of another one are quarantined.
-        progress: Called with the bytes read so far.
+        progress: Called with the bytes and the lines read so far.
+        ids: Whether the rows get their ids: to look at rows one does not need them, and they take a
+            third of the time. The column is null otherwise.
 
     Returns:
         Rows in the order of the file, and the rejected lines. Together they are all lines that are not blank.
@@ -68,22 +75,22 @@ def read_file(
         UserError: There is no such file, it is empty, it is not text, no line of it is a row, or its
             lines have two shapes and none was named.
     """
-    reader = _Reader(path, source or path.name, shape)
+    reader = _Reader(path, source or path.name, shape, ids=ids)
     with _uncollected():
         if is_table(path):
-            for part in records(read_table(path)):
-                reader.take_records(part)
+            for part in objects(read_table(path)):
+                reader.take_objects(part)
         else:
             for block in blocks(path):
                 reader.take(block)
                 if progress:
-                    progress(block.read)
+                    progress(block.read, block.first + len(block.lines) - 1)
     return reader.intake()
 
 
 @contextlib.contextmanager
 def _uncollected() -> Iterator[None]:
-    """Spare the collector millions of tuples that hang in no cycle: looking at them takes half the time."""
+    """Spare the collector millions of objects that hang in no cycle: to look at them takes half the time."""
     was = gc.isenabled()
     gc.disable()
     try:
@@ -96,72 +103,75 @@ def _uncollected() -> Iterator[None]:
 class _Reader:
     """Turns blocks into columns and faults; the shape is settled by the first block that shows one."""
 
-    def __init__(self, path: Path, source: str, shape: str | None) -> None:
+    def __init__(self, path: Path, source: str, shape: str | None, *, ids: bool) -> None:
         if shape is not None and shape not in SHAPES:
             raise UserError(f"there is no shape {shape!r}", where="--shape", fix=f"use {', '.join(SHAPES)}")
         self.path, self.source, self.shape, self.named = path, source, shape, shape is not None
-        self.columns = Columns(source)
-        self.rejects: list[tuple[str, int, str, str, str]] = []
+        self.columns, self.ids = Columns(source, ids=ids), ids
+        self.fields: frozenset[str] | None = None
+        self.rejects: list[pl.DataFrame] = []
         self.binary = False
         self.first = self.seen = 0
 
     def take(self, block: Block) -> None:
         """Read a block's lines."""
-        if self.shape is None:
-            self.shape = majority(itertools.islice(_records(block.lines), SAMPLE))
-        faults: list[tuple[int, bytes, Fault]] = []
-        counts = separators(block.lines)
-        if not self._quickly(block, counts):
-            self.columns.add(list(self._rows(block, counts.tolist(), faults)))
-        if block.cut:
-            faults = self._with_cut(block, faults)
-        self.binary |= any(b"\0" in line for _, line, _ in faults)
-        self.rejects += [(self.source, n, f.path, f.reason, _beginning(line)) for n, line, f in faults]
+        there = [bool(line) and not line.isspace() for line in block.lines]
+        numbers = list(compress(count(block.first), there))
+        lines = list(compress(block.lines, there))
+        if self.fields is None:
+            self._settle(lines)
+        chats = None
+        if self.shape == "messages" and self.fields is not None:
+            chats, passed = check(numbers, lines, self.fields - {"messages"}, ids=self.ids)
+            numbers, lines = list(compress(numbers, ~passed)), list(compress(lines, ~passed))
+            self.first = self.first or next(iter(chats.numbers), 0)
+        faults: list[Reject] = []
+        self.columns.add(list(self._rows(numbers, lines, faults)), chats)
+        self._reject(self._with_cut(block, faults) if block.cut else faults)
 
-    def _with_cut(
-        self, block: Block, faults: list[tuple[int, bytes, Fault]]
-    ) -> list[tuple[int, bytes, Fault]]:
+    def _settle(self, lines: list[bytes]) -> None:
+        """Find out the shape, and which fields its objects have; later, where no object tells it."""
+        sample = list(islice(_objects(lines), SAMPLE))
+        self.shape = self.shape or majority(sample) or majority(_objects(lines))
+        if self.shape:
+            self.fields = frozenset(chain(*sample))
+
+    def _with_cut(self, block: Block, faults: list[Reject]) -> list[Reject]:
         """The place where the file is cut: its last line, or behind that where it is whole."""
         last, line = block.first + len(block.lines) - 1, block.lines[-1]
         others = [fault for fault in faults if fault[0] != last]
         if len(others) == len(faults) and line.strip():
             last, line = last + 1, b""
-        return [*others, (last, line, Fault(block.cut or ""))]
+        return [*others, (last, "$", block.cut or "", _beginning(line))]
 
-    def take_records(self, records: list[dict[str, Any]]) -> None:
+    def take_objects(self, objects: list[dict[str, Any]]) -> None:
         """Read objects that were decoded already; their numbers go on from the last."""
-        self.shape = self.shape or majority(records)
-        rows = []
-        for number, record in enumerate(records, self.seen + 1):
+        self.shape = self.shape or majority(objects)
+        rows, faults = [], []
+        for number, record in enumerate(objects, self.seen + 1):
             try:
+                _demand_json(record)
                 rows.append(self._row(record, number))
             except Fault as fault:
-                text = json.dumps(record, ensure_ascii=False)[:500]
-                self.rejects.append((self.source, number, fault.path, fault.reason, text))
+                text = json.dumps(record, ensure_ascii=False)[:TEXT]
+                faults.append((number, fault.path, fault.reason, text))
         self.columns.add(rows)
-        self.seen += len(records)
+        self._reject(faults)
+        self.seen += len(objects)
 
-    def _quickly(self, block: Block, counts: NDArray[np.int64]) -> bool:
-        """Read a block in which every line holds plain messages and nothing else; whether it was one."""
-        if self.shape != "messages":
-            return False
-        there = [line != b"" for line in block.lines]
-        turns = plain_chats(itertools.compress(block.lines, there))
-        if turns is None or (1 + 2 * np.fromiter(map(len, turns), np.int64) != counts[there]).any():
-            return False
-        numbers = list(itertools.compress(itertools.count(block.first), there))
-        self.first = self.first or next(iter(numbers), 0)
-        self.columns.add_plain(numbers, turns)
-        return True
+    def _reject(self, faults: list[Reject]) -> None:
+        if faults:
+            table = pl.DataFrame(faults, schema=["line", "path", "reason", "text"], orient="row")
+            self.rejects.append(table.select(pl.lit(self.source).alias("source"), pl.all()))
 
-    def _rows(self, block: Block, counts: list[int], faults: list[tuple[int, bytes, Fault]]) -> Iterator[Row]:
-        for number, (line, count) in enumerate(zip(block.lines, counts, strict=True), block.first):
-            if not line or line.isspace():
-                continue
+    def _rows(self, numbers: list[int], lines: list[bytes], faults: list[Reject]) -> Iterator[Row]:
+        for number, line, keys in zip(numbers, lines, separators(lines).tolist(), strict=True):
             try:
-                yield self._row(decode(line, count), number)
+                yield self._row(decode(line, keys), number)
             except Fault as fault:
-                faults.append((number, line, fault))
+                # Not the fault itself: it holds on to all that was there when it was raised.
+                faults.append((number, fault.path, fault.reason, _beginning(line)))
+                self.binary |= line.count(b"\0") > len(line) // 10
 
     def _row(self, record: dict[str, Any], number: int) -> Row:
         if self.shape and not self.named:
@@ -169,7 +179,7 @@ class _Reader:
             if other and other != self.shape and is_another(other, self.shape, record):
                 raise self._mixed(other, number)
         row = to_row(record, self.shape, number)
-        self.first = self.first or number
+        self.first = min(self.first or number, number)
         return row
 
     def _mixed(self, other: str, number: int) -> UserError:
@@ -183,23 +193,36 @@ class _Reader:
         rows = self.columns.frame()
         if not rows.height:
             raise self._no_row()
-        rejects = pl.DataFrame(self.rejects, schema=REJECTS, orient="row")
-        return Intake(rows, rejects.sort("line", maintain_order=True))
+        return Intake(rows, self._rejected().sort("line", maintain_order=True))
+
+    def _rejected(self) -> pl.DataFrame:
+        return pl.concat([pl.DataFrame(schema=REJECTS), *self.rejects])
 
     def _no_row(self) -> UserError:
         if self.binary:
             return not_text(self.path)
-        _, number, _, reason, _ = min(self.rejects, default=("", 0, "", "", ""), key=lambda r: r[1])
-        first = f"line {number}: {reason}" if self.rejects else "all lines are blank"
+        first = self._rejected().sort("line").head(1).to_dicts()
+        said = [f"line {r['line']}: {r['reason']} - at {r['path']}" for r in first] or [
+            "all lines are blank, or there are none"
+        ]
         fix = "each line must be one JSON object with one of: " + "; ".join(SHAPES)
-        return UserError(f"no line can be read as a row ({first})", where=str(self.path), fix=fix)
+        if self.named:
+            fix = f"leave out --shape {self.shape}, so that the shape is recognised"
+        return UserError(f"no line can be read as a row ({said[0]})", where=str(self.path), fix=fix)
 
 
-def _records(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+def _objects(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     for line in lines:
         with contextlib.suppress(Fault):
             yield decode(line)
 
 
+def _demand_json(record: dict[str, Any]) -> None:
+    try:
+        json.dumps(record, allow_nan=False)
+    except ValueError:
+        raise Fault("a number that is no JSON (an infinity)") from None
+
+
 def _beginning(line: bytes) -> str:
-    return line[:500].decode("utf8", "replace")
+    return line[: 4 * TEXT].decode("utf8", "replace")[:TEXT]

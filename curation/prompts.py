@@ -10,7 +10,7 @@ import polars as pl
 
 from curation.errors import UserError
 from curation.redact import redact_text
-from curation.rows import SHAPED_FROM, frame, prompt_text, row_id
+from curation.rows import SHAPED_FROM, frame, meta_text, prompt_text, row_id
 from curation.templates import fields_of, fill, text_of
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _with_origin(row: Mapping[str, Any]) -> str:
     meta = json.loads(row["meta"] or "{}")
     # redacted, because no later step redacts what is in `meta`
     meta.setdefault(SHAPED_FROM, redact_text(prompt_text(row["messages"]))[0])
-    return json.dumps(meta, ensure_ascii=False, sort_keys=True)
+    return meta_text(meta)
 
 
 def _fields(row: Mapping[str, Any]) -> dict[str, Any]:

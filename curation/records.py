@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import msgspec
 
 from curation.columns import Row
 from curation.decode import Fault
+from curation.rows import meta_text
 from curation.shapes import SHAPES, own_keys, recognise, to_turns
 
 if TYPE_CHECKING:
@@ -61,9 +61,7 @@ def to_row(record: dict[str, Any], shape: str | None, line: int) -> Row:
     if "messages" in meta:
         raise Fault(f"it has messages beside the keys of its shape, {shape}", path="$.messages")
     try:
-        text = json.dumps(meta, ensure_ascii=False, sort_keys=True, allow_nan=False) if meta else "{}"
-    except ValueError:
-        raise Fault("a number that is no JSON (NaN or an infinity)") from None
+        text = meta_text(meta) if meta else "{}"
     except RecursionError:  # writing goes a few levels less deep than reading
         raise Fault("nested too deeply") from None
     return Row(line, turns, tags, parents, text)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 
 from curation.intake import read_file
-from curation.rules.table import tabulate
 from curation.validate import validate
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ class Quality(NamedTuple):
     Attributes:
         by_code: Findings of each rule.
         by_level: Findings of each level.
-        clean_share: Share of the rows, from 0 to 1, that no finding names.
+        clean_share: Share of the lines, from 0 to 1, that are rows which no finding names.
     """
 
     by_code: dict[str, int]
@@ -55,7 +54,7 @@ class Report(NamedTuple):
 
 def validate_file(path: Path, kind: Kind = "train", settings: Settings | None = None) -> Report:
     """Read a file and check its rows; see `curation.validate_file`."""
-    rows, rejects = read_file(path, source=str(path))
+    rows, rejects = read_file(path, source=str(path), ids=False)
     return report(rows, rejects, validate(rows, kind=kind, settings=settings))
 
 
@@ -67,14 +66,18 @@ def report(rows: pl.DataFrame, rejects: pl.DataFrame, findings: pl.DataFrame) ->
         rejects: Lines that are no rows (schema REJECTS).
         findings: What the rules found on the rows.
     """
-    table = tabulate(rows)
-    length = pl.col("content").str.len_chars().sum()
-    asked = table.turns.filter("prompt").select(length).item()
-    answered = table.rows.select(pl.col("answer").str.len_chars().sum()).item()
+    turns = rows["messages"].explode().struct.unnest().filter(pl.col("role") != "system")
+    last = rows["messages"].list.last().struct.unnest().filter(role="assistant")
+    answered = _characters(last)
+    asked = _characters(turns) - answered
     count = max(rows.height, 1)
     levels = dict(sorted(Counter(findings["level"]).items()))
     named = findings.filter(pl.col("row_id").is_not_null()).select("source", "line", "row_id").n_unique()
     codes = dict(sorted(Counter(findings["code"]).items()))
-    quality = Quality(codes, levels, 1 - min(named, rows.height) / count)
+    quality = Quality(codes, levels, (rows.height - named) / max(rows.height + rejects.height, 1))
     is_valid = not rejects.height and "error" not in levels
     return Report(is_valid, rows.height, asked / count, answered / count, findings, rejects, quality)
+
+
+def _characters(turns: pl.DataFrame) -> int:
+    return int(turns["content"].str.len_chars().sum())

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from curation.columns import Turn
+    from curation.rows import Turn
 
 Role = Literal["system", "user", "assistant", "tool"]
 
@@ -115,29 +114,7 @@ SHAPES: dict[str, Shape] = {
 }
 """Shapes by the keys that give them away; the more telling ones come first."""
 
-
-class _PlainTurn(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    role: Role
-    content: str
-    extra: None = None
-    """Never in the input, or its keys are one too many: the place for it in a turn."""
-
-
-class _PlainChat(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    messages: Annotated[list[_PlainTurn], msgspec.Meta(min_length=1)]
-
-
-def plain_chats(lines: Iterable[bytes]) -> list[list[Turn]] | None:
-    """Turns of lines that hold `messages` with role and content and nothing else: the quick way.
-
-    Returns:
-        The turns of each line, or None where a line holds something else, good or bad.
-    """
-    decode, turn = msgspec.json.Decoder(_PlainChat).decode, msgspec.structs.astuple
-    try:
-        return [list(map(turn, decode(line).messages)) for line in lines]
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
+_NEEDED = {name: frozenset(name.split("/")) for name in SHAPES}
 
 
 SHARE_ROLES = {"human": "user", "gpt": "assistant"}
@@ -145,7 +122,7 @@ SHARE_ROLES = {"human": "user", "gpt": "assistant"}
 
 def recognise(record: dict[str, Any]) -> str | None:
     """Name of the shape whose keys the record has, or None."""
-    return next((name for name in SHAPES if all(key in record for key in name.split("/"))), None)
+    return next((name for name, needed in _NEEDED.items() if needed <= record.keys()), None)
 
 
 def to_turns(shape: str, record: dict[str, Any]) -> list[Turn]:
@@ -178,9 +155,10 @@ def to_turns(shape: str, record: dict[str, Any]) -> list[Turn]:
             return [("user", asked, None), ("assistant", said, None)]
 
 
-def own_keys(shape: str) -> set[str]:
+@functools.cache
+def own_keys(shape: str) -> frozenset[str]:
     """Keys of a record that its shape uses; the others are kept as `meta`."""
-    return {field.encode_name for field in msgspec.structs.fields(SHAPES[shape])}
+    return frozenset(field.encode_name for field in msgspec.structs.fields(SHAPES[shape]))
 
 
 def _rest(turn: dict[str, Any], used: tuple[str, ...]) -> str | None:
@@ -196,6 +174,7 @@ def _share_rest(turn: dict[str, Any], number: int) -> str | None:
 
 
 def _turn(turn: dict[str, Any], number: int) -> Turn:
-    if turn.get("content") is None and not turn.get("tool_calls"):
+    calls = turn["role"] == "assistant" and turn.get("tool_calls")
+    if turn.get("content") is None and not calls:
         raise msgspec.ValidationError(f"Expected `str`, got `null` - at `$.messages[{number}].content`")
     return turn["role"], turn.get("content") or "", _rest(turn, ("role", "content"))

@@ -163,6 +163,18 @@ def read_manifest(folder: Path) -> Manifest:
         raise UserError(f"the manifest is damaged: {fault}", where=str(path), fix=fix) from fault
 
 
+def chain(folder: Path) -> list[Manifest]:
+    """The manifests of a snapshot and of those that it grew from, the newest first.
+
+    Raises:
+        UserError: One of them is missing or damaged.
+    """
+    manifests = [read_manifest(folder)]
+    while parent := manifests[-1].parent:
+        manifests.append(read_manifest(folder.parent / parent))
+    return manifests
+
+
 def read_rows(folder: Path, split: str | None = None) -> pl.DataFrame:
     """Rows of a snapshot with a column `split`.
 
@@ -177,15 +189,20 @@ def read_rows(folder: Path, split: str | None = None) -> pl.DataFrame:
     return pl.concat([read_table(folder, n).with_columns(split=pl.lit(n)) for n in names])
 
 
-def read_table(folder: Path, name: str) -> pl.DataFrame:
+def read_table(folder: Path, name: str, columns: list[str] | None = None) -> pl.DataFrame:
     """Read one of a snapshot's tables: a split, `drops`, `findings` or `conflicts`.
+
+    Args:
+        folder: The snapshot's folder.
+        name: The table.
+        columns: Those that are wanted; all of them unless given.
 
     Raises:
         UserError: The file is missing or damaged.
     """
     path = folder / f"{name}.parquet"
     try:
-        return pl.read_parquet(path)
+        return pl.read_parquet(path, columns=columns)
     except (OSError, pl.exceptions.PolarsError) as fault:
         fix = "restore the folder from a backup; `regrind snapshot verify` lists every fault"
         raise UserError(f"the snapshot is damaged: {fault}", where=str(path), fix=fix) from fault
@@ -220,31 +237,3 @@ def demand_whole(folder: Path) -> None:
     if faults := verify(folder):
         fix = "restore the folder from a backup; `regrind snapshot verify` lists every fault"
         raise UserError(f"the snapshot is damaged: {faults[0]}", where=str(folder), fix=fix)
-
-
-class Difference(msgspec.Struct, frozen=True):
-    """How snapshot B differs from A: row ids added, removed, and moved to another split."""
-
-    added: pl.DataFrame
-    removed: pl.DataFrame
-    moved: pl.DataFrame
-
-
-def diff(a: Path, b: Path) -> Difference:
-    """Compare two snapshots row by row.
-
-    Args:
-        a: Folder of the older one.
-        b: Folder of the newer one.
-
-    Returns:
-        Frames with the rows added and removed (schema ROWS and `split`; removed ones with B's
-        `reason` where B dropped them), and moved ones (id, split, split_new).
-    """
-    old, new = read_rows(a), read_rows(b)
-    reasons = read_table(b, "drops").group_by("row_id").agg(pl.col("reason").first())
-    removed = old.join(new, on="id", how="anti").join(reasons, left_on="id", right_on="row_id", how="left")
-    both = old.select("id", "split").join(new.select("id", "split"), on="id", suffix="_new")
-    return Difference(
-        new.join(old, on="id", how="anti"), removed, both.filter(pl.col("split") != pl.col("split_new"))
-    )

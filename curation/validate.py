@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from curation.rows import with_ids
 from curation.rules import Kind, Rule, Settings, chosen, level_of
 from curation.rules.table import Table, tabulate
 
@@ -23,7 +24,7 @@ def validate(rows: pl.DataFrame, *, kind: Kind = "train", settings: Settings | N
     """Check the rows of one file against the rules of `curation.rules`.
 
     Args:
-        rows: Rows with schema ROWS.
+        rows: Rows with schema ROWS; their ids may be null.
         kind: What they are for; prompts are not asked for an answer.
         settings: Which rules are asked, their levels and limits.
 
@@ -35,7 +36,7 @@ def validate(rows: pl.DataFrame, *, kind: Kind = "train", settings: Settings | N
     """
     settings = settings or Settings()
     rules = [rule for rule in chosen(kind, settings) if not rule.across]
-    return _findings(tabulate(rows), rules, settings)
+    return _named(_findings(tabulate(rows), rules, settings), rows)
 
 
 def validate_together(
@@ -55,7 +56,8 @@ def validate_together(
     parts = [validate(rows, kind=kind, settings=settings) for rows in files]
     rules = [rule for rule in chosen(kind, settings) if rule.across]
     if rules and len(files) > 1:
-        parts.append(_findings(tabulate(pl.concat(files)), rules, settings))
+        together = pl.concat(files)
+        parts.append(_named(_findings(tabulate(together), rules, settings), together))
     return pl.concat([pl.DataFrame(schema=FINDINGS), *parts])
 
 
@@ -76,20 +78,31 @@ def in_words(finding: Mapping[str, Any], file: str | None = None) -> str:
 def _findings(table: Table, rules: Sequence[Rule], settings: Settings) -> pl.DataFrame:
     parts = [_of_rule(table, rule, settings) for rule in rules]
     found = pl.concat([pl.DataFrame(schema=FINDINGS).with_columns(row=pl.lit(None, pl.UInt32)), *parts])
-    return found.sort(pl.col("row").is_not_null(), "source", "line", "code", maintain_order=True).drop("row")
+    return found.sort(pl.col("row").is_not_null(), "source", "line", "code", maintain_order=True)
+
+
+def _named(findings: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """Findings with the ids of their rows; only those are worked out."""
+    found = findings["row"].unique().drop_nulls()
+    named = with_ids(rows[found]).select(row=found, row_id="id")
+    return (
+        findings.drop("row_id")
+        .join(named, on="row", how="left", maintain_order="left")
+        .select(FINDINGS.names())
+    )
 
 
 def _of_rule(table: Table, rule: Rule, settings: Settings) -> pl.DataFrame:
     hits = rule.find(table, settings)
     if "detail" not in hits.columns:
         hits = hits.with_columns(detail=pl.lit(None, pl.String))
-    places = table.rows.select("row", "source", "line", row_id="id")
+    places = table.rows.select("row", "source", "line")
     files = places["source"].unique()
     file = pl.lit(files[0] if files.len() == 1 else None, pl.String)
     return hits.join(places, on="row", how="left", maintain_order="left").select(
         pl.lit(rule.code).alias("code"),
         pl.lit(level_of(rule, settings)).alias("level"),
-        "row_id",
+        pl.lit(None, pl.String).alias("row_id"),
         pl.when(pl.col("row").is_null()).then(file).otherwise("source").alias("source"),
         "line",
         pl.lit(rule.title).alias("message"),

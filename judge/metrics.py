@@ -13,7 +13,7 @@ from judge.text import normalise
 from judge.words import words
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -53,7 +53,7 @@ def measure(items: pl.DataFrame, form: Form | None = None, *, alpha: float = 0.0
     """
     outputs, references = _texts(items)
     pairs = list(zip(outputs, references, strict=True))
-    means = {
+    means: dict[str, list[float]] = {
         "exact_match": [float(normalise(o) == normalise(r)) for o, r in pairs],
         "token_f1": [token_f1(o, r) for o, r in pairs],
         "tfidf_cosine": tfidf_cosine(outputs, references),
@@ -65,32 +65,43 @@ def measure(items: pl.DataFrame, form: Form | None = None, *, alpha: float = 0.0
         "bleu": (np.array([bleu_counts(o, r) for o, r in pairs], np.float64), bleu),
         "chrf": (np.array([chrf_counts(o, r) for o, r in pairs], np.float64), chrf),
     }
-    columns = means | {"bleu": bleu(counted["bleu"][0], short=True), "chrf": chrf(counted["chrf"][0])}
+    columns: dict[str, object] = means | {
+        "bleu": bleu(counted["bleu"][0], short=True),
+        "chrf": chrf(counted["chrf"][0]),
+    }
     rows = [
         _row(name, len(pairs), float(np.mean(values)), mean_interval(values, alpha, seed))
         for name, values in means.items()
     ]
     for name, (counts, score) in counted.items():
         value = float(score(counts.sum(axis=0, keepdims=True))[0])
-        # summed, not averaged: smoothing depends on whole counts
-        ends = interval(counts, lambda mean, score=score: score(mean * len(pairs)), alpha, seed)
-        rows.append(_row(name, len(pairs), value, ends))
+        rows.append(_row(name, len(pairs), value, _corpus_interval(counts, score, alpha, seed)))
     return Measured(pl.DataFrame({"id": items["id"]} | columns), pl.DataFrame(rows))
 
 
-def tfidf_cosine(outputs: Sequence[str], references: Sequence[str]) -> NDArray[np.float64]:
+def _corpus_interval(
+    counts: NDArray[np.float64],
+    score: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    alpha: float,
+    seed: int,
+) -> Interval:
+    # summed, not averaged: smoothing depends on whole counts
+    return interval(counts, lambda mean: score(mean * len(counts)), alpha, seed)
+
+
+def tfidf_cosine(outputs: Sequence[str], references: Sequence[str]) -> list[float]:
     """Cosine of each output and its reference; words that stand in many of the texts count less."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     texts = [*outputs, *references]
     equal = np.array([float(o.strip() == r.strip()) for o, r in zip(outputs, references, strict=True)])
     if not any(words(text) for text in texts):
-        return equal
+        return list(map(float, equal))
     vectors = TfidfVectorizer(analyzer=words).fit_transform(texts)
     said, expected = vectors[: len(outputs)], vectors[len(outputs) :]
     cosine = np.asarray(said.multiply(expected).sum(axis=1)).ravel()
     wordless = np.array([not words(o) and not words(r) for o, r in zip(outputs, references, strict=True)])
-    return np.where(wordless, equal, np.clip(cosine, 0.0, 1.0))
+    return list(map(float, np.where(wordless, equal, np.clip(cosine, 0.0, 1.0))))
 
 
 def _texts(items: pl.DataFrame) -> tuple[list[str], list[str]]:

@@ -17,6 +17,7 @@ from loop.pool import read_pool
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from curation.rules import Kind
     from loop.config import Config
     from loop.workspace import Workspace
 
@@ -27,22 +28,22 @@ def check_workspace(workspace: Workspace) -> dict[str, Any]:
     """Read everything that a cycle would read.
 
     Returns:
-        `files` (rows, rejected lines, errors and warnings of each seed file), `messages` for people,
-        and `errors`, how many things must be corrected. Bad seed lines are no errors: the cycle
-        quarantines them; a bad held-out set, pool or rubric is.
+        `files` (rows, rejected lines, errors and warnings of each seed file and of the pool), `messages`
+        for people, and `errors`, how many things must be corrected. Bad seed lines are no errors: the
+        cycle quarantines them; a bad held-out set, pool or rubric is.
     """
     config = workspace.config
     files: list[dict[str, Any]] = []
     messages: list[str] = []
     reads: list[Callable[[], object]] = [
-        *(lambda n=name: files.append(_seed(workspace, n, messages)) for name in config.data.seed),
+        *(lambda n=name: files.append(_file(workspace, n, "train", messages)) for name in config.data.seed),
         *(lambda p=path: load_rubric(workspace.path(p)) for path in _rubrics(config)),
         lambda: demand_target(config),
         lambda: messages.extend(_too_few_items(workspace)),
         lambda: base_folder(workspace),
     ]
     if config.data.pool:
-        reads.append(lambda: read_pool(workspace))
+        reads.append(lambda: files.append(_pool(workspace, config.data.pool or "", messages)))
     errors = [error for read in reads if (error := _attempt(read))]
     return {"files": files, "messages": messages + errors, "errors": len(errors)}
 
@@ -52,9 +53,14 @@ def _rubrics(config: Config) -> list[str]:
     return list(dict.fromkeys([config.judge.rubric, *members, *(held.rubric for held in config.heldout)]))
 
 
-def _seed(workspace: Workspace, name: str, messages: list[str]) -> dict[str, Any]:
-    rows, rejects = read_file(workspace.path(name), source=name)
-    findings = validate(rows, settings=rule_settings(workspace.config))
+def _pool(workspace: Workspace, name: str, messages: list[str]) -> dict[str, Any]:
+    read_pool(workspace)
+    return _file(workspace, name, "prompts", messages)
+
+
+def _file(workspace: Workspace, name: str, kind: Kind, messages: list[str]) -> dict[str, Any]:
+    rows, rejects = read_file(workspace.path(name), source=name, ids=False)
+    findings = validate(rows, kind=kind, settings=rule_settings(workspace.config))
     lines = [f"{name}:{r['line']}: rejected: {r['reason']}" for r in rejects.iter_rows(named=True)]
     lines += [in_words(finding, name) for finding in findings.iter_rows(named=True)]
     messages += lines[:SHOWN]

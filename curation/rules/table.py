@@ -15,7 +15,7 @@ class Table(NamedTuple):
     """Rows as rules see them.
 
     Attributes:
-        rows: One line a row: row (its number), id, source, line, task (its first tag), order (the initials of
+        rows: One line a row: row (its number), source, line, task (its first tag), order (the initials of
             its roles, ? for an unknown one), answer (empty where the last turn is not the assistant's), asked
             (the turn before it), calls_tool, and label, common and labelled (see `with_labels`).
         turns: One line a turn: row, role, content, place (from 0), and whether it belongs to the prompt.
@@ -33,7 +33,6 @@ def tabulate(rows: pl.DataFrame) -> Table:
     answered = last.field("role") == "assistant"
     table = rows.with_row_index("row").select(
         "row",
-        "id",
         "source",
         "line",
         task=pl.col("tags").list.first().fill_null(""),

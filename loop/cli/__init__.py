@@ -7,7 +7,21 @@ import sys
 import typer
 
 from curation.errors import UserError
-from loop.cli import curate, cycle, judge, mine, model, redact, shape, snapshot, start, store, tokens, train
+from loop.cli import (
+    convert,
+    curate,
+    cycle,
+    judge,
+    mine,
+    model,
+    redact,
+    shape,
+    snapshot,
+    start,
+    store,
+    tokens,
+    train,
+)
 from training.threads import wait_passively
 
 EXIT_USER = 1
@@ -24,6 +38,7 @@ app = typer.Typer(
 start.add_to(app)
 mine.add()
 redact.add()
+convert.add()
 shape.add()
 tokens.add()
 app.add_typer(curate.app, name="curate")
@@ -48,5 +63,5 @@ def main() -> None:
         sys.exit(EXIT_USER)
     except SystemExit as end:
         if end.code == EXIT_INTERRUPTED:  # what typer makes of Ctrl-C
-            sys.stderr.write("interrupted: run it again, it goes on from the last finished step\n")
+            sys.stderr.write("interrupted: nothing is half written; run it again, a cycle goes on\n")
         raise

@@ -68,6 +68,13 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         out("  ".join(c.rjust(w) if _numeric(c) else c.ljust(w) for c, w in pairs).rstrip())
 
 
+def markdown_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """The result as a table of Markdown."""
+    lines = [headers, ["---"] * len(headers), *([_cell(value) for value in row] for row in rows)]
+    for line in lines:
+        out("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |")
+
+
 def _cell(value: object) -> str:
     if value is None:
         return "-"
@@ -79,8 +86,8 @@ def _numeric(text: str) -> bool:
 
 
 def sh(path: Path) -> str:
-    """A path as a shell must be told it."""
-    return shlex.quote(str(path))
+    """A path as a shell must be told it; for what went to standard output, a name to fill in."""
+    return "FILE" if str(path) == "-" else shlex.quote(str(path))
 
 
 def next_command(*commands: str) -> None:

@@ -19,7 +19,7 @@ from loop.cli.common import (
     table,
     told,
 )
-from loop.cli.files import STANDARD, Input, Output, Shape, beside, demand_distinct, only_rows, write_lines
+from loop.cli.files import STANDARD, Input, Output, Shape, beside, demand_distinct, only_rows, write
 
 if TYPE_CHECKING:
     import polars as pl
@@ -140,14 +140,12 @@ def run_on(
     """One step on the rows of a file, into a file; where they go to stdout, the rest is told on stderr."""
     import msgspec
 
-    from curation.export import write_rows
     from curation.steps import begin, run_step
 
     _, output, drops = files
     demand_distinct(*files)
     state = run_step(begin(rows), step)
-    write_rows(state.rows, output)
-    write_lines(state.drops, drops)
+    write(state.rows, output, (state.drops, drops))
     tally = state.tallies[-1]
     with beside(output):
         if as_json:

@@ -25,9 +25,10 @@ Output = Annotated[
     Path,
     typer.Option("--output", "-o", help="File to write: .jsonl, .json, .gz, .zst, .parquet, .hf, or -."),
 ]
+Rejects = Annotated[Path | None, typer.Option(help="JSONL file for the lines that are no rows.")]
 Shape = Annotated[
     str | None,
-    typer.Option(help="Such as messages or prompt/response; recognised by its keys unless given."),
+    typer.Option("--shape", help="Such as messages or prompt/response; recognised by its keys unless given."),
 ]
 
 STANDARD = Path("-")
@@ -39,8 +40,8 @@ def name_of(path: Path) -> str:
     return "<stdin>" if path == STANDARD else str(path)
 
 
-def read(path: Path, shape: str | None = None) -> Intake:
-    """Read a file of rows; a large one tells on stderr how far it is.
+def read(path: Path, shape: str | None = None, *, ids: bool = True) -> Intake:
+    """Read a file of rows, with their ids or without; a large one tells on stderr how far it is.
 
     Raises:
         UserError: As `curation.intake.read_file`.
@@ -49,13 +50,16 @@ def read(path: Path, shape: str | None = None) -> Intake:
 
     size = path.stat().st_size if path.is_file() else 0
     if size < LARGE:
-        return read_file(path, source=name_of(path), shape=shape)
+        return read_file(path, source=name_of(path), shape=shape, ids=ids)
     progress = told()
     intake = read_file(
         path,
         source=name_of(path),
         shape=shape,
-        progress=lambda done: progress.step(done >> 20, size >> 20, f"MB of {path.name}"),
+        ids=ids,
+        progress=lambda done, lines: progress.step(
+            done >> 20, size >> 20, f"MB of {path.name}, {lines} lines"
+        ),
     )
     progress.end(f"{path.name}: {intake.rows.height} rows, {intake.rejects.height} lines rejected")
     return intake
@@ -89,11 +93,27 @@ def beside(output: Path) -> Iterator[None]:
 
 def write_lines(table: pl.DataFrame, path: Path | None) -> None:
     """Write a table as JSONL, whole or not at all, where a path is given."""
+    with _written((table, path)):
+        pass
+
+
+def write(rows: pl.DataFrame, output: Path, *beside: tuple[pl.DataFrame, Path | None]) -> None:
+    """Write rows, and tables as JSONL beside them; none takes its name before all are written."""
+    from curation.export import write_rows
+
+    with _written(*beside):
+        write_rows(rows, output)
+
+
+@contextlib.contextmanager
+def _written(*tables: tuple[pl.DataFrame, Path | None]) -> Iterator[None]:
     from curation.files import new_file
 
-    if path:
-        with new_file(path) as temporary:
-            table.write_ndjson(temporary)
+    with contextlib.ExitStack() as files:
+        for table, path in tables:
+            if path:
+                table.write_ndjson(files.enter_context(new_file(path)))
+        yield
 
 
 def demand_distinct(*paths: Path | None) -> None:

@@ -9,11 +9,12 @@ import typer
 
 from loop.cli.common import AsJson, next_command, out, out_json, sh, table
 from loop.cli.curate import Drops, app
-from loop.cli.files import Output, Shape, beside, demand_distinct, read, write_lines
+from loop.cli.files import Output, Rejects, Shape, beside, demand_distinct, read, write, write_lines
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from curation.errors import UserError
     from curation.mine import Mined
 
 Logs = Annotated[
@@ -43,7 +44,7 @@ def mine(
     latency_ms_field: Annotated[str, typer.Option(help="In milliseconds.")] = "latency_ms",
     edited_field: Annotated[str, typer.Option(help="True where edited by hand.")] = "edited",
     drops: Drops = None,
-    rejects: Annotated[Path | None, typer.Option(help="JSONL file for the lines that are no rows.")] = None,
+    rejects: Rejects = None,
     shape: Shape = None,
     as_json: AsJson = False,
 ) -> None:
@@ -54,7 +55,6 @@ def mine(
     import msgspec
     import polars as pl
 
-    from curation.export import write_rows
     from curation.mine import Mine
     from curation.mine import mine as find
 
@@ -70,12 +70,14 @@ def mine(
     intakes = [read(path, shape) for path in dict.fromkeys(logs)]
     bad = pl.concat([i.rejects for i in intakes])
     mined = find(pl.concat([i.rows for i in intakes]), settings)
-    write_lines(mined.drops, drops)
-    write_lines(bad, rejects)
     with beside(output):
         _report(mined, bad, as_json=as_json)
-    _demand_some(mined)
-    write_rows(mined.rows, output)
+    lists = (mined.drops, drops), (bad, rejects)
+    if not mined.rows.height:
+        for lines, path in lists:
+            write_lines(lines, path)
+        raise _none_left(mined)
+    write(mined.rows, output, *lists)
     next_command(f"regrind curate dedup {sh(output)} -o deduplicated.jsonl --drops drops.jsonl")
 
 
@@ -98,15 +100,13 @@ def _report(mined: Mined, bad: pl.DataFrame, *, as_json: bool) -> None:
     out(f"of {total} rows, " + (", ".join(lacking) or "all have rating, latency and edited"))
 
 
-def _demand_some(mined: Mined) -> None:
-    """Refuse to write a file without rows: it is more often a field's name than the log that is at fault."""
+def _none_left(mined: Mined) -> UserError:
+    """Why no file without rows is written: it is more often a field's name than the log that is at fault."""
     from curation.errors import UserError
 
-    if mined.rows.height:
-        return
     reason, count = next(iter(mined.dropped.items()))
     fix = "name the fields as the log does (--rating-field), or choose other limits; --drops lists every row"
-    raise UserError(
+    return UserError(
         f"no row is left ({count} of {mined.drops.height}: {reason})",
         where=mined.drops["source"][0],
         fix=fix,

@@ -11,6 +11,7 @@ from loop.cli.common import (
     EXIT_HELD,
     AsJson,
     WorkspaceDir,
+    markdown_table,
     next_command,
     open_workspace,
     out,
@@ -19,7 +20,7 @@ from loop.cli.common import (
     table,
 )
 
-app = typer.Typer(help="Read snapshots: list, show, diff, verify.", no_args_is_help=True)
+app = typer.Typer(help="Read snapshots: list, show, log, diff, verify, export.", no_args_is_help=True)
 
 Identity = Annotated[str, typer.Argument(help="Id of a snapshot, or how it begins.")]
 
@@ -64,40 +65,65 @@ def show(identity: Identity, workspace: WorkspaceDir = Path(), as_json: AsJson =
 
 
 @app.command()
+def log(identity: Identity, workspace: WorkspaceDir = Path(), as_json: AsJson = False) -> None:
+    """A snapshot and those that it grew from, the newest first.
+
+    Example: regrind snapshot log -w my-loop 91bc
+    """
+    from curation.snapshot import chain
+    from loop.lookup import snapshot_folder
+
+    manifests = chain(snapshot_folder(open_workspace(workspace), identity))
+    lines = [
+        {
+            "id": m.id,
+            "rows": sum(m.splits.values()),
+            "splits": m.splits,
+            "inputs": m.steps[0].rows_in if m.steps else 0,
+            "dropped": sum(sum(tally.dropped.values()) for tally in m.steps),
+            "parent": m.parent,
+        }
+        for m in manifests
+    ]
+    if as_json:
+        out_json(lines)
+    else:
+        table(list(lines[0]), [list(line.values()) for line in lines])
+    next_command(f"regrind snapshot show -w {sh(workspace)} {manifests[0].id}")
+
+
+@app.command()
 def diff(
     a: Annotated[str, typer.Argument(help="The older snapshot.")],
     b: Annotated[str, typer.Argument(help="The newer snapshot.")],
     workspace: WorkspaceDir = Path(),
+    markdown: Annotated[bool, typer.Option("--md", help="Print Markdown, for a pull request.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Rows that were added, removed or moved to another split between two snapshots.
+    """Rows that were added, removed (with the reason), answered anew or moved to another split.
 
     Example: regrind snapshot diff -w my-loop 3f2a 91bc
     """
-    from curation.rows import answer_text
-    from curation.snapshot import diff as compare
+    from curation.difference import diff as compare
+    from loop.cli.difference import sections
     from loop.lookup import snapshot_folder
 
     space = open_workspace(workspace)
-    change = compare(snapshot_folder(space, a), snapshot_folder(space, b))
-    frames = {"added": change.added, "removed": change.removed, "moved": change.moved}
+    older, newer = snapshot_folder(space, a), snapshot_folder(space, b)
+    change = compare(older, newer)
     if as_json:
-        out_json({name: frame.to_dicts() for name, frame in frames.items()})
+        out_json({name: frame.to_dicts() for name, frame in change._asdict().items()})
         return
-    for name, frame in frames.items():
-        out(f"{name}: {frame.height}")
-    added = change.added
-    origins = added["tags"].list.last().fill_null("none").value_counts(sort=True).rows()
-    out("added, by last tag: " + (", ".join(f"{n} {tag}" for tag, n in origins) or "none"))
-    table(
-        ["row", "split", "source", "answer"],
-        [
-            (r["id"], r["split"], r["source"], answer_text(r["messages"]))
-            for r in added.head(5).iter_rows(named=True)
-        ],
-    )
-    if added.height:
-        next_command(f"regrind explain -w {sh(workspace)} {added['id'][0]}")
+    out(f"{'# ' if markdown else ''}snapshot {newer.name} against {older.name}")
+    for title, headers, rows in sections(change):
+        out(f"\n{'## ' if markdown else ''}{title}")
+        if markdown and rows:
+            out("")
+        if rows:
+            (markdown_table if markdown else table)(headers, rows)
+    changed = [*change.added["id"].head(1), *change.changed["id_new"].head(1)]
+    if changed:
+        next_command(f"regrind explain -w {sh(workspace)} {changed[0]}")
 
 
 @app.command()
@@ -118,3 +144,41 @@ def verify(identity: Identity, workspace: WorkspaceDir = Path(), as_json: AsJson
     next_command(f"regrind snapshot list -w {sh(workspace)}")
     if faults:
         raise typer.Exit(EXIT_HELD)
+
+
+@app.command()
+def export(
+    identity: Identity,
+    to: Annotated[
+        str,
+        typer.Option(
+            help="openai, trl, axolotl, llama-factory, alpaca, sharegpt, prompt-completion, parquet or "
+            "huggingface."
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write; there must be none.")],
+    leave_out: Annotated[
+        bool, typer.Option("--leave-out", help="Leave out, and list, rows that the format cannot hold.")
+    ] = False,
+    licence: Annotated[str | None, typer.Option("--license", help="For the data card, such as mit.")] = None,
+    workspace: WorkspaceDir = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """Write a snapshot's rows for another tool: a folder with a file for each split.
+
+    Example: regrind snapshot export -w my-loop 3f2a --to openai -o for-openai
+    """
+    from curation.handover import EVERY, LEFT_OUT, hand_over
+    from loop.lookup import snapshot_folder
+
+    if to not in EVERY:
+        raise typer.BadParameter(f"use {', '.join(EVERY)}", param_hint="--to")
+    folder = snapshot_folder(open_workspace(workspace), identity)
+    done = hand_over(folder, output, to, leave_out=leave_out, licence=licence)
+    if as_json:
+        out_json({"snapshot": folder.name, "format": to} | done._asdict())
+    else:
+        out(", ".join(f"{count} {split}" for split, count in done.rows.items()) + f" rows in {output}")
+        if done.left_out:
+            out(f"{len(done.left_out)} rows left out: {output / LEFT_OUT}")
+    next_command(f"regrind snapshot show -w {sh(workspace)} {folder.name}")

@@ -53,7 +53,7 @@ def tokens(
     usual = TrainSettings()
     name, limits = tokenizer or usual.base_model, {"max_length": max_length or usual.max_length}
     limits["batch_size"] = batch_size or usual.batch_size
-    found, bad = read(file, shape)
+    found, bad = read(file, shape, ids=False)
     rows = with_answer(found)
     if not rows.height:
         fix = "name a file of training rows"

@@ -16,7 +16,7 @@ from loop.cli.common import (
     out_json,
     sh,
 )
-from loop.cli.files import Shape, demand_distinct, read, write_lines
+from loop.cli.files import Rejects, Shape, demand_distinct, read, write_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ def validate(
     select: Codes = None,
     ignore: Codes = None,
     form: Annotated[Format, typer.Option("--format", help="Text, JSON, or workflow commands.")] = "text",
-    rejects: Annotated[Path | None, typer.Option(help="JSONL file for the lines that are no rows.")] = None,
+    rejects: Rejects = None,
     workspace: Annotated[
         Path | None,
         typer.Option(
@@ -69,7 +69,7 @@ def validate(
 
     demand_distinct(*dict.fromkeys(files), rejects)
     settings = _settings(workspace, _codes(select), _codes(ignore))
-    intakes = [read(path, shape) for path in dict.fromkeys(files)]
+    intakes = [read(path, shape, ids=False) for path in dict.fromkeys(files)]
     rows, bad = pl.concat([i.rows for i in intakes]), pl.concat([i.rejects for i in intakes])
     findings = validate_together([i.rows for i in intakes], kind=kind, settings=settings)
     write_lines(bad, rejects)
@@ -128,7 +128,7 @@ def _text(found: Report) -> Iterator[str]:
     counts = ", ".join(f"{levels.get(level, 0)} {level}" for level in COMMANDS)
     yield f"{found.total_examples} rows, {found.rejects.height} lines rejected, findings: {counts}"
     prompt, response = found.average_prompt_length, found.average_response_length
-    clean = f"{found.quality.clean_share:.1%} of the rows without a finding"
+    clean = f"{found.quality.clean_share:.1%} of the lines are rows without a finding"
     yield f"{clean}; prompts of {prompt:.0f} characters on average, answers of {response:.0f}"
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import polars as pl
 
-from curation.rows import canonical, drop_frame, frame, make_row, plain, split_answer
+from curation.rows import canonical, drop_frame, frame, make_row, meta_text, plain, split_answer
 from curation.snapshot import demand_whole, read_manifest, read_rows, write_snapshot
 from curation.steps import Augment, Dedup, Redact, Validate, advance, begin, dedup, run_steps
 from loop.config import rule_settings
@@ -119,7 +118,7 @@ def new_rows(
             output, author, origin = item.output, "model", "trace"
         else:
             continue
-        meta = json.dumps({"author": author, "origin": origin, "trace": item.id}, sort_keys=True)
+        meta = meta_text({"author": author, "origin": origin, "trace": item.id})
         turns = [*item.messages, {"role": "assistant", "content": output}]
         yield make_row(turns, tags=[*tags, origin], source=f"trace:{item.id}", meta=meta)
 

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from curation.columns import turns_id
 from curation.decode import Fault, decode, keys, separators
-from curation.rows import row_id
+from curation.rows import row_id, turns_id
 
 NAMES = st.sampled_from(["a", "b", 'a"', "a\\", ":", "a:", '":', "é", ""])
 LEAVES = st.sampled_from([1, None, "x", ":", ":)", '":', "\\", 'say "a": 1', '\\":', " : ", '" :', "tail\\"])

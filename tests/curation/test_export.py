@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import polars as pl
@@ -15,7 +16,7 @@ from curation.intake import read_file
 from curation.rows import frame, make_row
 from curation.tables import is_table
 
-FORMS = ["out.jsonl", "out.jsonl.gz", "out.jsonl.zst", "out.json", "out.parquet", "out.hf"]
+FORMS = ["out.jsonl", "out.jsonl.gz", "out.jsonl.zst", "out.json", "out.json.gz", "out.parquet", "out.hf"]
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 EXTRAS = st.none() | st.sampled_from(
     ['{"name":"ada"}', '{"tool_calls":[{"function":{"arguments":"{\\"a\\": 1}","name":"add"},"id":"c1"}]}']
@@ -27,7 +28,7 @@ TURNS = st.lists(
     min_size=1,
     max_size=4,
 )
-METAS = st.sampled_from(["{}", '{"a": null, "b": [1, {"c": 2.5}]}', '{"id": "x", "score": 0.5}'])
+METAS = st.sampled_from(["{}", '{"a":null,"b":[1,{"c":2.5}]}', '{"id":"x","score":0.5}'])
 ROWS = st.builds(
     lambda turns, tags, parents, meta: make_row(turns, tags=tags, parents=parents, meta=meta),
     TURNS,
@@ -90,9 +91,9 @@ def test_a_damaged_table_is_named(tmp_path):
 
 
 def test_a_number_that_is_no_json_is_rejected(tmp_path):
-    pl.DataFrame({"prompt": ["a", "b"], "response": ["c", "d"], "score": [float("nan"), 1.0]}).write_parquet(
-        tmp_path / "a.parquet"
-    )
+    pl.DataFrame(
+        {"prompt": ["a", "b"], "response": ["c", "d"], "score": [float("inf"), float("nan")]}
+    ).write_parquet(tmp_path / "a.parquet")
     rows, rejects = read_file(tmp_path / "a.parquet")
     assert (rows["line"].to_list(), rejects["line"].to_list()) == ([2], [1])
 
@@ -120,3 +121,8 @@ def test_reading_a_datasets_folder_leaves_it_as_it_is(tmp_path):
     before = sorted(path.name for path in (tmp_path / "d").iterdir())
     assert read_file(tmp_path / "d").rows.height == 2
     assert sorted(path.name for path in (tmp_path / "d").iterdir()) == before
+
+
+def test_a_packed_array_is_an_array(tmp_path):
+    write_rows(frame([make_row([{"role": "user", "content": "Hi"}])]), tmp_path / "out.json.gz")
+    assert isinstance(json.loads(gzip.decompress((tmp_path / "out.json.gz").read_bytes())), list)

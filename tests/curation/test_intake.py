@@ -46,6 +46,11 @@ BAD = {
     "turn no object": ('{"messages": ["Hi"]}', "$.messages[0]", "Expected `object`, got `str`"),
     "number content": (chat("42"), "$.messages[0].content", "got `int`"),
     "null content": (chat("null"), "$.messages[0].content", "got `null`"),
+    "user calls a tool": (
+        chat('null, "tool_calls": [{}]'),
+        "$.messages[0].content",
+        "got `null`",
+    ),
     "list content": (chat('["Hi"]'), "$.messages[0].content", "got `array`"),
     "role": (chat(role='"bot"'), "$.messages[0].role", "Invalid enum value 'bot'"),
     "no role": ('{"messages": [{"content": "Hi"}]}', "$.messages[0]", "missing required field `role`"),
@@ -96,7 +101,7 @@ def test_bytes_that_are_no_text_are_quarantined_with_their_place(tmp_path, bad):
     assert "\ufffd" in rejects["text"][0]
 
 
-@pytest.mark.parametrize("levels", range(sys.getrecursionlimit() - 120, sys.getrecursionlimit() + 20, 3))
+@pytest.mark.parametrize("levels", range(sys.getrecursionlimit() - 600, sys.getrecursionlimit() + 20, 7))
 def test_nesting_near_the_limit_of_the_interpreter_never_stops_the_file(tmp_path, levels):
     line = chat(more=f', "a": {"[" * levels}{"]" * levels}')
     rows, rejects = read_file(write(tmp_path, GOOD_LINE, line))
@@ -236,3 +241,18 @@ def test_two_places_for_one_thing_are_a_fault(tmp_path):
     twice = shared.replace('"value": "b"', '"value": "b", "content": "c"')
     rows, rejects = read_file(write(tmp_path, shared, twice))
     assert rejects["path"].to_list() == ["$.conversations[1].content"]
+
+
+def test_the_shape_is_found_behind_a_thousand_objects_of_none(tmp_path):
+    rows, rejects = read_file(write(tmp_path, *['{"header": 1}'] * 1500, *[GOOD_LINE] * 3))
+    assert (rows["line"].to_list(), rejects.height) == ([1501, 1502, 1503], 1500)
+
+
+def test_one_raw_nul_does_not_make_a_file_binary(tmp_path):
+    with pytest.raises(UserError, match=r"not JSON: invalid control character .* at \$\)"):
+        read_file(write(tmp_path, chat('"a\0b"')))
+
+
+def test_a_rejected_line_keeps_500_whole_characters(tmp_path):
+    _, rejects = read_file(write(tmp_path, GOOD_LINE, "{" + "\u00e9" * 1000))
+    assert rejects["text"].to_list() == ["{" + "\u00e9" * 499]

@@ -10,11 +10,12 @@ import polars as pl
 import pytest
 
 from curation.augment import augment
+from curation.difference import GONE, counts, diff
 from curation.errors import UserError
 from curation.files import remove_leftovers
 from curation.heldout import freeze, without_heldout
 from curation.rows import frame, make_row
-from curation.snapshot import card, content_id, diff, read_manifest, read_rows, verify, write_snapshot
+from curation.snapshot import card, chain, content_id, read_manifest, read_rows, verify, write_snapshot
 from curation.steps import Validate, begin, run_steps
 
 RATIOS = {"train": 0.8, "validation": 0.2}
@@ -218,11 +219,26 @@ def test_a_difference_names_rows_added_removed_and_moved(tmp_path):
     found = diff(tmp_path / a.id, tmp_path / b.id)
     assert sorted(found.added["line"]) == list(range(50, 60))
     assert sorted(found.removed["line"]) == [0, 1, 2, 3, 4]
-    assert "reason" in found.removed.columns
+    assert set(found.removed["reason"]) == {GONE}
     assert found.moved.select("split", "split_new").unique().rows() == [("train", "validation")]
     assert found.moved.height > 10
-    same = diff(tmp_path / a.id, tmp_path / a.id)
-    assert (same.added.height, same.removed.height, same.moved.height) == (0, 0, 0)
+    assert [part.height for part in diff(tmp_path / a.id, tmp_path / a.id)] == [0, 0, 0, 0]
+    assert [m.id for m in chain(tmp_path / b.id)] == [b.id, a.id]
+
+
+def test_a_difference_says_which_step_dropped_a_row_and_which_prompt_was_answered_anew(tmp_path):
+    a = write(tmp_path, corpus(30))
+    kept = corpus(30)["messages"].to_list()
+    kept[3][1]["content"] = "Another answer, which is longer than the one before."
+    rows = frame([make_row(m, source="new.jsonl", line=i, tags=["x"]) for i, m in enumerate(kept)])
+    heldout = freeze("test", frame([make_row(kept[7])]))
+    b = write(tmp_path, rows, heldout=[heldout])
+    found = diff(tmp_path / a.id, tmp_path / b.id)
+    assert found.changed["id"].to_list() == [corpus(30)["id"][3]]
+    assert found.changed["messages_new"][0].to_list()[1]["content"].startswith("Another answer")
+    assert found.added.height == 0
+    assert found.removed["id"].to_list() == [corpus(30)["id"][7]]
+    assert counts(found.removed)["reason"] == {"held-out (exact)": 1}
 
 
 def test_the_id_is_frozen_for_all_time():

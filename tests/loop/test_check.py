@@ -24,8 +24,10 @@ def test_a_good_workspace_has_no_errors_and_is_left_as_it_is(tmp_path: Path) -> 
     found = check_workspace(workspace)
     assert found["errors"] == 0
     assert found["files"] == [
-        {"file": "data/seed.jsonl", "rows": 13, "rejected": 0, "errors": 0, "warnings": 1}
+        {"file": "data/seed.jsonl", "rows": 13, "rejected": 0, "errors": 0, "warnings": 1},
+        {"file": "data/pool.jsonl", "rows": 4, "rejected": 0, "errors": 1, "warnings": 0},
     ]
+    assert any(m.startswith("data/pool.jsonl: error: S001 too few rows") for m in found["messages"])
     assert listing(tmp_path) == before
 
 

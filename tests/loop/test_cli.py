@@ -37,7 +37,7 @@ for path in paths(typer.main.get_command(app), []):
         except SystemExit as end:
             assert not end.code
     texts[" ".join(path)] = text.getvalue()
-heavy = {"polars", "duckdb", "torch", "numpy", "sklearn", "scipy", "anthropic", "msgspec", "transformers"}
+heavy = {"polars", "duckdb", "torch", "numpy", "sklearn", "scipy", "httpx2", "msgspec", "transformers"}
 print(json.dumps({"texts": texts, "loaded": sorted(heavy & set(sys.modules))}))
 """
 
@@ -143,7 +143,28 @@ def test_sql_explain_diff_and_lists_on_a_store(workspace: Workspace) -> None:
     change = json.loads(
         regrind(*here("snapshot", "diff", *(s["id"] for s in json.loads(snapshots.out)), "--json")).out
     )
-    assert (len(change["added"]), change["removed"], change["moved"]) == (2, [], [])
+    assert (len(change["added"]), change["removed"], change["changed"], change["moved"]) == (2, [], [], [])
+
+
+def test_a_snapshot_is_compared_traced_and_handed_over(workspace: Workspace, tmp_path: Path) -> None:
+    where = ["-w", workspace.root]
+    first, second = (s["id"] for s in json.loads(regrind("snapshot", "list", *where, "--json").out))
+    export = ["snapshot", "export", *where, second, "-o", tmp_path / "out"]
+    marked, told, log, done, again, wrong = session(
+        ["snapshot", "diff", *where, first, second, "--md"],
+        ["snapshot", "diff", *where, first, second],
+        ["snapshot", "log", *where, second, "--json"],
+        [*export, "--to", "openai", "--json"],
+        [*export, "--to", "openai"],
+        [*export, "--to", "word"],
+    )
+    assert "## added: 2 rows\n\n| by | value | rows |\n| --- | --- | --- |" in marked.out
+    assert "added: 2 rows\nby" in told.out
+    assert [entry["id"] for entry in json.loads(log.out)] == [second, first]
+    rows = json.loads(done.out)["rows"]
+    assert len((tmp_path / "out" / "train.jsonl").read_text().splitlines()) == rows["train"]
+    assert (again.code, wrong.code) == (1, 2)
+    assert "this exists already" in again.err
 
 
 def test_a_wrong_statement_and_a_wrong_id(workspace: Workspace) -> None:

@@ -84,3 +84,13 @@ def test_the_same_log_twice_is_read_once(tmp_path: Path) -> None:
     ]
     (done,) = session(command)
     assert json.loads(done.out)["rows"] == 4
+
+
+def test_no_file_takes_its_name_before_all_are_written(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "log.jsonl", LOG)
+    out, folder = tmp_path / "out.jsonl", tmp_path / "folder"
+    out.write_text("as it was")
+    folder.mkdir()
+    options = ["--rating-field", "feedback.score", "-o", out, "--drops", folder]
+    (done,) = session(["curate", "mine", path, *options])
+    assert (done.code, out.read_text()) == (1, "as it was")

@@ -1,0 +1,66 @@
+"""The difference of two snapshots in words: tables that a colleague understands without explanation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from curation.difference import counts
+from curation.rows import answer_text, prompt_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import polars as pl
+
+    from curation.difference import Difference
+
+SHOWN, MOST, WIDE = 5, 10, 60
+Section = tuple[str, "Sequence[str]", "Sequence[Sequence[object]]"]
+
+
+def sections(change: Difference) -> list[Section]:
+    """Titles, headers and lines: counts by reason, source and tag, and the first rows of each kind."""
+    anew = ["row", "was", "prompt", "answer was", "is"]
+    return [
+        *_of_rows("added", change.added),
+        *_of_rows("removed", change.removed),
+        (f"answered anew: {change.changed.height} rows", anew, _changed(change.changed)),
+        (f"moved to another split: {change.moved.height} rows", ["from", "to", "rows"], _moved(change.moved)),
+    ]
+
+
+def _of_rows(what: str, rows: pl.DataFrame) -> list[Section]:
+    counted = [line for name, found in counts(rows).items() for line in _most(name, found)]
+    reasons = "reason" in rows.columns
+    first = [
+        (r["id"], r["split"], _cut(prompt_text(r["messages"])), _cut(answer_text(r["messages"])))
+        + ((_cut(": ".join(filter(None, (r["reason"], r["detail"])))),) if reasons else ())
+        for r in rows.head(SHOWN).iter_rows(named=True)
+    ]
+    headers = ["row", "split", "prompt", "answer", *(["reason"] if reasons else [])]
+    found: list[Section] = [(f"{what}: {rows.height} rows", ["by", "value", "rows"], counted)]
+    return [*found, (f"{what}, the first {len(first)}", headers, first)] if first else found
+
+
+def _most(name: str, found: dict[str, int]) -> list[tuple[str, str, int]]:
+    lines = [(name, value, count) for value, count in found.items()]
+    rest = sum(count for _, _, count in lines[MOST:])
+    return [*lines[:MOST], *([(name, f"{len(lines) - MOST} others", rest)] if rest else [])]
+
+
+def _changed(changed: pl.DataFrame) -> list[Sequence[object]]:
+    found: list[Sequence[object]] = []
+    for r in changed.head(SHOWN).iter_rows(named=True):
+        was, now = (_cut(answer_text(r[name])) for name in ("messages", "messages_new"))
+        found.append((r["id_new"], r["id"], _cut(prompt_text(r["messages"])), was, now))
+    return found
+
+
+def _moved(moved: pl.DataFrame) -> Sequence[Sequence[object]]:
+    return moved.group_by("split", "split_new").len().sort("split", "split_new").rows()
+
+
+def _cut(text: str) -> str:
+    """One line; of a long text the end, because that is where prompts differ."""
+    line = " ".join(text.split())
+    return line if len(line) <= WIDE else "\u2026" + line[1 - WIDE :]
