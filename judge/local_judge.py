@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
     from judge.protocol import Arrivals, Forecast
     from judge.rubric import Rubric
-    from judge.verdict import Item
+    from judge.verdict import Item, Verdict
 
-Generate = Callable[[Sequence[Sequence[Message]]], Sequence[Completion]]
-"""Answers many conversations, in their order."""
+Generate = Callable[[Sequence[Sequence[Message]]], Sequence[Completion | None]]
+"""Answers many conversations, in their order; None where one does not fit the model."""
 
 
 class LocalJudge:
@@ -45,10 +45,12 @@ class LocalJudge:
         source = iter(items)
         while batch := list(islice(source, self._batch_size)):
             completions = self._generate([self.grader.messages(item) for item in batch])
-            yield [
-                self.grader.verdict(item.id, completion)
-                for item, completion in zip(batch, completions, strict=True)
-            ]
+            yield [self._verdict(*pair) for pair in zip(batch, completions, strict=True)]
+
+    def _verdict(self, item: Item, completion: Completion | None) -> Verdict:
+        if completion is None:
+            return self.grader.failed(item.id, "the item does not fit the judge's context")
+        return self.grader.verdict(item.id, completion)
 
     def forecast(self, item: Item) -> Forecast:
         """Tokens by the number of characters, and no cost."""

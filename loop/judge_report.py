@@ -20,23 +20,21 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from judge.panel import Panel
-    from judge.protocol import Judge
     from judge.run import Ran
     from loop.workspace import Workspace
 
 COLUMNS = {"model": "model", "judge": "judge", "cycle": "cycle", "day": "day"}
 
 
-def report(judge: Judge | Panel, ran: Ran) -> dict[str, Any]:
-    """A run as JSON types: states, scores by criterion with bootstrap intervals, and what it took."""
+def report(judge: str, ran: Ran) -> dict[str, Any]:
+    """A run as JSON types: the judge's id, states, scores with bootstrap intervals, and what it took."""
     criteria = dict.fromkeys(name for v in ran.verdicts for name in v.criteria)
     scores = {"score": _summary([v.score for v in ran.verdicts if v.score is not None])}
     scores |= {
         name: _summary([v.criteria[name] for v in ran.verdicts if name in v.criteria]) for name in criteria
     }
     return {
-        "judge": judge.identity.id,
+        "judge": judge,
         "items": len(ran.verdicts) + len(ran.undone),
         "states": dict(sorted(Counter(v.state for v in ran.verdicts).items())),
         "mean_score": scores["score"]["mean"],

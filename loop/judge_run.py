@@ -51,9 +51,8 @@ class Task(NamedTuple):
     workspace: Workspace | None
     output: Path | None
 
-    @property
-    def judge(self) -> Judge | Panel:
-        """The judge; made anew each time."""
+    def make_judge(self) -> Judge | Panel:
+        """The judge that the settings name."""
         return judge_of(self.config, self.root, self.kept)
 
 
@@ -114,20 +113,23 @@ def traces_task(where: str, config: Config, root: Path, output: Path | None) -> 
 
 def dry_run(task: Task) -> Estimate:
     """What a run would take; writes nothing."""
-    judge = task.judge
+    judge = task.make_judge()
     known: Cache = Memory(spooled(task.kept))
     if task.workspace:
         known = open_spool(task.kept, task.workspace.store, _ids(judge))
     return estimate(task.items, judge, known)
 
 
-def run(task: Task, progress: Progress) -> Ran:
+def run(task: Task, progress: Progress) -> tuple[str, Ran]:
     """Judge; what has a verdict is kept as it arrives, and written when all is done.
+
+    Returns:
+        The judge's id, and what the run gave.
 
     Raises:
         UserError: From the judge, or another process works here.
     """
-    judge = task.judge
+    judge = task.make_judge()
     service = task.config.judge.service
     budget = Budget(service.budget, service.token_budget)
     with _cache(task, judge) as cache:
@@ -137,7 +139,7 @@ def run(task: Task, progress: Progress) -> Ran:
             _store(task, task.workspace, judge, ran)
         if task.output:
             write_verdicts(ran.verdicts, task.output)
-    return ran
+    return judge.identity.id, ran
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from judge.chat import Completion, Ended, Message
@@ -46,7 +47,7 @@ def local_judge(rubric: Rubric, model: str, config: Config) -> LocalJudge:
     )
     loaded: list[LoadedModel] = []
 
-    def answer(conversations: Sequence[Sequence[Message]]) -> list[Completion]:
+    def answer(conversations: Sequence[Sequence[Message]]) -> list[Completion | None]:
         from training.model import load
 
         if not loaded:  # on the first question: what the cache knows needs no model
@@ -54,13 +55,10 @@ def local_judge(rubric: Rubric, model: str, config: Config) -> LocalJudge:
         fitting = [i for i, c in enumerate(conversations) if _fits(loaded[0], c)]
         given = generate(loaded[0], [list(conversations[i]) for i in fitting], settings)
         found = dict(zip(fitting, map(_completion, given), strict=True))
-        return [found.get(i, _TOO_LONG) for i in range(len(conversations))]
+        return [found.get(i) for i in range(len(conversations))]
 
-    name = f"{model}-{fingerprint(folder)[:8]}"
+    name = f"{Path(model).name}-{fingerprint(folder)[:8]}"
     return LocalJudge(rubric, name, answer, MAX_TOKENS, config.generate.batch_size)
-
-
-_TOO_LONG = Completion("", "unclear", problem="the item does not fit the judge's context")
 
 
 def _fits(loaded: LoadedModel, conversation: Sequence[Message]) -> bool:

@@ -23,7 +23,6 @@ from loop.cli.files import demand_distinct
 
 if TYPE_CHECKING:
     from judge.run import Estimate, Ran
-    from loop.judge_run import Task
 
 app = typer.Typer(help="Judge answers by a rubric.", no_args_is_help=True)
 
@@ -103,8 +102,8 @@ def run(
         _tell_estimate(judge_run.dry_run(task), as_json=as_json)
         next_command("the same command without --dry-run")
         return
-    ran = judge_run.run(task, told())
-    _tell(task, ran, as_json=as_json)
+    judge_id, ran = judge_run.run(task, told())
+    _tell(judge_id, ran, as_json=as_json)
     if problem := _held(ran, config.judge.max_abstained):
         next_command(problem + (f"; {sh(task.output)} has the feedback" if task.output else ""))
         raise typer.Exit(EXIT_HELD)
@@ -117,20 +116,20 @@ def needs_no_rubric(judge: str) -> bool:
     return judge == "http" or ":" in judge
 
 
-def _tell(task: Task, ran: Ran, *, as_json: bool) -> None:
+def _tell(judge_id: str, ran: Ran, *, as_json: bool) -> None:
     from loop.judge_report import report
 
-    told = report(task.judge, ran)
+    said = report(judge_id, ran)
     if as_json:
-        out_json(told)
+        out_json(said)
         return
-    table(["state", "verdicts"], list(told["states"].items()))
+    table(["state", "verdicts"], list(said["states"].items()))
     out("")
     table(
         ["", "scored", "mean score", "95% interval"],
-        [(name, s["scored"], s["mean"], _interval(s["interval"])) for name, s in told["scores"].items()],
+        [(name, s["scored"], s["mean"], _interval(s["interval"])) for name, s in said["scores"].items()],
     )
-    price = f"${told['cost']:.4f}" if told["cost_known"] else f"${told['cost']:.4f} and what is not known"
+    price = f"${told['cost']:.4f}" if said["cost_known"] else f"${told['cost']:.4f} and what is not known"
     out(f"\n{told['asked']} of {told['items']} asked now, {told['tokens']} tokens, {price}")
     if ran.undone:
         out(f"{len(ran.undone)} items are not judged: the budget is used up")
