@@ -129,8 +129,8 @@ def _tell(judge_id: str, ran: Ran, *, as_json: bool) -> None:
         ["", "scored", "mean score", "95% interval"],
         [(name, s["scored"], s["mean"], _interval(s["interval"])) for name, s in said["scores"].items()],
     )
-    price = f"${told['cost']:.4f}" if said["cost_known"] else f"${told['cost']:.4f} and what is not known"
-    out(f"\n{told['asked']} of {told['items']} asked now, {told['tokens']} tokens, {price}")
+    price = f"${said['cost']:.4f}" if said["cost_known"] else f"${said['cost']:.4f} and what is not known"
+    out(f"\n{said['asked']} of {said['items']} asked now, {said['tokens']} tokens, {price}")
     if ran.undone:
         out(f"{len(ran.undone)} items are not judged: the budget is used up")
 
