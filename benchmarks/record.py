@@ -10,7 +10,20 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("datasets", "duckdb", "msgspec", "numpy", "peft", "polars", "pyarrow", "torch", "transformers")
+PACKAGES = (
+    "apricot-select",
+    "datasets",
+    "duckdb",
+    "msgspec",
+    "numba",
+    "numpy",
+    "peft",
+    "polars",
+    "pyarrow",
+    "scikit-learn",
+    "torch",
+    "transformers",
+)
 
 
 def record(name: str, result: dict[str, Any]) -> None:
@@ -19,9 +32,16 @@ def record(name: str, result: dict[str, Any]) -> None:
         "python": platform.python_version(),
         "machine": platform.machine(),
         "cores": os.cpu_count(),
-        "versions": {p: importlib.metadata.version(p) for p in PACKAGES},
+        "versions": {p: found for p in PACKAGES if (found := _version(p))},
     }
     text = json.dumps(result | {"measured_on": about}, indent=2)
     print(text)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf8")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

@@ -45,7 +45,8 @@ def assign_families(rows: pl.DataFrame, *, threshold: float = 0.8) -> pl.DataFra
 def _with_descent(rows: pl.DataFrame, pairs: Pairs) -> Pairs:
     """The pairs with those of a row and its parent: noise may have made a child unlike it."""
     numbers = {identity: i for i, identity in enumerate(rows["id"])}
-    edges = [(i, numbers[p]) for i, of in enumerate(rows["parents"].to_list()) for p in of if p in numbers]
+    # The children of a row that is not here are joined by the first of them.
+    edges = [(i, numbers.setdefault(p, i)) for i, of in enumerate(rows["parents"].to_list()) for p in of]
     children, parents = (np.array([edge[side] for edge in edges], np.int64) for side in (0, 1))
     return Pairs(
         np.concatenate([pairs.left, children]),

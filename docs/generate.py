@@ -14,7 +14,9 @@ import msgspec
 import typer.main
 
 from curation import steps
+from curation.augmentation.settings import Augment
 from curation.rules import RULES, Rule, Settings
+from curation.selection.settings import Select
 from curation.templates import Template
 from judge.prices import PRICES, Price
 from judge.settings import ServiceSettings
@@ -50,7 +52,7 @@ TABLES = {
     "[generate]": config.Generate,
     "[gate]": config.Gate,
 }
-STEPS = (steps.Validate, steps.Redact, steps.Dedup, steps.Select, steps.Augment)
+STEPS = (steps.Validate, steps.Redact, steps.Dedup, Select, Augment)
 
 
 def cli() -> str:

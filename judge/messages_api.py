@@ -158,5 +158,5 @@ def _api_key() -> str:
     key = os.environ.get(KEY, "").strip()
     if not key or not key.isascii() or not key.isprintable():
         problem = f"{KEY} holds characters that no key has" if key else f"{KEY} is not set"
-        raise UserError(problem, where="environment", fix=f"export {KEY}=... or judge by reference")
+        raise UserError(problem, where="environment", fix=f"export {KEY}=..., or do without a language model")
     return key

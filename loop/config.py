@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
+from curation.augmentation.settings import Augment
 from curation.errors import UserError
 from curation.rules import Settings, demand_known
-from curation.steps import Augment, Dedup, Redact, Select, Step, Validate
+from curation.selection.settings import Select
+from curation.steps import Dedup, Redact, Step, Validate
 from curation.templates import Template  # noqa: TC001  (msgspec reads the annotation)
 from judge.prices import Price  # noqa: TC001  (msgspec reads the annotation)
 from judge.settings import ServiceSettings
