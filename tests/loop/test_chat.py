@@ -6,6 +6,7 @@ import pytest
 
 from curation.augmentation.chat import Reply as Said
 from curation.errors import UserError
+from judge.service import Service
 from loop.chat import ClaudeChat
 from tests.judge.loopback import Loopback, Reply, error, message
 
@@ -15,9 +16,10 @@ SCHEMA = {"type": "object", "properties": {}, "additionalProperties": False}
 def ask(monkeypatch, *script: Reply):
     waited: list[float] = []
     monkeypatch.setenv("ANTHROPIC_API_KEY", "test-key")
+    monkeypatch.setattr(Service, "wait", lambda _, seconds: waited.append(seconds))
     with Loopback(*script) as server:
         monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
-        return ClaudeChat("claude-haiku-5-5", waited.append).send("system", "user", SCHEMA), server, waited
+        return ClaudeChat("claude-haiku-5-5").send("system", "user", SCHEMA), server, waited
 
 
 def test_text_and_usage_come_back(monkeypatch):
@@ -38,7 +40,7 @@ def test_a_reply_that_was_cut_or_refused_is_paid_for_but_empty(monkeypatch, reas
     ("script", "text", "requests"),
     [
         ([error(429), message("x")], "x", 2),
-        ([error(500)], "", 4),
+        ([error(500)], "", 8),
         ([error(400)], "", 1),
         ([Reply(body=b"{", cut=True), message("x")], "x", 2),
     ],

@@ -171,8 +171,8 @@ def test_old_rows_are_preferred_and_new_ones_are_checked_and_redacted(tmp_path: 
 
 def test_a_verdict_of_another_judge_is_not_mixed_in(tmp_path: Path) -> None:
     workspace, *_ = filled(tmp_path)
-    from loop.steps.judge import verdict_rows
     from loop.traces import items, judged
+    from loop.verdicts import verdict_rows
 
     with transaction(workspace.store) as connection:
         asked = items(connection, 2)
