@@ -92,7 +92,11 @@ def as_of(demo: Path, command: str) -> str:
     older, newer = query(view, "SELECT id FROM snapshots ORDER BY created")["id"].to_list()
     row = query(view, "SELECT row_id FROM membership WHERE origin = 'correction' LIMIT 1")["row_id"][0]
     command = re.sub(r"explain -w \S+ \S+", f"explain -w {demo} {row}", command)
-    command = re.sub(r"diff -w \S+ \S+ \S+", f"diff -w {demo} {older} {newer}", command)
+    shown = re.findall(
+        r"^snapshot \d \((\w+)\)", (ROOT / "README.md").read_text(encoding="utf8"), re.MULTILINE
+    )
+    for ours, theirs in zip(shown, (older, newer), strict=True):
+        command = command.replace(ours, theirs)
     return command.replace("regrind-demo", str(demo))
 
 

@@ -11,7 +11,9 @@ from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = (
+    "apricot-select",
     "datasets",
+    "datasketch",
     "duckdb",
     "msgspec",
     "numba",
@@ -19,16 +21,11 @@ PACKAGES = (
     "peft",
     "polars",
     "pyarrow",
+    "rensa",
+    "scikit-learn",
     "torch",
     "transformers",
 )
-PEERS = ("datasketch", "rensa")
-
-
-def peers() -> dict[str, str]:
-    """Versions of what is only compared with, where it is installed."""
-    there = {d.name for d in importlib.metadata.distributions()}
-    return {p: importlib.metadata.version(p) for p in PEERS if p in there}
 
 
 def record(name: str, result: dict[str, Any]) -> None:
@@ -37,9 +34,16 @@ def record(name: str, result: dict[str, Any]) -> None:
         "python": platform.python_version(),
         "machine": platform.machine(),
         "cores": os.cpu_count(),
-        "versions": {p: importlib.metadata.version(p) for p in PACKAGES} | peers(),
+        "versions": {p: found for p in PACKAGES if (found := _version(p))},
     }
     text = json.dumps(result | {"measured_on": about}, indent=2)
     print(text)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf8")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

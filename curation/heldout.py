@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from curation.near import nearest_items
+from curation.near import nearest_items, residuals
+from curation.overlap import RUN, overlaps
 from curation.redact import redact_text
 from curation.rows import SHAPED_FROM, drop_frame, prompt_text, row_id, short_hash, split_answer
 
@@ -29,24 +30,36 @@ class HeldoutSet(NamedTuple):
     items: pl.DataFrame
 
 
+class Match(NamedTuple):
+    """The item that a row gives away: its number, how similar, how it was found, the words in common."""
+
+    item: int
+    similarity: float | None
+    kind: str
+    words: str | None = None
+
+
 def freeze(name: str, items: pl.DataFrame) -> HeldoutSet:
     """Fix the content of a held-out set by the hash of its items, whatever their order."""
     return HeldoutSet(name, short_hash(sorted(items["id"])), items)
 
 
 def without_heldout(
-    rows: pl.DataFrame, heldout: Sequence[HeldoutSet], *, threshold: float = 0.8
+    rows: pl.DataFrame, heldout: Sequence[HeldoutSet], *, threshold: float = 0.8, run: int = RUN
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Leave out every row whose prompt is, or nearly is, that of a held-out item.
+    """Leave out every row whose prompt is, or nearly is, that of a held-out item, or which holds one.
 
     Prompts are compared without the system message, redacted, as text and as messages; answers do
     not count: a held-out prompt with another answer still gives the test away. A prompt that was put
-    into a template is compared as it was, too. Rows that were made from one that is left out go with it.
+    into a template is compared as it was, too. Then the whole text of a row, its answers among it, is
+    searched for runs of an item's own words (see `curation.overlap`). Rows that were made from one that
+    is left out go with it.
 
     Args:
         rows: Rows with schema ROWS.
         heldout: The frozen sets.
         threshold: Smallest Jaccard similarity that counts as the same prompt.
+        run: Words in a row that count as taken from an item.
 
     Returns:
         The rows that may stay, and the others as drops whose partner is the held-out item.
@@ -58,7 +71,8 @@ def without_heldout(
     )
     if items is None or not rows.height:
         return rows, drop_frame([])
-    found = _with_children(rows, _matches(rows, items, threshold))
+    matches = _holding(rows, items, run) | _matches(rows, items, threshold)
+    found = _with_children(rows, matches)
     drops = [
         {
             "row_id": row["id"],
@@ -70,30 +84,42 @@ def without_heldout(
             "partner_source": items["source"][j],
             "partner_line": items["line"][j],
             "similarity": similarity,
+            "detail": words,
         }
         for i, row in enumerate(rows.iter_rows(named=True))
         if i in found
-        for j, similarity, kind in [found[i]]
+        for j, similarity, kind, words in [found[i]]
     ]
     stay = pl.Series([i not in found for i in range(rows.height)], dtype=pl.Boolean)
     return rows.filter(stay), drop_frame(drops)
 
 
-def _matches(rows: pl.DataFrame, items: pl.DataFrame, threshold: float) -> dict[int, tuple[int, float, str]]:
-    """For each offending row number: the item's number, the similarity and how it was found."""
+def _matches(rows: pl.DataFrame, items: pl.DataFrame, threshold: float) -> dict[int, Match]:
+    """The rows whose prompt is, or nearly is, that of an item, by their number."""
     left, right = rows["messages"].to_list(), items["messages"].to_list()
     exact = {_prompt_id(messages): j for j, messages in enumerate(right)}
-    found: dict[int, tuple[int, float, str]] = {}
+    found: dict[int, Match] = {}
     asked = _compared(pl.concat([rows.select("messages", "meta"), items.select("messages", "meta")]))
     for texts in asked:
         best, similar = nearest_items(texts[: len(left)], texts[len(left) :], threshold)
         for i, (item, s) in enumerate(zip(best.tolist(), similar.tolist(), strict=True)):
-            if item >= 0 and s > found.get(i, (0, 0.0, ""))[1]:
-                found[i] = (item, s, "near")
+            if item >= 0 and (i not in found or s > found[i].similarity):
+                found[i] = Match(item, s, "near")
     for i, messages in enumerate(left):
         if (j := exact.get(_prompt_id(messages))) is not None:
-            found[i] = (j, 1.0, "exact")
+            found[i] = Match(j, 1.0, "exact")
     return found
+
+
+def _holding(rows: pl.DataFrame, items: pl.DataFrame, run: int) -> dict[int, Match]:
+    """The rows in whose text, whoever says it, an item's own words stand, by their number."""
+    prompts = _compared(pl.concat([rows.select("messages", "meta"), items.select("messages", "meta")]))[0]
+    own = residuals(prompts, items=items.height)
+    texts = [
+        redact_text(" ".join(m["content"] or "" for m in turns))[0] for turns in rows["messages"].to_list()
+    ]
+    found = overlaps(pl.Series(texts, dtype=pl.String), own, run)
+    return {i: Match(item, None, "contained", words) for i, item, words in found.rows()}
 
 
 def _compared(rows: pl.DataFrame) -> list[list[str]]:
@@ -105,9 +131,7 @@ def _compared(rows: pl.DataFrame) -> list[list[str]]:
     return [texts, [t if b is None else redact_text(b)[0] for t, b in zip(texts, before, strict=True)]]
 
 
-def _with_children(
-    rows: pl.DataFrame, found: dict[int, tuple[int, float, str]]
-) -> dict[int, tuple[int, float, str]]:
+def _with_children(rows: pl.DataFrame, found: dict[int, Match]) -> dict[int, Match]:
     """The matches with all rows that descend from one; noise may have carried a child below the threshold."""
     ids, parents = rows["id"].to_list(), rows["parents"].to_list()
     leaked = {ids[i]: match for i, match in found.items()}
@@ -118,8 +142,7 @@ def _with_children(
         for i, of in enumerate(parents):
             parent = next((p for p in of if p in leaked), None)
             if i not in found and parent is not None:
-                item, similarity, _ = leaked[parent]
-                found[i] = leaked[ids[i]] = (item, similarity, "made from one")
+                found[i] = leaked[ids[i]] = leaked[parent]._replace(kind="made from one")
                 grew = True
     return found
 

@@ -11,8 +11,8 @@ import polars as pl
 RUN = 13
 """Words in a row that count as taken from an item."""
 
-SHORTEST = 5
-"""Words of an item below which only its whole prompt is compared: so few stand anywhere."""
+SHORTEST = 8
+"""Words that an item must have to be looked for inside other texts: fewer stand anywhere."""
 
 
 def overlaps(texts: pl.Series, items: list[str], run: int = RUN) -> pl.DataFrame:

@@ -46,7 +46,8 @@ def assign_families(rows: pl.DataFrame, *, threshold: float = 0.8) -> pl.DataFra
 def _descent(rows: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Row numbers of children and of their parents: noise may have made a child unlike its parent."""
     numbers = {identity: i for i, identity in enumerate(rows["id"])}
-    edges = [(i, numbers[p]) for i, of in enumerate(rows["parents"].to_list()) for p in of if p in numbers]
+    # The children of a row that is not here are joined by the first of them.
+    edges = [(i, numbers.setdefault(p, i)) for i, of in enumerate(rows["parents"].to_list()) for p in of]
     return np.array([c for c, _ in edges], np.int64), np.array([p for _, p in edges], np.int64)
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 import polars as pl
 
-from curation.augment import augment
+from curation.augmentation.augment import augment
+from curation.augmentation.place import AUGMENTED
+from curation.augmentation.settings import Augment
 from curation.dedup import CONFLICTS, Compare, How, Mode, Policy, drop_duplicates
 from curation.pii import ALL, KindName
 from curation.redact import redact, report, without
-from curation.rows import DROPS, drop_frame, prompt_text
-from curation.select import select
+from curation.rows import DROPS, drop_frame
+from curation.selection import against_random
+from curation.selection.settings import Select
 from curation.split import assign_families
 from curation.validate import FINDINGS, validate
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from curation.rules import Settings
+
+AUGMENTED_ROW = pl.col("tags").list.contains(AUGMENTED) & (pl.col("parents").list.len() > 0)
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Similarity = Annotated[float, msgspec.Meta(gt=0, le=1)]
@@ -53,21 +57,6 @@ class Dedup(msgspec.Struct, tag_field="step", tag="dedup", forbid_unknown_fields
     def how(self) -> How:
         """The same for `curation.dedup`."""
         return How(self.threshold, on=self.on, conflicts=self.conflicts, mode=self.mode)
-
-
-class Select(msgspec.Struct, tag_field="step", tag="select", forbid_unknown_fields=True, frozen=True):
-    """Keep the `share` of each task's rows whose prompts cover the others best; a task is one first tag."""
-
-    share: Share = 1.0
-    floor: Share = 0.05
-    seed: int = 0
-
-
-class Augment(msgspec.Struct, tag_field="step", tag="augment", forbid_unknown_fields=True, frozen=True):
-    """Add noisy copies of a `share` of the rows, for robustness."""
-
-    share: Share = 0.1
-    seed: int = 0
 
 
 Step = Validate | Redact | Dedup | Select | Augment
@@ -118,7 +107,8 @@ def run_steps(
         state = run_step(state, step, rules)
         if progress:
             done = state.tallies[-1]
-            progress(f"{done.step}: {done.rows_in} rows in, {done.rows_out} out")
+            told = against_random.lines(done.notes) if isinstance(step, Select) else []
+            progress("\n    ".join([f"{done.step}: {done.rows_in} rows in, {done.rows_out} out", *told]))
     return state
 
 
@@ -133,10 +123,11 @@ def run_step(state: Curated, step: Step, rules: Settings | None = None) -> Curat
             return dedup(state, step.how)
         case Select():
             return _select(state, step)
-        case Augment(share=share, seed=seed):
+        case Augment():
             rows = assign_families(state.rows)
-            children = augment(rows, share=share, seed=seed)
-            return advance(state, "augment", pl.concat([rows, children]), notes={"children": children.height})
+            done = augment(rows, step)
+            notes = {"children": done.children.height, "wanted": done.wanted, "refused": done.refused}
+            return advance(state, "augment", pl.concat([rows, done.children]), notes=notes)
 
 
 def advance(
@@ -210,50 +201,32 @@ def _redact(state: Curated, step: Redact) -> Curated:
 
 
 def dedup(state: Curated, how: How, *, old: int = 0) -> Curated:
-    """Exact, then near duplicates; the first `old` rows are preferred to the others."""
-    found = drop_duplicates(state.rows, how, old=old)
+    """Exact, then near duplicates; the first `old` rows are preferred to the others.
+
+    A row that augmentation made is no duplicate: it stays as long as its parent does, and goes with it.
+    """
+    made = state.rows.select(AUGMENTED_ROW).to_series()
+    found = drop_duplicates(state.rows.filter(~made), how, old=int((~made[:old]).sum()))
+    drops = found.drops.select(DROPS.names())
+    children, orphans = _parted(state.rows.filter(made), found.rows["id"], drops["row_id"])
     notes = {"conflicts": found.conflicts.height}
-    done = advance(state, "dedup", found.rows, found.drops.select(DROPS.names()), notes)
+    rows = pl.concat([found.rows, children])
+    done = advance(state, "dedup", rows, pl.concat([drops, orphans]), notes)
     return msgspec.structs.replace(done, conflicts=pl.concat([state.conflicts, found.conflicts]))
 
 
-def _quotas(sizes: Sequence[int], share: float) -> list[int]:
-    """Rows to keep of each task: a `share` of all together, dealt out by largest remainder."""
-    exact = [share * size for size in sizes]
-    quotas = [math.floor(part) for part in exact]
-    short = round(share * sum(sizes)) - sum(quotas)
-    order = sorted(range(len(sizes)), key=lambda i: quotas[i] - exact[i])
-    for i in order[:short]:
-        quotas[i] += 1
-    return quotas
+def _parted(children: pl.DataFrame, kept: pl.Series, dropped: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Children that stay, and as drops those whose parent was dropped, and those that are there twice."""
+    gone = set(dropped) - set(kept)
+    lost = pl.Series([any(p in gone for p in of) for of in children["parents"].to_list()], dtype=pl.Boolean)
+    again = ~children["id"].is_first_distinct()
+    reason = pl.when(lost).then(pl.lit("made from a duplicate")).otherwise(pl.lit("exact duplicate"))
+    out = children.select("source", "line", row_id="id", step=pl.lit("dedup"), reason=reason)
+    return children.filter(~(lost | again)), drop_frame(out.filter(lost | again).to_dicts())
 
 
 def _select(state: Curated, step: Select) -> Curated:
-    """Select within each task (the rows that share their first tag), so that a small one keeps its share."""
-    task = pl.col("tags").list.first().fill_null("")
-    tasks = (
-        state.rows.select(task=task).with_row_index("row").group_by("task", maintain_order=True).agg("row")
-    )
-    picked: set[int] = set()
-    below: set[int] = set()
-    notes: dict[str, Any] = {}
-    quotas = _quotas([len(members) for members in tasks["row"]], step.share)
-    for (name, members), quota in zip(tasks.iter_rows(), quotas, strict=True):
-        prompts = [prompt_text(m) for m in state.rows["messages"].gather(members).to_list()]
-        chosen = select(prompts, quota, floor=step.floor, seed=step.seed)
-        picked.update(members[i] for i in chosen.picks)
-        below.update(members[i] for i in chosen.below_floor)
-        found = {"coverage": chosen.coverage, "random_coverage": chosen.random_coverage}
-        notes[name or "all"] = {key: round(value, 4) for key, value in found.items()}
-    drops = drop_frame(
-        {
-            "row_id": row["id"],
-            "source": row["source"],
-            "line": row["line"],
-            "step": "select",
-            "reason": "below the density floor" if i in below else "covered by others",
-        }
-        for i, row in enumerate(state.rows.iter_rows(named=True))
-        if i not in picked
-    )
-    return advance(state, "select", state.rows[sorted(picked)], drops, notes)
+    from curation.selection.rows import select_rows
+
+    done = select_rows(state.rows, step)
+    return advance(state, "select", done.rows, done.drops, done.notes)

@@ -14,10 +14,15 @@ import msgspec
 import typer.main
 
 from curation import steps
+from curation.augmentation.settings import Augment
 from curation.rules import RULES, Rule, Settings
+from curation.selection.settings import Select
 from curation.templates import Template
+from judge.prices import PRICES, Price
+from judge.settings import ServiceSettings
 from loop import config
 from loop.cli import app
+from tests.judge.faults import BATCH_FAULTS, FAULTS, Fault
 from training import settings
 
 if TYPE_CHECKING:
@@ -31,6 +36,8 @@ DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 ROOMS = ("curation", "judge", "training", "loop")
 BEGIN, END = "<!-- tree: made by `make docs` -->", "<!-- end of tree -->"
+FAULTS_BEGIN, FAULTS_END = "<!-- faults: made by `make docs` from the tests -->", "<!-- end of faults -->"
+PRICES_BEGIN, PRICES_END = "<!-- prices: made by `make docs` -->", "<!-- end of prices -->"
 TABLES = {
     "top level": config.Config,
     "[data]": config.Data,
@@ -39,10 +46,13 @@ TABLES = {
     "[[template]]": Template,
     "[rules]": Settings,
     "[judge]": config.Judge,
+    "[[judge.member]]": config.Member,
+    "[judge.service]": ServiceSettings,
+    "[[price]]": Price,
     "[generate]": config.Generate,
     "[gate]": config.Gate,
 }
-STEPS = (steps.Validate, steps.Redact, steps.Dedup, steps.Select, steps.Augment)
+STEPS = (steps.Validate, steps.Redact, steps.Dedup, Select, Augment)
 
 
 def cli() -> str:
@@ -138,15 +148,22 @@ def defaults(struct: type[msgspec.Struct]) -> list[str]:
     for field in msgspec.structs.fields(struct):
         if isinstance(field.default, msgspec.Struct) or field.name in {
             "heldout",
+            "member",
+            "price",
             "step",
             "template",
             "train",
         }:
             continue
         required = field.default is msgspec.NODEFAULT
-        shown = "required" if required else f"default `{msgspec.json.encode(field.default).decode()}`"
+        shown = "required" if required else f"default `{plain(field.default)}`"
         lines.append(f"- `{field.name}`: {shown}")
     return lines
+
+
+def plain(value: object) -> str:
+    """A default as TOML would have it."""
+    return "inf" if value == float("inf") else msgspec.json.encode(value).decode()
 
 
 def train_fields() -> list[str]:
@@ -164,9 +181,54 @@ def train_fields() -> list[str]:
 def readme() -> str:
     """The README with the tree of our files between its two marks."""
     text = (ROOT / "README.md").read_text(encoding="utf8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return "".join([before, BEGIN, "\n```\n", "\n".join(tree()), "\n```\n", END, after])
+    return between(text, BEGIN, END, ["```", *tree(), "```"])
+
+
+def between(text: str, begin: str, end: str, lines: list[str]) -> str:
+    """A text with lines in place of what stands between two marks."""
+    before, _, rest = text.partition(begin)
+    _, _, after = rest.partition(end)
+    return "".join([before, begin, "\n", "\n".join(lines), "\n", end, after])
+
+
+def judge() -> str:
+    """The judge's page with the tables of faults and of prices between their marks."""
+    text = (DOCS / "judge.md").read_text(encoding="utf8")
+    return between(
+        between(text, FAULTS_BEGIN, FAULTS_END, fault_table()), PRICES_BEGIN, PRICES_END, price_lines()
+    )
+
+
+def fault_table() -> list[str]:
+    """One line a fault: what the tests serve and what they see become of it."""
+    lines = ["| fault | judges | requests | wait between | state |", "|---|---|---|---|---|"]
+    lines += [
+        f"| {f.name} | {', '.join(f.judges)} | {requests(f)} | {f.waits or '-'} | {f.state} |" for f in FAULTS
+    ]
+    lines += ["| refused connection | anthropic, openai, http | 8 | jitter | failed |"]
+    return lines + [
+        f"| result of a batch: {name} | anthropic-batch | - | - | {state} |"
+        for name, state in BATCH_FAULTS.items()
+    ]
+
+
+def requests(fault: Fault) -> str:
+    """How often is asked, with the probe that tells a bad item from a service that refuses everything."""
+    probed = fault.name[:3] in {"301", "400", "403", "404", "422"}
+    return f"{fault.requests} and a probe" if probed else str(fault.requests)
+
+
+def price_lines() -> list[str]:
+    """One line a price."""
+    lines = [
+        "| model | up to tokens | input | output | cached | cache write | batch |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for price in (price for bands in PRICES.values() for price in bands):
+        limit = "any" if price.up_to == float("inf") else f"{price.up_to:,.0f}"
+        cells = [price.model, limit, price.input, price.output, price.cached, price.cache_write, price.batch]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return lines
 
 
 def tree() -> Iterator[str]:
@@ -183,7 +245,7 @@ def tree() -> Iterator[str]:
 def main() -> None:
     """Write the pages, or with `--check` compare them."""
     pages = {DOCS / "cli.md": cli(), DOCS / "configuration.md": configuration(), DOCS / "rules.md": rules()}
-    pages |= {ROOT / "README.md": readme()}
+    pages |= {ROOT / "README.md": readme(), DOCS / "judge.md": judge()}
     stale = [p for p, text in pages.items() if not p.exists() or p.read_text(encoding="utf8") != text]
     if "--check" in sys.argv:
         sys.exit(f"out of date, run `make docs`: {', '.join(p.name for p in stale)}" if stale else 0)

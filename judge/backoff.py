@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 
-_FIRST_S = 1.0
+FIRST_S = 0.5
 _random = secrets.SystemRandom()
 
 
@@ -21,7 +21,7 @@ def wait_s(failures: int, retry_after: str | None, max_wait_s: float) -> float:
         retry_after: The server's `retry-after` header; what is not a number of seconds is ignored.
         max_wait_s: Longest wait.
     """
-    jitter = _random.uniform(0, min(max_wait_s, _FIRST_S * 2 ** (failures - 1)))
+    jitter = _random.uniform(0, min(max_wait_s, FIRST_S * 2 ** (failures - 1)))
     return min(max_wait_s, max(jitter, _asked_s(retry_after)))
 
 

@@ -5,44 +5,67 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Mapping, Sequence
+
+    from judge.identity import Identity
     from judge.verdict import Item, Verdict
+
+    Arrivals = Generator[list[Verdict], None, None]
+
+
+class Forecast(NamedTuple):
+    """What judging one item is expected to take, and what it takes at most.
+
+    Attributes:
+        read: Tokens read, estimated.
+        written: Tokens written, estimated.
+        cost: US dollars for that; None when unknown.
+        most_tokens: Tokens that it cannot pass.
+        most_cost: US dollars that it cannot pass; None when unknown.
+    """
+
+    read: int = 0
+    written: int = 0
+    cost: float | None = 0.0
+    most_tokens: int = 0
+    most_cost: float | None = 0.0
 
 
 class Judge(Protocol):
-    """Gives one verdict per item. `concurrency` is how many threads may call `judge` at once."""
+    """Gives verdicts on items."""
 
     @property
-    def id(self) -> str:
-        """Judge, model, rubric version and hash: verdicts compare only where this is equal."""
+    def identity(self) -> Identity:
+        """Who it is: verdicts compare only where `identity.id` is equal."""
         ...
 
-    @property
-    def concurrency(self) -> int:
-        """How many threads may call `judge` at the same time, at least 1."""
-        ...
+    def verdicts(self, items: Iterable[Item]) -> Arrivals:
+        """Judge the items, in any order.
 
-    def judge(self, item: Item) -> Verdict:
-        """The verdict on one item, with `repeat` 0; what cannot be had is a state, not an exception.
+        Items are drawn as the judge gets to them, each with an id of its own. What cannot be had is a
+        state, not an exception.
+
+        Yields:
+            What has arrived: one verdict an item, `repeat` 0. An item counts as under way until the next
+            ones are asked for, so that whoever keeps the verdicts has done so. After an exception, thrown
+            in or its own, a judge may yield once more what was under way, and raises it then.
 
         Raises:
             UserError: Every item would fail the same way (a wrong key, an unknown model).
         """
         ...
 
-
-class Forecast(NamedTuple):
-    """What judging is expected to take: tokens read (estimated) and US dollars (None: unknown)."""
-
-    input_tokens: int
-    cost: float | None
+    def forecast(self, item: Item) -> Forecast:
+        """What judging this item is expected to take; asks nobody."""
+        ...
 
 
 @runtime_checkable
-class Forecasting(Protocol):
-    """A judge that can say beforehand what an item will take."""
+class Counting(Protocol):
+    """A judge whose service can count tokens."""
 
-    def forecast(self, item: Item) -> Forecast:
-        """What judging this item is expected to take; asks nobody."""
+    def counted(self, items: Sequence[Item]) -> tuple[list[Forecast], str]:
+        """A forecast for each item, and how its tokens are known: `counted` or `estimated`."""
         ...
 
 
@@ -53,6 +76,6 @@ class Cache(Protocol):
         """The verdict under this key, or None."""
         ...
 
-    def put(self, key: str, verdict: Verdict) -> None:
-        """Keep a verdict; when this returns, it survives the end of the process."""
+    def put(self, verdicts: Mapping[str, Verdict]) -> None:
+        """Keep verdicts by key; when this returns, they survive the end of the process."""
         ...

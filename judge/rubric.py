@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
 from curation.errors import UserError
+from judge.form import pattern_fault, schema_fault
 
-Check = Literal["exact", "first_line", "label_set", "contains"]
-"""The deterministic rule that the reference judge applies to a criterion."""
+Check = Literal[
+    "exact",
+    "first_line",
+    "label_set",
+    "contains",
+    "one_of",
+    "regex",
+    "json_schema",
+    "similarity",
+    "numeric",
+]
+"""The deterministic rule that the reference judge applies to a criterion (`judge/rules.py`)."""
 
 Grade = int | str
 Text = Annotated[str, Meta(min_length=1)]
@@ -26,7 +36,7 @@ DEFAULT_REFERENCE = (
 )
 
 
-class Level(Struct, frozen=True, forbid_unknown_fields=True):
+class Level(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One grade of a criterion: the grade as the judge writes it, what earns it, what it scores (0 to 1)."""
 
     grade: Grade
@@ -34,21 +44,31 @@ class Level(Struct, frozen=True, forbid_unknown_fields=True):
     score: Annotated[float, Meta(ge=0, le=1)]
 
 
-class Criterion(Struct, frozen=True, forbid_unknown_fields=True):
-    """One question put to an answer. `weight` is relative to the other criteria's weights."""
+class Criterion(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One question put to an answer. `weight` is relative to the other criteria's weights.
+
+    The fields after `levels` are for the reference judge's `check` of the same name: `labels` for `one_of`,
+    `pattern` for `regex`, `schema` for `json_schema` (where these two are empty, the item's reference is
+    the pattern or the schema); `tolerance` and `relative`, the larger of which counts, for `numeric`.
+    """
 
     name: Name
     description: Text
     weight: Annotated[float, Meta(gt=0)]
     check: Check
     levels: Annotated[list[Level], Meta(min_length=2)]
+    labels: list[Text] = []
+    pattern: str = ""
+    schema: dict[str, Any] = {}
+    tolerance: Annotated[float, Meta(ge=0)] = 0.0
+    relative: Annotated[float, Meta(ge=0)] = 0.0
 
     def scores(self) -> dict[Grade, float]:
         """Score (0 to 1) of each grade."""
         return {level.grade: level.score for level in self.levels}
 
 
-class Example(Struct, frozen=True, forbid_unknown_fields=True):
+class Example(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A judged answer shown to a language model judge: `grades` holds one grade per criterion."""
 
     prompt: Text
@@ -58,7 +78,7 @@ class Example(Struct, frozen=True, forbid_unknown_fields=True):
     reference: str | None = None
 
 
-class Rubric(Struct, frozen=True, forbid_unknown_fields=True):
+class Rubric(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a judge looks at. `reference` says what a reference answer, where there is one, is for."""
 
     name: Name
@@ -101,11 +121,6 @@ def load_rubric(path: Path | str) -> Rubric:
     return rubric
 
 
-def rubric_hash(rubric: Rubric) -> str:
-    """First 16 hexadecimal digits of the SHA-256 of the rubric as JSON with sorted keys."""
-    return hashlib.sha256(msgspec.json.encode(rubric, order="sorted")).hexdigest()[:16]
-
-
 def _field(message: str) -> tuple[str, str]:
     """Split msgspec's message into the problem and the path of the field in the file."""
     found = re.search(r" - at `\$\.?([^`]*)`$", message)
@@ -126,9 +141,35 @@ def _faults(rubric: Rubric) -> list[tuple[str, str]]:
             faults.append((f"{at}.levels", "two levels have the same grade"))
         if len({type(level.grade) for level in criterion.levels}) > 1:
             faults.append((f"{at}.levels", "grades must be all numbers or all words"))
+        faults += [(f"{at}.{field}", problem) for field, problem in _check_faults(criterion)]
     for i, example in enumerate(rubric.examples):
         faults += [(f"examples[{i}].grades", problem) for problem in grade_faults(rubric, example.grades)]
     return faults
+
+
+def _check_faults(criterion: Criterion) -> list[tuple[str, str]]:
+    """What is wrong with the fields that a check takes, as (field, problem)."""
+    faults = [
+        (field, f"this is for the check {check}")
+        for field, check in _FIELDS.items()
+        if getattr(criterion, field) and criterion.check != check
+    ]
+    if criterion.check == "one_of" and not criterion.labels:
+        faults.append(("labels", "the check one_of needs labels"))
+    if problem := pattern_fault(criterion.pattern):
+        faults.append(("pattern", problem))
+    if criterion.schema and (problem := schema_fault(criterion.schema)):
+        faults.append(("schema", problem))
+    return faults
+
+
+_FIELDS = {
+    "labels": "one_of",
+    "pattern": "regex",
+    "schema": "json_schema",
+    "tolerance": "numeric",
+    "relative": "numeric",
+}
 
 
 def grade_faults(rubric: Rubric, grades: dict[str, Grade]) -> list[str]:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO ", "KHMER", "MYANMAR")
 _STOPS = " .,;:!?。、؟।"
@@ -14,6 +18,11 @@ def normalise(text: str) -> str:
     folded = unicodedata.normalize("NFKC", text).casefold()
     # folding can undo the composition (U+0130 becomes two characters), so it is composed again
     return " ".join(unicodedata.normalize("NFKC", folded).split())
+
+
+def quote(text: str) -> str:
+    """A text in quotation marks, cut when it is long."""
+    return f"'{text}'" if len(text) <= 80 else f"'{text[:79]}…'"
 
 
 def first_line(text: str) -> str:
@@ -27,19 +36,20 @@ def labels(text: str) -> frozenset[str]:
     return frozenset(re.split(r"[\s,、]+", rest)) - {""}
 
 
-def contains_words(text: str, phrase: str) -> bool:
-    """Whether `phrase` stands in `text` as whole words, both normalised; stops around it do not count.
+def places(text: str, phrase: str) -> Iterator[tuple[int, int]]:
+    """Where `phrase` stands in `text` as whole words, as (start, end) in the normalised text.
 
-    Scripts that write no spaces between words (Chinese, Japanese, Thai...) have no word ends to respect.
+    Both are normalised; stops around the phrase do not count. Scripts that write no spaces between words
+    (Chinese, Japanese, Thai...) have no word ends to respect.
     """
     text, whole = normalise(text), normalise(phrase)
     phrase = whole.strip(_STOPS) or whole
     start = text.find(phrase)
     while start != -1:
-        if not _inside(text, start) and not _inside(text, start + len(phrase)):
-            return True
+        end = start + len(phrase)
+        if not _inside(text, start) and not _inside(text, end):
+            yield start, end
         start = text.find(phrase, start + 1)
-    return False
 
 
 def _inside(text: str, cut: int) -> bool:
@@ -48,7 +58,7 @@ def _inside(text: str, cut: int) -> bool:
     if not left or not right:
         return False
     if _wordy(left) and _wordy(right):
-        return not (_unspaced(left) or _unspaced(right))
+        return not (unspaced(left) or unspaced(right))
     before, after = text[max(cut - 2, 0) : max(cut - 1, 0)], text[cut + 1 : cut + 2]
     return (left.isdigit() and right in ".," and after.isdigit()) or (
         right.isdigit() and left in ".," and before.isdigit()
@@ -60,5 +70,6 @@ def _wordy(char: str) -> bool:
     return char == "_" or unicodedata.category(char)[0] in "LNM"
 
 
-def _unspaced(char: str) -> bool:
+def unspaced(char: str) -> bool:
+    """Whether a character's script writes no spaces between words."""
     return unicodedata.name(char, "").startswith(_UNSPACED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from datetime import datetime  # noqa: TC003  (msgspec reads the annotation)
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct, structs
@@ -49,6 +50,8 @@ class Verdict(Struct, frozen=True):
         input_tokens: Tokens read, cached ones included.
         output_tokens: Tokens written.
         cost: US dollars; None when unknown.
+        cached_tokens: Tokens read from the service's prompt cache.
+        time: When the verdict arrived (UTC, without a zone); None before it is kept.
 
     Raises:
         ValueError: A score in a state other than scored, or scored without a score in 0 to 1.
@@ -66,6 +69,8 @@ class Verdict(Struct, frozen=True):
     input_tokens: int = 0
     output_tokens: int = 0
     cost: float | None = None
+    cached_tokens: int = 0
+    time: datetime | None = None
 
     def __post_init__(self) -> None:
         if self.state != "scored":
@@ -99,22 +104,23 @@ def frame(verdicts: Iterable[Verdict]) -> pl.DataFrame:
 def _schema() -> pl.Schema:
     import polars as pl
 
-    return pl.Schema(
-        {
-            "item_id": pl.String,
-            "judge_id": pl.String,
-            "repeat": pl.Int64,
-            "state": pl.String,
-            "score": pl.Float64,
-            "criteria": pl.String,
-            "feedback": pl.String,
-            "raw": pl.String,
-            "stop_reason": pl.String,
-            "input_tokens": pl.Int64,
-            "output_tokens": pl.Int64,
-            "cost": pl.Float64,
-        }
-    )
+    columns: dict[str, type[pl.DataType] | pl.DataType] = {
+        "item_id": pl.String,
+        "judge_id": pl.String,
+        "repeat": pl.Int64,
+        "state": pl.String,
+        "score": pl.Float64,
+        "criteria": pl.String,
+        "feedback": pl.String,
+        "raw": pl.String,
+        "stop_reason": pl.String,
+        "input_tokens": pl.Int64,
+        "output_tokens": pl.Int64,
+        "cached_tokens": pl.Int64,
+        "cost": pl.Float64,
+        "time": pl.Datetime("us"),
+    }
+    return pl.Schema(columns)
 
 
 def __getattr__(name: str) -> pl.Schema:

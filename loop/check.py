@@ -49,7 +49,8 @@ def check_workspace(workspace: Workspace) -> dict[str, Any]:
 
 
 def _rubrics(config: Config) -> list[str]:
-    return list(dict.fromkeys([config.judge.rubric, *(held.rubric for held in config.heldout)]))
+    members = [member.rubric for member in config.judge.member if member.rubric]
+    return list(dict.fromkeys([config.judge.rubric, *members, *(held.rubric for held in config.heldout)]))
 
 
 def _pool(workspace: Workspace, name: str, messages: list[str]) -> dict[str, Any]:

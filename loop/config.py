@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
+from curation.augmentation.settings import Augment
 from curation.errors import UserError
 from curation.rules import Settings, demand_known
-from curation.steps import Augment, Dedup, Redact, Select, Step, Validate
+from curation.selection.settings import Select
+from curation.steps import Dedup, Redact, Step, Validate
 from curation.templates import Template  # noqa: TC001  (msgspec reads the annotation)
+from judge.prices import Price  # noqa: TC001  (msgspec reads the annotation)
+from judge.settings import ServiceSettings
 from training.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -63,22 +67,63 @@ class Curate(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     split: Split = Split()
 
 
+Kind = Literal["reference", "anthropic", "anthropic-batch", "openai", "http", "local", "plugin"]
+
+
+class Member(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A judge on a panel.
+
+    Attributes:
+        kind: As for the judge itself.
+        rubric: Path of its own rubric; the panel's unless given.
+        model: The judge's model where it is one.
+        url: Address of an endpoint or a judge server.
+        function: `module:function` of a plug-in.
+        weight: Of its vote.
+    """
+
+    kind: Kind
+    rubric: str = ""
+    model: str = "claude-haiku-5-5"
+    url: str = ""
+    function: str = ""
+    weight: Annotated[float, msgspec.Meta(gt=0)] = 1.0
+
+
 class Judge(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Who judges the traces, by which rubric, and which score is low.
 
     Attributes:
-        kind: `reference` compares with the pool's references, offline; `anthropic` asks Claude.
+        kind: `reference` compares with the pool's references, offline; `anthropic` and `anthropic-batch`
+            ask Claude; `openai` any OpenAI-compatible endpoint; `http` a judge server; `local` a model on
+            this machine; `plugin` a Python function; `panel` its members.
         rubric: Path of the rubric, relative to the workspace.
-        model: The judge's model where it is one.
+        model: The judge's model where it is one; for `local` a folder, a hub id or the embedded model.
+        url: Address of the endpoint (`openai`) or of the judge server (`http`).
+        function: `module:function` of a plug-in.
+        rule: How a panel decides: `majority` or the weighted `mean`.
+        quorum: Share of a panel's weight that must vote.
         threshold: Traces that score below are corrected before they are learned from.
         max_corrections: At most so many corrections a cycle.
+        max_abstained: Share of verdicts without a score above which `regrind judge run` ends with exit 3.
     """
 
-    kind: Literal["reference", "anthropic"] = "reference"
+    kind: Kind | Literal["panel"] = "reference"
     rubric: str = "rubrics/safety.toml"
     model: str = "claude-haiku-5-5"
+    url: str = ""
+    function: str = ""
+    member: tuple[Member, ...] = ()
+    rule: Literal["majority", "mean"] = "majority"
+    quorum: Share = 0.5
     threshold: Share = 0.7
     max_corrections: Annotated[int, msgspec.Meta(ge=0)] = 1000
+    max_abstained: Share = 0.2
+    service: ServiceSettings = ServiceSettings()
+
+    def __post_init__(self) -> None:
+        if (self.kind == "panel") != bool(self.member):
+            raise ValueError("a panel has [[judge.member]] tables, and no other kind of judge does")
 
 
 class Generate(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -106,13 +151,18 @@ class Gate(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Everything in `regrind.toml`. `train` holds the fields of `training.settings.TrainSettings`."""
+    """Everything in `regrind.toml`.
+
+    `train` holds the fields of `training.settings.TrainSettings`; `price` replaces the shipped prices of
+    the models that it names.
+    """
 
     model: Name = "model"
     data: Data = Data()
     heldout: tuple[Heldout, ...] = ()
     curate: Curate = Curate()
     template: tuple[Template, ...] = ()
+    price: tuple[Price, ...] = ()
     rules: Settings = Settings()
     judge: Judge = Judge()
     train: dict[str, Any] = {}

@@ -10,6 +10,7 @@ import msgspec
 
 from curation.errors import UserError
 from curation.rows import short_hash
+from judge.settings import ServiceSettings
 from loop.judging import configured_judge
 from loop.ledger import ENDS, Cycle, Ledger, Outcome
 from loop.lock import only_one
@@ -146,5 +147,11 @@ def _run(workspace: Workspace, ledger: Ledger, cycle: Cycle, progress: Progress)
 
 
 def inputs_key(workspace: Workspace) -> str:
-    """What makes a run the same cycle: settings, input files by content, and the steps' code version."""
-    return short_hash([CODE, msgspec.to_builtins(workspace.config), workspace.inputs()])
+    """What makes a run the same cycle: settings, input files by content, and the steps' code version.
+
+    How a service is asked and what it charges may change while a cycle is open.
+    """
+    config = workspace.config
+    judge = msgspec.structs.replace(config.judge, service=ServiceSettings())
+    same = msgspec.structs.replace(config, judge=judge, price=())
+    return short_hash([CODE, msgspec.to_builtins(same), workspace.inputs()])

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from curation.errors import UserError
 from curation.files import new_folder, resource
 from loop.cycle import run_cycle
-from loop.judging import KINDS
 from loop.ledger import Ledger
 from loop.lock import only_one
 from loop.store import publish
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from loop.progress import Progress
 
+JUDGES = ("reference", "anthropic")
 FILES = ("seed.jsonl", "pool.jsonl", "pool.references.jsonl", "heldout.jsonl", "general.jsonl")
 
 
@@ -55,8 +55,8 @@ def _finished(ledger: Ledger) -> bool:
 
 def prepare(folder: Path, judge: str) -> None:
     """Write the demo's workspace: its configuration, rubrics and data."""
-    if judge not in KINDS:
-        raise UserError(f"there is no judge {judge!r}", where="--judge", fix=f"use {' or '.join(KINDS)}")
+    if judge not in JUDGES:
+        raise UserError(f"the demo has no judge {judge!r}", where="--judge", fix=f"use {' or '.join(JUDGES)}")
     if (folder / "regrind.toml").exists():
         begun = Workspace(folder).config.judge.kind
         if begun != judge:

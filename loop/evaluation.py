@@ -12,6 +12,7 @@ from judge.run import judge_items
 from judge.verdict import Item, Verdict
 from loop.judging import reference_judge
 from loop.models import answer, load_version, setup
+from loop.spool import Memory
 
 if TYPE_CHECKING:
     import duckdb
@@ -49,13 +50,6 @@ class HeldoutScores(NamedTuple):
     tags: list[list[str]]
 
 
-class _Memory(dict[str, Verdict]):
-    """A cache for one evaluation: the reference judge costs nothing."""
-
-    def put(self, key: str, verdict: Verdict) -> None:
-        self[key] = verdict
-
-
 def evaluate(
     workspace: Workspace, version: int, sets: list[tuple[Heldout, HeldoutSet]], progress: Progress
 ) -> pl.DataFrame:
@@ -81,10 +75,10 @@ def evaluate(
             for i, m, a in zip(frozen.items["id"], conversations, given, strict=True)
         ]
         judge = reference_judge(workspace.path(held.rubric))
-        verdicts = judge_items(items, judge, _Memory())
+        verdicts = judge_items(items, judge, Memory()).verdicts
         tags = frozen.items["tags"].to_list()
         key = {"model": workspace.config.model, "version": version, "heldout": held.name}
-        key |= {"heldout_version": frozen.version, "judge": judge.id, "setup": how}
+        key |= {"heldout_version": frozen.version, "judge": judge.identity.id, "setup": how}
         parts += [key | _row(*entry) for entry in zip(items, verdicts, tags, strict=True)]
     return pl.DataFrame(parts, schema=EVALUATIONS, orient="row")
 

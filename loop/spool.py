@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from curation.errors import UserError
 from curation.files import writing
 from judge.verdict import Verdict
+from loop.lines import append, read_lines
 from loop.store import transaction
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 
@@ -27,7 +26,7 @@ class _Entry(msgspec.Struct):
 
 
 class FileCache:
-    """Verdicts by content key in one file, appended and synced one by one.
+    """Verdicts by content key in one file, appended and synced as they arrive.
 
     Args:
         path: The file; it may not exist yet.
@@ -43,36 +42,35 @@ class FileCache:
         """The verdict under a content key, or None."""
         return self._known.get(key)
 
-    def put(self, key: str, verdict: Verdict) -> None:
-        """Append a verdict and sync it: when this returns, it survives a crash."""
-        line = msgspec.json.encode(_Entry(key, verdict)) + b"\n"
-        with writing(self._path):
-            _append(self._path, line)
-        self._known[key] = verdict
-
-    def clear(self) -> None:
-        """Remove the file: its verdicts are kept elsewhere now."""
-        self._path.unlink(missing_ok=True)
+    def put(self, verdicts: Mapping[str, Verdict]) -> None:
+        """Append verdicts and sync them: when this returns, they survive a crash."""
+        if not verdicts:
+            return
+        lines = b"".join(msgspec.json.encode(_Entry(key, v)) + b"\n" for key, v in verdicts.items())
+        append(self._path, lines)
+        self._known.update(verdicts)
 
 
-def _append(path: Path, line: bytes) -> None:
-    """Add a whole line or nothing: half of one would spoil the next."""
-    with path.open("ab", buffering=0) as stream:
-        whole = stream.tell()
-        written = False
-        try:
-            written = stream.write(line) == len(line)
-            os.fsync(stream.fileno())
-        finally:
-            if not written:
-                stream.truncate(whole)
-    if not written:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+class Memory(dict[str, Verdict]):
+    """Verdicts by content key that are kept nowhere: for a judge that costs nothing."""
+
+    def put(self, verdicts: Mapping[str, Verdict]) -> None:
+        """Keep them as long as this lives."""
+        self.update(verdicts)
 
 
-def open_spool(folder: Path, store: Path, judge: str) -> FileCache:
-    """The spool of a workspace, which also knows what a judge's verdicts in the store are."""
-    return FileCache(folder / VERDICTS, _stored(store, judge))
+def open_spool(folder: Path, store: Path, judges: Sequence[str]) -> FileCache:
+    """The spool of a workspace, which also knows what the verdicts of some judges in the store are."""
+    return FileCache(folder / VERDICTS, _stored(store, judges))
+
+
+def spooled(folder: Path) -> dict[str, Verdict]:
+    """What is in the spool of a workspace, by content key.
+
+    Raises:
+        UserError: A line of it is damaged.
+    """
+    return _spooled(folder / VERDICTS)
 
 
 def clear_spool(folder: Path) -> None:
@@ -81,31 +79,16 @@ def clear_spool(folder: Path) -> None:
 
 
 def _spooled(path: Path) -> dict[str, Verdict]:
-    known: dict[str, Verdict] = {}
-    if not path.exists():
-        return known
-    whole, _, torn = path.read_bytes().rpartition(b"\n")
-    for number, line in enumerate(whole.split(b"\n") if whole else [], start=1):
-        try:
-            entry = msgspec.json.decode(line, type=_Entry)
-        except (msgspec.DecodeError, UnicodeDecodeError) as fault:
-            fix = "remove the line: its verdict is asked for again"
-            raise UserError(
-                f"a kept verdict is damaged: {fault}", where=f"{path}:{number}", fix=fix
-            ) from fault
-        known[entry.key] = entry.verdict
-    if torn:
-        with path.open("r+b") as stream:  # the last append was cut by a crash: what follows must start a line
-            stream.truncate(path.stat().st_size - len(torn))
-    return known
+    fix = "remove the line: its verdict is asked for again"
+    return {entry.key: entry.verdict for entry in read_lines(path, _Entry, "a kept verdict", fix)}
 
 
-def _stored(store: Path, judge: str) -> dict[str, Verdict]:
+def _stored(store: Path, judges: Sequence[str]) -> dict[str, Verdict]:
     columns = "trace, judge, repeat, state, score, criteria, feedback, raw, stop_reason"
-    columns += ", input_tokens, output_tokens, cost"
-    sql = f"SELECT key, {columns} FROM verdicts WHERE judge = ? AND state <> 'failed'"  # noqa: S608
+    columns += ", input_tokens, output_tokens, cached_tokens, cost, time"
+    sql = f"SELECT key, {columns} FROM verdicts WHERE list_contains(?, judge) AND state <> 'failed'"  # noqa: S608
     with transaction(store) as connection:
-        rows = connection.execute(sql, [judge]).fetchall()
+        rows = connection.execute(sql, [list(judges)]).fetchall()
     names = columns.split(", ")
     entries = [(row[0], dict(zip(names, row[1:], strict=True))) for row in rows]
     return {key: _verdict(entry) for key, entry in entries}

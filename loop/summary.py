@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from curation.snapshot import read_manifest
 from loop.gate import interval
 from loop.store import query
 
@@ -29,9 +30,9 @@ def summarise(workspace: Workspace) -> dict[str, Any]:
     """What the store says about a workspace.
 
     Returns:
-        `snapshots` (with drops by reason), `scores` (mean score and exact match of each version on
-        each held-out set with 95% intervals), `decisions`, `example_row` (one that was corrected,
-        where there is one) and `paths`.
+        `snapshots` (with drops by reason, and what the selection was worth beside a random one), `scores`
+        (mean score and exact match of each version on each held-out set with 95% intervals), `decisions`,
+        `example_row` (one that was corrected, where there is one) and `paths`.
     """
     view = workspace.view
     snapshots = query(view, "SELECT * EXCLUDE created FROM snapshots ORDER BY created").to_dicts()
@@ -39,6 +40,8 @@ def summarise(workspace: Workspace) -> dict[str, Any]:
         entry["dropped"] = json.loads(entry["dropped"])
         rejects = workspace.snapshots / entry["id"] / "rejects.jsonl"
         entry["rejected"] = len(rejects.read_text(encoding="utf8").splitlines()) if rejects.exists() else 0
+        steps = read_manifest(workspace.snapshots / entry["id"]).steps
+        entry["selection"] = next((step.notes for step in steps if step.step == "select"), {})
     decisions = query(view, "SELECT * EXCLUDE time FROM promotions ORDER BY id").to_dicts()
     for entry in decisions:
         entry |= {key: json.loads(entry[key]) for key in ("slices", "regressions")}

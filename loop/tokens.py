@@ -73,6 +73,21 @@ def count_tokens(
     return Counts(prompt, answer, shared)
 
 
+def text_tokens(rows: pl.DataFrame, tokenizer: PreTrainedTokenizerBase) -> NDArray[np.int64]:
+    """Tokens of the text of each row's turns (rows,); what a chat template adds is left out.
+
+    Args:
+        rows: Rows with schema ROWS.
+        tokenizer: Of the model that is to be trained.
+    """
+    counts: list[int] = []
+    for start in range(0, rows.height, CHUNK):
+        lists = rows["messages"][start : start + CHUNK].to_list()
+        texts = ["\n".join(turn["content"] or "" for turn in turns) for turns in lists]
+        counts += [len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
+    return np.array(counts, np.int64)
+
+
 def _encode(rows: pl.DataFrame, tokenizer: PreTrainedTokenizerBase) -> list[Encoded]:
     conversations = [plain(messages) for messages in rows["messages"].to_list()]
     try:

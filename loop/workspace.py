@@ -80,6 +80,7 @@ class Workspace:
         """
         config = self.config
         names = [*config.data.seed, config.data.pool, config.data.references, config.judge.rubric]
+        names += [member.rubric for member in config.judge.member]
         names += [name for held in config.heldout for name in (held.file, held.rubric)]
         return {name: self._hash(name) for name in dict.fromkeys(names) if name}
 

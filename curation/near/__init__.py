@@ -11,6 +11,7 @@ from curation.near.join import all_pairs, nearest
 from curation.near.pipeline import cut, index_of, of_list
 from curation.near.removal import Compared, Rules, remove
 from curation.near.shared import numbers_in, own_words
+from curation.near.texts import BLOCK
 from curation.text import words
 
 if TYPE_CHECKING:
@@ -82,12 +83,24 @@ def families(
     return joined(parents, *edges)
 
 
-def residuals(texts: Sequence[str]) -> list[str]:
-    """The words of each text but those of shared text, joined by spaces."""
+def residuals(texts: Sequence[str], *, items: int = 0) -> list[str]:
+    """The words of each text but those of shared text, joined by spaces.
+
+    Args:
+        texts: The texts, any number.
+        items: So many of the last texts are held-out items, which make no shared text; where there are any,
+            only theirs are given.
+    """
     blocks, read = of_list(texts)
-    corpus = cut(blocks, read)
-    flags = [own_words(n) for block in range(blocks) for n in numbers_in(read(block), corpus.shared)]
-    return [" ".join(np.array(words(t), object)[f]) for t, f in zip(texts, flags, strict=True)]
+    first = len(texts) - items if items else 0
+    corpus = cut(blocks, read, items=items)
+    flags = [
+        own_words(n)
+        for block in range(first // BLOCK, blocks)
+        for n in numbers_in(read(block), corpus.shared)
+    ]
+    asked = zip(texts[first // BLOCK * BLOCK :], flags, strict=True)
+    return [" ".join(np.array(words(t), object)[f]) for t, f in asked][first % BLOCK if items else 0 :]
 
 
 def keep_first(

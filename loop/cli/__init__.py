@@ -8,6 +8,7 @@ import typer
 
 from curation.errors import UserError
 from loop.cli import (
+    augment,
     convert,
     curate,
     cycle,
@@ -15,6 +16,7 @@ from loop.cli import (
     mine,
     model,
     redact,
+    select,
     shape,
     snapshot,
     start,
@@ -36,8 +38,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 start.add_to(app)
+augment.add()
 mine.add()
 redact.add()
+select.add()
 convert.add()
 shape.add()
 tokens.add()

@@ -19,7 +19,7 @@ from loop.cli.common import (
     table,
     told,
 )
-from loop.cli.files import Input, Output, Shape, beside, demand_distinct, only_rows, write
+from loop.cli.files import beside, demand_distinct, write
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,46 +32,6 @@ dedup.add_to(app)
 
 Drops = Annotated[Path | None, typer.Option(help="JSONL file for what was dropped, why, and for which row.")]
 Seed = Annotated[int, typer.Option(help="Of the random choices.")]
-
-
-@app.command()
-def select(
-    file: Input,
-    output: Output,
-    k: Annotated[int, typer.Option("-k", min=1, help="Rows to keep.")],
-    floor: Annotated[float, typer.Option(min=0, max=0.9, help="Share that is too odd to be picked.")] = 0.05,
-    seed: Seed = 0,
-    drops: Drops = None,
-    shape: Shape = None,
-    as_json: AsJson = False,
-) -> None:
-    """Keep the k rows whose prompts cover the others best, and say whether that beat a random pick.
-
-    Example: regrind curate select seed.jsonl -o few.jsonl -k 200
-    """
-    from curation.steps import Select
-
-    rows = only_rows(file, shape)
-    share = min(1.0, k / max(rows.height, 1))
-    run_on(rows, (file, output, drops), Select(share=share, floor=floor, seed=seed), as_json=as_json)
-
-
-@app.command()
-def augment(
-    file: Input,
-    output: Output,
-    share: Annotated[float, typer.Option(min=0, max=1, help="New rows as a share of the old.")] = 0.1,
-    seed: Seed = 0,
-    shape: Shape = None,
-    as_json: AsJson = False,
-) -> None:
-    """Add copies of some rows with typing noise in the user's words, for robustness.
-
-    Example: regrind curate augment seed.jsonl -o more.jsonl --share 0.2
-    """
-    from curation.steps import Augment
-
-    run_on(only_rows(file, shape), (file, output, None), Augment(share=share, seed=seed), as_json=as_json)
 
 
 @app.command(name="run")
@@ -110,13 +70,20 @@ def run_on(
     rows: pl.DataFrame, files: tuple[Path, Path, Path | None], step: Step, *, as_json: bool
 ) -> Curated:
     """One step on the rows of a file, into a file; where they go to stdout, the rest is told on stderr."""
-    import msgspec
-
     from curation.steps import begin, run_step
 
     _, output, drops = files
     demand_distinct(*files)
     state = run_step(begin(rows), step)
+    notes = [f"{about}: {value}" for about, value in state.tallies[-1].notes.items()]
+    finish(state, output, drops, notes, as_json=as_json)
+    return state
+
+
+def finish(state: Curated, output: Path, drops: Path | None, notes: list[str], *, as_json: bool) -> None:
+    """Write the rows of a step and its drops; tell its tally, and `notes` where it is text."""
+    import msgspec
+
     write(state.rows, output, (state.drops, drops))
     tally = state.tallies[-1]
     with beside(output):
@@ -124,10 +91,9 @@ def run_on(
             out_json(msgspec.to_builtins(tally) | {"conflicts": state.conflicts.to_dicts()})
         else:
             out(f"{tally.rows_in} rows in, {tally.rows_out} out: {_why(tally.dropped)}")
-            for about, value in tally.notes.items():
-                out(f"{about}: {value}")
+            for note in notes:
+                out(note)
     next_command(f"regrind curate validate {sh(output)}")
-    return state
 
 
 def _why(dropped: dict[str, int]) -> str:

@@ -1,66 +1,212 @@
-"""Commands `regrind judge …`: verdicts on a plain JSONL file."""
+"""Commands `regrind judge …`: verdicts on a plain JSONL file or on traces, prompts, and what it all cost."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from loop.cli.common import EXIT_HELD, AsJson, next_command, out, out_json, sh, table, told
+from loop.cli.common import (
+    EXIT_HELD,
+    AsJson,
+    WorkspaceDir,
+    next_command,
+    open_workspace,
+    out,
+    out_json,
+    sh,
+    table,
+    told,
+)
 from loop.cli.files import demand_distinct
+
+if TYPE_CHECKING:
+    from judge.run import Estimate, Ran
 
 app = typer.Typer(help="Judge answers by a rubric.", no_args_is_help=True)
 
-Rubric = Annotated[Path, typer.Option(help="Rubric, a TOML file.")]
+File = Annotated[
+    Path | None, typer.Argument(help='JSONL of {"id", "messages", "output", "reference"}; not with --traces.')
+]
+Rubric = Annotated[
+    str | None,
+    typer.Option(help="Rubric: a TOML file, or a shipped one: safety, helpfulness, format, general, answer."),
+]
+Space = Annotated[
+    Path | None, typer.Option("--workspace", "-w", help="Folder whose regrind.toml has settings and prices.")
+]
+Kind = Annotated[
+    str | None,
+    typer.Option(
+        "--judge",
+        help="reference (offline), anthropic, anthropic-batch, openai, http, local, panel, module:function.",
+    ),
+]
+Model = Annotated[str | None, typer.Option(help="The judge's model.")]
+Url = Annotated[str | None, typer.Option(help="Address of an OpenAI-compatible endpoint or a judge server.")]
 
 
 @app.command()
 def run(
-    file: Annotated[Path, typer.Argument(help='JSONL of {"id", "messages", "output", "reference"}.')],
-    rubric: Rubric,
-    output: Annotated[Path, typer.Option("--output", "-o", help="JSONL file for the verdicts.")],
-    judge: Annotated[str, typer.Option(help="reference (offline) or anthropic.")] = "reference",
-    model: Annotated[str, typer.Option(help="The judge's model.")] = "claude-haiku-5-5",
-    dry_run: Annotated[bool, typer.Option(help="Say what it would take, ask nobody.")] = False,
+    file: File = None,
+    traces: Annotated[
+        str | None, typer.Option(help="Traces of the store instead: a condition in SQL, such as 'cycle = 2'.")
+    ] = None,
+    rubric: Rubric = None,
+    judge: Kind = None,
+    model: Model = None,
+    url: Url = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="JSONL for the verdicts; beside FILE unless given."),
+    ] = None,
+    workspace: Space = None,
+    budget: Annotated[float | None, typer.Option(help="US dollars that this run may spend.")] = None,
+    token_budget: Annotated[int | None, typer.Option(help="Tokens that this run may take.")] = None,
+    concurrency: Annotated[int | None, typer.Option(help="Requests at once, at most.")] = None,
+    max_abstained: Annotated[
+        float | None,
+        typer.Option(help="Share of verdicts without a score that is exit 3.", show_default="0.2"),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option(help="Say what it would take; judge nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Give every answer a verdict, or a state that says why there is none; exit 3 when none has a score.
+    """Give every answer a verdict, or a state that says why there is none.
 
-    Verdicts are kept beside the output as they arrive; run again, only the missing ones are asked.
+    Exit 3 when too many have no score, or the budget ends before the items do. What was paid for is kept as
+    it arrives: run again, only the missing ones are asked. A dry run counts tokens where the service does
+    that for nothing (anthropic), and estimates them elsewhere.
 
-    Example: regrind judge run answers.jsonl --rubric rubrics/safety.toml -o verdicts.jsonl
+    Example: regrind judge run answers.jsonl --rubric safety --judge anthropic --budget 5.00
     """
-    from collections import Counter
+    from loop import judge_run
 
-    from judge.rubric import load_rubric
-    from judge.run import estimate, judge_items
-    from loop.judge_file import read_items, write_verdicts
-    from loop.judging import make_judge
-    from loop.spool import FileCache
-
-    demand_distinct(file, rubric, output)
-    items = read_items(file)
-    chosen = make_judge(judge, load_rubric(rubric), model)
-    if dry_run:
-        out_json(estimate(items, chosen)._asdict())
-        next_command(f"regrind judge run {sh(file)} --rubric {sh(rubric)} -o {sh(output)} --judge {judge}")
-        return
-    cache = FileCache(output.with_name(f".{output.name}.spool"))
-    progress = told()
-    verdicts = judge_items(items, chosen, cache, progress=lambda d, n: progress.step(d, n, "verdicts"))
-    progress.end(f"judged by {chosen.id}")
-    write_verdicts(verdicts, output)
-    cache.clear()
-    states = Counter(v.state for v in verdicts)
-    scores = [v.score for v in verdicts if v.score is not None]
-    mean = sum(scores) / len(scores) if scores else None
-    if as_json:
-        out_json({"judge": chosen.id, "states": states, "mean_score": mean, "items": len(verdicts)})
+    if (file is None) == (traces is None):
+        raise typer.BadParameter("give a FILE or --traces, one of them")
+    if rubric is None and workspace is None and file and not (judge and needs_no_rubric(judge)):
+        raise typer.BadParameter(
+            "name a rubric: a TOML file, or a shipped one such as safety", param_hint="--rubric"
+        )
+    options = {"rubric": rubric, "kind": judge, "model": model, "url": url, "max_abstained": max_abstained}
+    service = {"budget": budget, "token_budget": token_budget, "concurrency": concurrency}
+    root = workspace or Path()
+    config = judge_run.configured(root if traces or workspace else None, options, service)
+    if file:
+        output = output or file.with_name(f"{file.name.partition('.')[0]}.verdicts.jsonl")
+        demand_distinct(file, Path(rubric) if rubric else None, output)
+        task = judge_run.file_task(file, config, root, output)
     else:
-        table(["state", "verdicts"], sorted(states.items()))
-        out(f"mean score of the scored: {mean:.3f}" if mean is not None else "no score")
-    if not scores:
-        next_command(f"read the feedback in {sh(output)}, and run the same command again")
+        task = judge_run.traces_task(traces or "", config, root, output)
+    if dry_run:
+        _tell_estimate(judge_run.dry_run(task), as_json=as_json)
+        next_command("the same command without --dry-run")
+        return
+    judge_id, ran = judge_run.run(task, told())
+    _tell(judge_id, ran, as_json=as_json)
+    if problem := _held(ran, config.judge.max_abstained):
+        next_command(problem + (f"; {sh(task.output)} has the feedback" if task.output else ""))
         raise typer.Exit(EXIT_HELD)
-    next_command(f"sort {sh(output)} by score, and read the lowest")
+    lowest = f'regrind sql -w {sh(root)} "select * from low_scores limit 10"'
+    next_command(f"sort {sh(task.output)} by score, and read the lowest" if task.output else lowest)
+
+
+def needs_no_rubric(judge: str) -> bool:
+    """Whether a kind of judge knows by itself what it looks at."""
+    return judge == "http" or ":" in judge
+
+
+def _tell(judge_id: str, ran: Ran, *, as_json: bool) -> None:
+    from loop.judge_report import report
+
+    said = report(judge_id, ran)
+    if as_json:
+        out_json(said)
+        return
+    table(["state", "verdicts"], list(said["states"].items()))
+    out("")
+    table(
+        ["", "scored", "mean score", "95% interval"],
+        [(name, s["scored"], s["mean"], _interval(s["interval"])) for name, s in said["scores"].items()],
+    )
+    price = f"${said['cost']:.4f}" if said["cost_known"] else f"${said['cost']:.4f} and what is not known"
+    out(f"\n{said['asked']} of {said['items']} asked now, {said['tokens']} tokens, {price}")
+    if ran.undone:
+        out(f"{len(ran.undone)} items are not judged: the budget is used up")
+
+
+def _interval(interval: list[float] | None) -> str:
+    return f"[{interval[0]:.3f}, {interval[1]:.3f}]" if interval else "-"
+
+
+def _held(ran: Ran, max_abstained: float) -> str:
+    """Why a run ends with exit 3; empty when it does not."""
+    if ran.undone:
+        return f"raise the budget and run the same command again: {len(ran.undone)} items are left"
+    abstained = sum(v.state != "scored" for v in ran.verdicts)
+    if not ran.verdicts or abstained <= max_abstained * len(ran.verdicts):
+        return ""
+    return f"read why {abstained} of {len(ran.verdicts)} have no score, and run the same command again"
+
+
+def _tell_estimate(found: Estimate, *, as_json: bool) -> None:
+    if as_json:
+        out_json(found._asdict())
+        return
+    out(f"items to ask: {found.items} ({found.cached} are known already)")
+    out(f"tokens to read: {found.input_tokens} ({found.tokens_are})")
+    out(f"tokens to write: {found.output_tokens} (estimated)")
+    out(
+        f"cost: ${found.cost:.4f}"
+        if found.cost is not None
+        else "cost: not known; add a [[price]] to regrind.toml"
+    )
+
+
+@app.command()
+def show(
+    file: Annotated[Path, typer.Argument(help='JSONL of {"id", "messages", "output", "reference"}.')],
+    rubric: Annotated[str, typer.Option(help="Rubric: a TOML file, or a shipped one such as safety.")],
+    identity: Annotated[
+        str | None, typer.Option("--id", help="Id of the item; the first unless given.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the exact prompt that a language model judge gets for an item, and the reply it must give.
+
+    The mark that fences the item's texts is drawn anew for every call.
+
+    Example: regrind judge show answers.jsonl --rubric safety --id 7
+    """
+    from loop.judge_report import prompt_of
+
+    shown = prompt_of(file, rubric, identity)
+    if as_json:
+        out_json(shown)
+    else:
+        for name in ("system", "user"):
+            out(f"--- {name} ---\n{shown[name]}\n")
+        out(f"--- schema of the reply, where the service takes one ---\n{shown['schema']}")
+    next_command(f"regrind judge run {sh(file)} --rubric {rubric} --judge anthropic --dry-run")
+
+
+@app.command()
+def cost(
+    by: Annotated[str, typer.Option(help="model, judge, cycle or day.")] = "model",
+    workspace: WorkspaceDir = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """What judging took, from the store: tokens and US dollars by model, judge, cycle or day.
+
+    An answer that was judged before is not asked again, and counts once.
+
+    Example: regrind judge cost -w my-loop --by day
+    """
+    from loop.judge_report import costs
+
+    found = costs(open_workspace(workspace), by)
+    if as_json:
+        out_json(found.to_dicts())
+    else:
+        table(found.columns, found.rows())
+    next_command(f'regrind sql -w {sh(workspace)} "select * from judge_cost"')

@@ -25,7 +25,7 @@ def run(context: Context) -> Outcome:
     workspace = context.workspace
     config = workspace.config
     pairs = list(zip(config.heldout, read_heldout(workspace), strict=True))
-    judges = {held.name: reference_judge(workspace.path(held.rubric)).id for held, _ in pairs}
+    judges = {held.name: reference_judge(workspace.path(held.rubric)).identity.id for held, _ in pairs}
     how = setup(workspace)
     with transaction(workspace.store) as connection:
         current = production(connection, config.model).version

@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-import polars as pl
-
 from curation.errors import UserError
-from judge.run import judge_items
-from judge.verdict import Item, Verdict, content_key, frame
-from loop.judging import configured_judge
+from judge.budget import Budget
+from judge.run import Ran, judge_items
+from loop.judging import configured_judge, judges
 from loop.ledger import Outcome
 from loop.spool import open_spool
-from loop.store import insert, transaction
+from loop.standing import told
+from loop.store import transaction
 from loop.traces import items
+from loop.verdicts import store_verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import duckdb
 
+    from judge.verdict import Verdict
     from loop.cycle import Context
 
 
@@ -30,22 +31,42 @@ def run(context: Context) -> Outcome:
     with transaction(workspace.store) as connection:
         asked = items(connection, context.cycle)
     judge = configured_judge(workspace)
-    spool = open_spool(workspace.spool, workspace.store, judge.id)
-    verdicts = judge_items(
-        asked, judge, spool, progress=lambda done, total: context.progress.step(done, total, "verdicts")
+    spool = open_spool(workspace.spool, workspace.store, [one.identity.id for one in judges(judge)])
+    service = workspace.config.judge.service
+    ran = judge_items(
+        asked,
+        judge,
+        spool,
+        progress=told(context.progress),
+        budget=Budget(service.budget, service.token_budget),
     )
+    demand_done(ran)
+    verdicts = ran.verdicts
     demand_answers(verdicts)
-    rows = verdict_rows(asked, verdicts)
 
     def commit(connection: duckdb.DuckDBPyConnection) -> None:
-        insert(connection, "verdicts", rows)
+        store_verdicts(connection, judge, asked, verdicts, workspace.spool)
 
     scores = [v.score for v in verdicts if v.score is not None]
     states = dict(sorted(Counter(v.state for v in verdicts).items()))
     mean = sum(scores) / len(scores) if scores else None
-    told = f"mean score {mean:.3f}" if mean is not None else "no score"
-    summary = f"{judge.id}: {told}; " + ", ".join(f"{count} {state}" for state, count in states.items())
-    return Outcome({"judge": judge.id, "states": states, "mean_score": mean}, summary, commit)
+    score = f"mean score {mean:.3f}" if mean is not None else "no score"
+    summary = f"{judge.identity.id}: {score}; " + ", ".join(
+        f"{count} {state}" for state, count in states.items()
+    )
+    return Outcome({"judge": judge.identity.id, "states": states, "mean_score": mean}, summary, commit)
+
+
+def demand_done(ran: Ran) -> None:
+    """Stop where the budget did; what was judged is kept in the spool.
+
+    Raises:
+        UserError: Some items are not judged.
+    """
+    if ran.undone:
+        fix = "raise it and run the same command again: what was judged is kept"
+        problem = f"the budget is used up, and {len(ran.undone)} traces are not judged"
+        raise UserError(problem, where="regrind.toml: judge.service", fix=fix)
 
 
 def demand_answers(verdicts: Sequence[Verdict]) -> None:
@@ -59,10 +80,3 @@ def demand_answers(verdicts: Sequence[Verdict]) -> None:
         problem = f"{len(failed)} of {len(verdicts)} verdicts failed; the last said: {failed[-1].feedback}"
         fix = "run the same command again when the judge answers: only the failed ones are asked again"
         raise UserError(problem, where=failed[-1].judge_id, fix=fix)
-
-
-def verdict_rows(asked: Sequence[Item], verdicts: Sequence[Verdict]) -> pl.DataFrame:
-    """Verdicts as rows of the store's table, with the content key that the cache finds them by."""
-    keys = [content_key(i, v.judge_id, v.repeat) for i, v in zip(asked, verdicts, strict=True)]
-    table = frame(verdicts).with_columns(pl.Series("key", keys, pl.String))
-    return table.rename({"item_id": "trace", "judge_id": "judge"})

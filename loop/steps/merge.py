@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import polars as pl
 
+from curation.augmentation.settings import Augment
 from curation.rows import canonical, drop_frame, frame, make_row, meta_text, plain, split_answer
 from curation.snapshot import demand_whole, read_manifest, read_rows, write_snapshot
-from curation.steps import Augment, Dedup, Redact, Validate, advance, begin, dedup, run_steps
+from curation.steps import Dedup, Redact, Validate, advance, begin, dedup, run_steps
 from loop.config import rule_settings
 from loop.heldout import read_heldout
 from loop.ledger import Outcome
@@ -152,11 +153,17 @@ def merge(workspace: Workspace, old: pl.DataFrame, new: pl.DataFrame, seed: Cura
 def corrected_away(old: pl.DataFrame, new: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Drop the old rows whose very prompt a new correction answers otherwise: the model would learn both.
 
+    Rows that were made from one of them go with it.
+
     Returns:
         The old rows that stay, and the others as drops whose partner is the correction.
     """
     corrections = {_prompt(row): row for row in new.iter_rows(named=True) if CORRECTION in row["tags"]}
-    pairs = [(row, corrections.get(_prompt(row))) for row in old.iter_rows(named=True)]
+    found = [(row, corrections.get(_prompt(row))) for row in old.iter_rows(named=True)]
+    wrong_ids = {row["id"]: by for row, by in found if by is not None and by["id"] != row["id"]}
+    pairs = [
+        (row, by or next((wrong_ids[p] for p in row["parents"] if p in wrong_ids), None)) for row, by in found
+    ]
     wrong = [by is not None and by["id"] != row["id"] for row, by in pairs]
     drops = drop_frame(
         {name: row[name] for name in ("source", "line")}

@@ -150,3 +150,39 @@ def test_the_version_is_that_of_the_items_in_any_order():
     version = freeze("h", items).version
     assert freeze("other name", items.reverse()).version == version
     assert freeze("h", items.head(59)).version != version
+
+
+@pytest.mark.parametrize(
+    "place", ["a turn before", "the system message", "an answer", "the middle of a prompt"]
+)
+def test_a_held_out_prompt_inside_a_longer_conversation_is_found(place):
+    asked = "Which river flows through the old town of Ghent in winter?"
+    turns = [
+        ("system", "Be brief."),
+        ("user", "Hello there"),
+        ("assistant", "Hi"),
+        ("user", "Bye"),
+        ("assistant", "So"),
+    ]
+    at = {"a turn before": 1, "the system message": 0, "an answer": 2, "the middle of a prompt": 3}[place]
+    turns[at] = (turns[at][0], f"{turns[at][1]} once more, {asked} Tell me all of it.")
+    row = make_row([{"role": role, "content": content} for role, content in turns])
+    other = make_row([{"role": "user", "content": "Which river flows through Ghent?"}])
+    item = make_row([{"role": "user", "content": asked}, {"role": "assistant", "content": "Lys"}])
+    kept, drops = without_heldout(frame([row, other]), [freeze("h", frame([item]))])
+    assert kept["id"].to_list() == [other["id"]]
+    (drop,) = drops.to_dicts()
+    assert (drop["reason"], drop["detail"]) == (
+        "held-out (contained)",
+        " ".join(asked.lower().strip("?").split()),
+    )
+
+
+def test_a_policy_that_all_prompts_share_is_not_contained():
+    policy = (
+        "You are a careful guard and you must decide for each message whether it does any harm. Message: "
+    )
+    rows = frame([make_row([{"role": "user", "content": f"{policy}{prose(i, 12)}"}]) for i in range(60)])
+    item = make_row([{"role": "user", "content": policy + prose("another", 12)}])
+    kept, _ = without_heldout(rows, [freeze("h", frame([item]))])
+    assert kept.height == rows.height

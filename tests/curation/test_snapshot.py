@@ -9,7 +9,8 @@ import shutil
 import polars as pl
 import pytest
 
-from curation.augment import augment
+from curation.augmentation.augment import augment
+from curation.augmentation.settings import Augment
 from curation.difference import GONE, counts, diff
 from curation.errors import UserError
 from curation.files import remove_leftovers
@@ -120,7 +121,7 @@ def test_held_out_rows_are_never_in_it_by_any_road(tmp_path):
         chat(prose(("h", i)).rsplit(" ", 1)[0] + " other", "no", 200 + i, tags=["edited"]) for i in range(10)
     ]
     leaks = pl.concat([items, frame(edited)])
-    rows = pl.concat([corpus(), leaks, augment(leaks, share=1)])
+    rows = pl.concat([corpus(), leaks, augment(leaks, Augment(share=1)).children])
     manifest = write(tmp_path, rows)
     back = read_rows(tmp_path / manifest.id)
     assert sorted(back["line"]) == list(range(60))

@@ -7,7 +7,8 @@ import random
 import polars as pl
 import pytest
 
-from curation.augment import augment
+from curation.augmentation.augment import augment
+from curation.augmentation.settings import Augment
 from curation.near import similar_pairs
 from curation.rows import frame, make_row, prompt_text
 from curation.split import assign_families, assign_splits, split_of
@@ -81,7 +82,7 @@ def test_a_row_with_a_family_keeps_it_even_beside_another():
 def test_children_stay_with_their_parent_however_noisy():
     rng = random.Random(6)
     parents = frame([chat(f"say {''.join(rng.choices('abcdefgh', k=7))} please", i) for i in range(60)])
-    children = augment(parents, share=1)
+    children = augment(parents, Augment(share=1)).children
     assert children.height > 10
     assert not similar_pairs([prompt_text(m) for m in children["messages"].to_list()], 0.8).left.size
     rows = assign_families(pl.concat([parents, children]))

@@ -8,14 +8,15 @@ from hypothesis import strategies as st
 
 from judge.reference import ReferenceJudge
 from judge.rubric import Criterion, Level, Rubric
-from judge.text import contains_words, normalise
+from judge.rules import RULES
+from judge.text import normalise, places
 from judge.verdict import Item
 
 LEVELS = [Level("no", "no", 0.0), Level("yes", "yes", 1.0)]
 
 
-def judged(check, output, reference):
-    rubric = Rubric("r", 1, "task", [Criterion("answer", "right?", 2.0, check, LEVELS)])
+def judged(check, output, reference, **fields):
+    rubric = Rubric("r", 1, "task", [Criterion("answer", "right?", 2.0, check, LEVELS, **fields)])
     return ReferenceJudge(rubric).judge(Item("t1", [], output, reference))
 
 
@@ -66,6 +67,42 @@ def judged(check, output, reference):
         ("contains", "what...", "...", True),
         ("contains", "what", "...", False),
         ("contains", "", "Paris", False),
+        ("contains", "not Paris", "Paris", False),
+        ("contains", "It is not Paris.", "Paris", False),
+        ("contains", "It isn\u2019t Paris", "Paris", False),
+        ("contains", "I do not think that it is Paris", "Paris", False),
+        ("contains", "I don't think it is Paris", "Paris", False),
+        ("contains", "Paris is not the capital", "Paris", False),
+        ("contains", "Paris isn't it", "Paris", False),
+        ("contains", "No, it is Paris.", "Paris", True),
+        ("contains", "It is not Lyon but Paris", "Paris", True),
+        ("contains", "Not Lyon, Paris", "Paris", True),
+        ("contains", "Paris, not Lyon", "Paris", True),
+        ("contains", "Not only Paris has one", "Paris", True),
+        ("contains", "It is not Paris. Or is it? Paris!", "Paris", True),
+        ("contains", "nicht Paris", "Paris", False),
+        ("contains", "ce n'est pas Paris", "Paris", False),
+        ("contains", "не Париж", "Париж", False),
+        ("contains", "答案不是北京", "北京", False),
+        ("contains", "北京ではない", "北京", False),
+        ("numeric", "The answer is 42.", "42", True),
+        ("numeric", "3 + 4 = 7", "7", True),
+        ("numeric", "7 or 8", "7", False),
+        ("numeric", "1,234.5", "1234.5", True),
+        ("numeric", "3,14", "3.14", True),
+        ("numeric", "\u22125", "-5", True),
+        ("numeric", "1e3", "1000", True),
+        ("numeric", "none", "7", False),
+        ("numeric", "version 1.2.3", "1", False),
+        ("regex", "AB-12", "[A-Z]{2}-[0-9]{2}", True),
+        ("regex", "AB-12 or so", "[A-Z]{2}-[0-9]{2}", False),
+        ("json_schema", '{"a": 1}', '{"type": "object", "required": ["a"]}', True),
+        ("json_schema", '{"b": 1}', '{"type": "object", "required": ["a"]}', False),
+        ("json_schema", 'Sure: {"a": 1}', '{"type": "object"}', False),
+        ("json_schema", '{"a": NaN}', '{"type": "object"}', False),
+        ("json_schema", '{"a": 1, "a": 2}', '{"type": "object"}', False),
+        ("json_schema", "[" * 100_000, '{"type": "object"}', False),
+        ("similarity", "the cat sat", "The cat sat!", True),
     ],
 )
 def test_rules(check, output, reference, right):
@@ -76,7 +113,7 @@ def test_rules(check, output, reference, right):
 
 
 @pytest.mark.parametrize("reference", [None, "", " \n"])
-@pytest.mark.parametrize("check", ["exact", "first_line", "label_set", "contains"])
+@pytest.mark.parametrize("check", [check for check in RULES if check != "one_of"])
 def test_without_a_reference_there_is_no_number(check, reference):
     verdict = judged(check, "safe", reference)
     assert (verdict.state, verdict.score, verdict.criteria) == ("failed", None, {})
@@ -91,8 +128,50 @@ def test_the_score_weighs_the_criteria_and_the_feedback_names_each_difference(sa
     assert verdict.feedback == "label set misses 's3' and has 's1', which the reference has not"
     wrong = judge.judge(Item("t2", [], "safe", "unsafe"))
     assert wrong.feedback == "first line is 'safe', the reference says 'unsafe'"
-    assert judge.id.startswith("reference/safety-v1/")
+    assert judge.identity.id.startswith("reference/safety-v1/")
     assert verdict.cost == 0
+
+
+@pytest.mark.parametrize(
+    ("check", "output", "fields", "right"),
+    [
+        ("one_of", " Yes\n", {"labels": ["yes", "no"]}, True),
+        ("one_of", "yes, or no", {"labels": ["yes", "no"]}, False),
+        ("regex", "unsafe\nS1", {"pattern": r"safe|unsafe\nS\d"}, True),
+        ("json_schema", "{}", {"schema": {"type": "object"}}, True),
+        ("json_schema", "3", {"schema": {"type": "object"}}, False),
+    ],
+)
+def test_a_form_that_the_rubric_gives_needs_no_reference(check, output, fields, right):
+    assert judged(check, output, None, **fields).score == float(right)
+
+
+@pytest.mark.parametrize(
+    ("output", "reference", "fields", "right"),
+    [
+        ("0.3", "0.1", {"tolerance": 0.2}, True),
+        ("0.31", "0.1", {"tolerance": 0.2}, False),
+        ("105", "100", {"relative": 0.05}, True),
+        ("106", "100", {"relative": 0.05}, False),
+        ("-95", "-100", {"relative": 0.05}, True),
+    ],
+)
+def test_numbers_within_a_tolerance(output, reference, fields, right):
+    assert judged("numeric", output, reference, **fields).score == float(right)
+
+
+@pytest.mark.parametrize(
+    ("check", "reference"),
+    [("regex", "("), ("json_schema", "no JSON"), ("json_schema", '{"type": 3}'), ("numeric", "x")],
+)
+def test_a_reference_that_the_rule_cannot_use_is_no_verdict_on_the_answer(check, reference):
+    verdict = judged(check, "{}", reference)
+    assert (verdict.state, verdict.score) == ("failed", None)
+    assert "the reference" in verdict.feedback
+
+
+def test_similarity_is_a_share():
+    assert judged("similarity", "a b c", "a b d").score == pytest.approx(2 / 3)
 
 
 def test_feedback_stays_short():
@@ -105,4 +184,4 @@ def test_normalising_twice_changes_nothing_and_every_text_contains_itself(text, 
     once = normalise(text)
     assert normalise(once) == once
     if once:
-        assert contains_words(f"{more} {text} {more}", text)
+        assert any(places(f"{more} {text} {more}", text))

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from curation.errors import UserError
-from judge.rubric import grade_faults, load_rubric, rubric_hash
+from judge.reference import ReferenceJudge
+from judge.rubric import grade_faults, load_rubric
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +39,7 @@ def write(folder: Path, text: str) -> Path:
 
 
 def test_the_shipped_rubrics_are_sound(rubrics):
-    assert {"general", "helpfulness", "safety"} <= set(rubrics)
+    assert {"general", "helpfulness", "safety", "format", "answer"} == set(rubrics)
     for name, rubric in rubrics.items():
         assert rubric.name == name
         assert len(rubric.examples) <= 3
@@ -70,6 +71,29 @@ def test_the_shipped_rubrics_are_sound(rubrics):
             "'2' is no grade of 'answer'",
         ),
         ("grades = {answer = 1}", "grades = {other = 1}", "examples[0].grades", "no grade for 'answer'"),
+        ('check = "exact"', 'check = "one_of"', "criteria[0].labels", "needs labels"),
+        ('check = "exact"', 'check = "exact"\nlabels = ["a"]', "criteria[0].labels", "the check one_of"),
+        ('check = "exact"', 'check = "exact"\npattern = "a"', "criteria[0].pattern", "the check regex"),
+        (
+            'check = "exact"',
+            'check = "regex"\npattern = "("',
+            "criteria[0].pattern",
+            "not a regular expression",
+        ),
+        (
+            'check = "exact"',
+            'check = "json_schema"\nschema = {type = "thing"}',
+            "criteria[0].schema",
+            "not a JSON schema",
+        ),
+        (
+            'check = "exact"',
+            'check = "exact"\nschema = {type = "object"}',
+            "criteria[0].schema",
+            "the check json_schema",
+        ),
+        ('check = "exact"', 'check = "exact"\ntolerance = 1.0', "criteria[0].tolerance", "the check numeric"),
+        ('check = "exact"', 'check = "numeric"\nrelative = nan', "criteria[0].relative", ">= 0"),
     ],
 )
 def test_a_broken_field_is_named_with_its_file(tmp_path, old, new, field, says):
@@ -102,13 +126,15 @@ def test_a_missing_file_is_named(tmp_path):
         load_rubric(tmp_path / "nowhere.toml")
 
 
-def test_the_hash_follows_the_content_and_not_the_layout(tmp_path):
+def test_the_identity_follows_the_content_and_not_the_layout(tmp_path):
+    def identity(rubric):
+        return ReferenceJudge(rubric).identity.id
+
     rubric = load_rubric(write(tmp_path, GOOD))
     again = load_rubric(write(tmp_path, "# a comment\n" + GOOD.replace(" = ", "=")))
-    assert rubric_hash(rubric) == rubric_hash(again)
-    assert len(rubric_hash(rubric)) == 16
-    assert int(rubric_hash(rubric), 16) >= 0
-    assert rubric_hash(msgspec.structs.replace(rubric, task="Grade!")) != rubric_hash(rubric)
+    assert identity(rubric) == identity(again)
+    assert identity(rubric).startswith("reference/tiny-v1/")
+    assert identity(msgspec.structs.replace(rubric, task="Grade!")) != identity(rubric)
 
 
 def test_the_weighted_mean_uses_the_weights(safety):

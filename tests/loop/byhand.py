@@ -19,10 +19,10 @@ from loop.evaluation import EVALUATIONS
 from loop.ledger import Ledger, Outcome
 from loop.snapshots import record
 from loop.steps.correct import correction_rows
-from loop.steps.judge import verdict_rows
 from loop.steps.merge import accepted, new_rows
 from loop.store import insert, publish, transaction, utc_now
 from loop.traces import items, judged
+from loop.verdicts import verdict_rows
 from loop.workspace import Workspace
 
 if TYPE_CHECKING:

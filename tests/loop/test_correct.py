@@ -13,9 +13,9 @@ from loop.cycle import Context
 from loop.progress import Progress
 from loop.spool import open_spool
 from loop.steps import correct
-from loop.steps.judge import verdict_rows
 from loop.store import insert, query, transaction
 from loop.traces import items
+from loop.verdicts import verdict_rows
 from loop.workspace import Workspace
 from tests.loop.byhand import JUDGE, add_trace, build_workspace
 
@@ -85,7 +85,7 @@ def test_the_lowest_are_corrected_first_and_not_more_than_allowed(workspace: Wor
 
 
 def test_the_spool_is_emptied_because_the_store_has_its_verdicts(workspace: Workspace) -> None:
-    open_spool(workspace.spool, workspace.store, JUDGE).put("k", Verdict("t", JUDGE, 0, "scored", 1.0))
+    open_spool(workspace.spool, workspace.store, JUDGE).put({"k": Verdict("t", JUDGE, 0, "scored", 1.0)})
     run(workspace)
     assert list(workspace.spool.iterdir()) == []
 

@@ -60,7 +60,7 @@ def test_a_judge_that_is_out_stops_the_cycle_and_pays_twice_for_nothing(
 ) -> None:
     good = [grades(verdict="wrong", categories="wrong")] * 4
     workspace = claude_judges(tmp_path / "demo")
-    with Loopback(*good, *[error(400)] * (POOL - 4), *good * 5) as server:
+    with Loopback(*good, *[error(413)] * (POOL - 4), *good * 5) as server:
         monkeypatch.setenv("ANTHROPIC_API_KEY", "test")
         monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
         with pytest.raises(UserError, match=f"{POOL - 4} of {POOL} verdicts failed"):

@@ -66,6 +66,19 @@ def test_a_correction_drops_the_old_answers_to_its_very_prompt() -> None:
     assert drop == (1, "superseded by a correction", 4, 1.0)
 
 
+def test_a_row_that_was_made_from_a_superseded_one_goes_with_it() -> None:
+    turns = [{"role": "user", "content": "Which river?"}, {"role": "assistant", "content": "Rhine"}]
+    parent = make_row(turns, source="s", line=1)
+    noisy = [{"role": "user", "content": "which rivver"}, turns[1]]
+    child = make_row(noisy, tags=["augmented", "typo"], parents=[parent["id"]], source="s", line=1)
+    other = make_row(noisy, tags=["augmented", "typo"], parents=["another"], source="s", line=2)
+    right = [turns[0], {"role": "assistant", "content": "Danube"}]
+    new = frame([make_row(right, tags=["correction"], source="s", line=4)])
+    kept, drops = corrected_away(frame([parent, child, other]), new)
+    assert kept["line"].to_list() == [2]
+    assert drops["row_id"].to_list() == [parent["id"], child["id"]]
+
+
 def test_a_correction_that_is_known_already_drops_nothing() -> None:
     turns = [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Ada"}]
     rows = frame([make_row(turns, tags=["correction"], source="s", line=1)])
@@ -158,8 +171,8 @@ def test_old_rows_are_preferred_and_new_ones_are_checked_and_redacted(tmp_path: 
 
 def test_a_verdict_of_another_judge_is_not_mixed_in(tmp_path: Path) -> None:
     workspace, *_ = filled(tmp_path)
-    from loop.steps.judge import verdict_rows
     from loop.traces import items, judged
+    from loop.verdicts import verdict_rows
 
     with transaction(workspace.store) as connection:
         asked = items(connection, 2)

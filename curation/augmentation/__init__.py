@@ -1,0 +1,1 @@
+"""Augmentation: new rows from old ones, with guards. Importing this package loads nothing heavy."""

@@ -1,0 +1,44 @@
+"""Replies that were paid for, kept in a file: asked again, they cost nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+from curation.augmentation.chat import Reply
+from curation.files import writing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class ReplyFile:
+    """Replies by key, one JSON line each; a line that a crash cut short is passed over.
+
+    Args:
+        path: The file; it is made with the first reply.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._replies: dict[str, Reply] = {}
+        if path.exists():
+            for line in path.read_bytes().split(b"\n"):
+                try:
+                    key, *reply = json.loads(line)
+                    self._replies[key] = Reply(*reply)
+                except (ValueError, TypeError):
+                    continue
+
+    def get(self, key: str) -> Reply | None:
+        """The reply under this key, or None."""
+        return self._replies.get(key)
+
+    def put(self, key: str, reply: Reply) -> None:
+        """Keep a reply; when this returns, it survives the end of the process."""
+        with writing(self._path), self._path.open("ab") as stream:
+            stream.write(b"\n" + json.dumps([key, *reply]).encode() + b"\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        self._replies[key] = reply

@@ -1,0 +1,1 @@
+"""Diversity selection: fewer rows that cover the rest. Importing this package loads nothing heavy."""

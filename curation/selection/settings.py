@@ -1,0 +1,31 @@
+"""What a selection may be told, as the step `select` and as options of `regrind curate select`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+Method = Literal["kcenter", "facility", "random"]
+Texts = Literal["prompt", "all"]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Select(msgspec.Struct, tag_field="step", tag="select", forbid_unknown_fields=True, frozen=True):
+    """Keep the `share` of each task's rows that covers the others best; a task is one first tag.
+
+    `k` rows instead of a share, `quotas` by tag instead of task, at most `budget_tokens`. The share `floor`
+    of rows that resemble the others least is not picked. Answers count too where `on` is all. Gains are
+    multiplied by the number in the field `quality`; picking ends where the next gain is under `min_gain`.
+    """
+
+    share: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
+    k: Count | None = None
+    method: Method = "kcenter"
+    on: Texts = "prompt"
+    floor: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.05
+    quality: str = ""
+    budget_tokens: Count | None = None
+    quotas: dict[str, Count] = {}
+    min_gain: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    seed: int = 0

@@ -1,0 +1,58 @@
+"""A budget: what is under way counts at its most, so that the limit is never passed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from curation.errors import UserError
+
+if TYPE_CHECKING:
+    from judge.protocol import Forecast
+    from judge.verdict import Verdict
+
+
+class Budget:
+    """Limits on what a run may take in US dollars and in tokens.
+
+    Args:
+        cost: US dollars; 0 is no limit.
+        tokens: Tokens read and written together; 0 is no limit.
+    """
+
+    def __init__(self, cost: float = 0.0, tokens: int = 0) -> None:
+        self._cost_limit, self._token_limit = cost, tokens
+        self.cost, self.tokens = 0.0, 0
+        self._under_way: dict[str, tuple[float, int]] = {}
+
+    @property
+    def limited(self) -> bool:
+        """Whether there is any limit."""
+        return bool(self._cost_limit or self._token_limit)
+
+    def admits(self, item_id: str, forecast: Forecast) -> bool:
+        """Reserve what an item takes at most, if that much is left.
+
+        Raises:
+            UserError: There is a limit in dollars, and the price is unknown.
+        """
+        if self._cost_limit and forecast.most_cost is None:
+            fix = (
+                "add a [[price]] for this model to regrind.toml and name its folder with -w, or limit tokens"
+            )
+            raise UserError("the price of this model is not known", where="--budget", fix=fix)
+        most = (forecast.most_cost or 0.0, forecast.most_tokens)
+        cost = self.cost + sum(c for c, _ in self._under_way.values()) + most[0]
+        tokens = self.tokens + sum(t for _, t in self._under_way.values()) + most[1]
+        fits = not (0 < self._cost_limit < cost or 0 < self._token_limit < tokens)
+        if fits:
+            self._under_way[item_id] = most
+        return fits
+
+    def settle(self, item_id: str, verdict: Verdict) -> None:
+        """Put what an item took in the place of what it was to take at most."""
+        most_cost, most_tokens = self._under_way.pop(item_id, (0.0, 0))
+        tokens = verdict.input_tokens + verdict.output_tokens
+        if verdict.state != "failed" and verdict.cost is None:  # a reply that does not say what it took
+            self.cost, self.tokens = self.cost + most_cost, self.tokens + most_tokens
+        else:
+            self.cost, self.tokens = self.cost + (verdict.cost or 0.0), self.tokens + tokens

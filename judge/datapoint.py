@@ -1,0 +1,47 @@
+"""A datapoint for judges that are not ours (HTTP servers, plug-ins), and what they answer."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from judge.grades import Opinion
+    from judge.verdict import Item
+
+REASONS = ("reason", "feedback", "reasoning", "explanation")
+
+
+def datapoint(item: Item, model: str) -> dict[str, Any]:
+    """What such a judge is given: `messages`, `prediction`, `reference` (or null), and `model`.
+
+    Args:
+        item: What to judge.
+        model: Name of the model that the judge should use, or of whatever it is set up to tell apart.
+    """
+    return {
+        "messages": item.messages,
+        "prediction": item.output,
+        "reference": item.reference,
+        "model": model,
+    }
+
+
+def read_answer(answer: object) -> Opinion:
+    """The opinion in an answer: `{"score": 0 to 1, "reason": "…"}`; `"score": null` declines.
+
+    A number in a string, outside the scale, or true is no score, and neither is one without a reason.
+    """
+    if not isinstance(answer, dict):
+        return "unparsable", f"the answer is {type(answer).__name__}, not an object", {}
+    score = answer.get("score")
+    reason = next((answer[name] for name in REASONS if isinstance(answer.get(name), str)), None)
+    if "score" in answer and score is None:
+        return "refused", reason or "the judge declined", {}
+    if isinstance(score, bool) or not isinstance(score, int | float):
+        return "unparsable", f"the score is {score!r}, not a number", {}
+    if not (math.isfinite(score) and 0 <= score <= 1):
+        return "unparsable", f"the score is {score}, not from 0 to 1", {}
+    if reason is None:
+        return "unparsable", "the answer gives no reason for its score", {}
+    return "scored", reason, {"score": float(score)}

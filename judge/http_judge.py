@@ -1,0 +1,74 @@
+"""The HTTP judge: POSTs one datapoint to a judge server, which answers with a score and a reason."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import structs
+
+from judge.datapoint import datapoint, read_answer
+from judge.identity import Identity
+from judge.messages_api import encode
+from judge.probe import PROBE, Probe
+from judge.protocol import Forecast
+from judge.service import NoAnswerError, Service
+from judge.side_by_side import side_by_side
+from judge.strict import strict_json
+from judge.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from judge.protocol import Arrivals
+    from judge.settings import ServiceSettings
+    from judge.verdict import Item
+
+_FIXES = {404: "check the judge server's address; the datapoint is POSTed to exactly this URL"}
+
+
+class HttpJudge:
+    """Asks a judge server, which knows its own rubric.
+
+    Args:
+        url: Where a datapoint is POSTed to.
+        model: Sent along; part of the judge's id.
+        settings: How the server is asked.
+    """
+
+    def __init__(self, url: str, model: str, settings: ServiceSettings) -> None:
+        self.identity = Identity("http", model, "server", 1, {"url": url})
+        self._id, self._model = self.identity.id, model
+        self._service = Service(f"judge server {url}", url, {}, settings, _FIXES)
+        self._probe = Probe(lambda: self._post(PROBE))
+
+    def verdicts(self, items: Iterable[Item]) -> Arrivals:
+        """Judge the items; see `judge.protocol.Judge`."""
+        threads = self._service.settings.concurrency
+        return side_by_side(self._judge, items, threads, self._service.stop)
+
+    def forecast(self, item: Item) -> Forecast:  # noqa: ARG002  what a server charges is not known
+        """An unknown cost."""
+        return Forecast(cost=None, most_cost=None)
+
+    def _judge(self, item: Item) -> Verdict:
+        try:
+            body = self._post(item)
+        except NoAnswerError as fault:
+            if self._probe.refuses_everything(fault):
+                raise self._service.stops(fault) from fault
+            return Verdict(item.id, self._id, 0, "failed", feedback=fault.problem, raw=fault.raw)
+        raw = body.decode("utf-8", errors="replace")
+        try:
+            answer = strict_json(body)
+        except (ValueError, RecursionError) as fault:
+            return Verdict(item.id, self._id, 0, "unparsable", feedback=f"not JSON: {fault}", raw=raw)
+        return structs.replace(given(item.id, self._id, answer), raw=raw)
+
+    def _post(self, item: Item) -> bytes:
+        return self._service.post("", encode(datapoint(item, self._model)))
+
+
+def given(item_id: str, judge_id: str, answer: object) -> Verdict:
+    """The verdict of a judge that answers with a score and a reason."""
+    state, feedback, criteria = read_answer(answer)
+    return Verdict(item_id, judge_id, 0, state, criteria.get("score"), feedback=feedback)

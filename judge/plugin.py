@@ -1,0 +1,75 @@
+"""The plug-in judge: a Python function of the user's, named as `module:function`."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from msgspec import structs
+
+from curation.errors import UserError
+from judge.datapoint import datapoint
+from judge.http_judge import given
+from judge.identity import Identity
+from judge.protocol import Forecast
+from judge.side_by_side import side_by_side
+from judge.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from judge.protocol import Arrivals
+    from judge.verdict import Item
+
+
+class PluginJudge:
+    """Calls `function(datapoint)` for each item and reads `{"score", "reason"}` from what it returns.
+
+    An exception that it raises is a failed verdict of that item alone.
+
+    Args:
+        name: `module:function`; the module is imported from where Python finds it.
+        model: Handed to the function; part of the judge's id, as is the function's `version` if it has one.
+        threads: Calls at once; 1 unless the function is safe to call from several threads.
+
+    Raises:
+        UserError: There is no such function.
+    """
+
+    def __init__(self, name: str, model: str = "", threads: int = 1) -> None:
+        self._function, self._model, self._threads = _load(name), model, threads
+        version = getattr(self._function, "version", 1)
+        self.identity = Identity("plugin", model, name, 1, {"version": str(version)})
+        self._id = self.identity.id
+
+    def verdicts(self, items: Iterable[Item]) -> Arrivals:
+        """Judge the items; see `judge.protocol.Judge`."""
+        return side_by_side(self._judge, items, self._threads, lambda: None)
+
+    def forecast(self, item: Item) -> Forecast:  # noqa: ARG002  what the function takes is not known
+        """An unknown cost."""
+        return Forecast(cost=None, most_cost=None)
+
+    def _judge(self, item: Item) -> Verdict:
+        try:
+            answer = self._function(datapoint(item, self._model))
+        except UserError:
+            raise
+        except Exception as fault:  # noqa: BLE001  (the function is not ours: anything may come)
+            problem = f"the function raised {type(fault).__name__}: {fault}"
+            return Verdict(item.id, self._id, 0, "failed", feedback=problem)
+        raw = json.dumps(answer, ensure_ascii=False, default=str)
+        return structs.replace(given(item.id, self._id, answer), raw=raw)
+
+
+def _load(name: str) -> Callable[[dict[str, Any]], Any]:
+    module, _, function = name.partition(":")
+    fix = "name it as module:function; a module of yours must lie in the folder that Python starts in"
+    try:
+        found = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as fault:
+        raise UserError(f"there is no such function: {fault}", where=f"--judge {name}", fix=fix) from fault
+    if not callable(found):
+        raise UserError("this is no function", where=f"--judge {name}", fix=fix)
+    return found  # type: ignore[no-any-return]

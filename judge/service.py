@@ -1,0 +1,239 @@
+"""An HTTP service: asked until a reply comes, with bounded attempts, bounded waits and a bounded body."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+import httpx2
+
+from curation.errors import UserError
+from judge.backoff import wait_s
+from judge.pace import PATIENCE_S, Pace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from judge.settings import ServiceSettings
+
+CONNECT_S = 10.0
+MAX_BODY = 64 * 2**20
+MAX_ERROR = 20_000
+AGAIN = {408, 409, 425, 429}
+BUSY = {429, 529}
+"""Refused for being asked too much: fewer requests at once."""
+STOPS = {401, 402}
+"""No item can be judged until the user has done something."""
+SILENT = 20
+"""So many items in a row without any reply, and the service is out."""
+
+
+class Reply(NamedTuple):
+    """A response as it came."""
+
+    status: int
+    retry_after: str | None
+    body: bytes
+
+
+class NoAnswerError(Exception):
+    """The service did not answer a request.
+
+    Attributes:
+        problem: What happened, in words.
+        status: Its last status; None when there was none.
+        raw: Its last body.
+        retry_after: Its last `retry-after` header.
+        in_a_row: How often in a row it refused for being asked too much; 0 where it did not.
+    """
+
+    def __init__(
+        self, problem: str, status: int | None = None, raw: str = "", retry_after: str | None = None
+    ) -> None:
+        super().__init__(problem)
+        self.problem, self.status, self.raw, self.retry_after = problem, status, raw, retry_after
+        self.in_a_row = 0
+
+    @property
+    def refused(self) -> bool:
+        """Whether the service understood that it was asked and declined to answer this."""
+        return self.status is not None and 300 <= self.status < 500 and self.status not in AGAIN | {413}
+
+
+class StoppedError(Exception):
+    """The run ended before this request was answered."""
+
+
+class Service:
+    """One service at one address. Safe to use from many threads.
+
+    Args:
+        name: What errors call it.
+        url: Where it is, with `http://` or `https://`.
+        headers: Sent with each request.
+        settings: Attempts, waits, and requests at once.
+        fixes: What the user can do about a status, where there is something.
+
+    Raises:
+        UserError: The URL is none.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        headers: Mapping[str, str],
+        settings: ServiceSettings,
+        fixes: Mapping[int, str],
+    ) -> None:
+        _demand_url(url, name)
+        self.settings = settings
+        self._name, self._url, self._fixes = name, url.rstrip("/"), fixes
+        limits = httpx2.Limits(
+            max_connections=settings.concurrency, max_keepalive_connections=settings.concurrency
+        )
+        times = httpx2.Timeout(settings.timeout, connect=min(CONNECT_S, settings.timeout))
+        self._client = httpx2.Client(headers=dict(headers), timeout=times, limits=limits)
+        self._pace = Pace(settings.concurrency)
+        self._stopped = threading.Event()
+        self._silent = 0
+
+    def __del__(self) -> None:
+        if hasattr(self, "_client"):
+            self._client.close()
+
+    def stop(self) -> None:
+        """End all waits: a request under way may come to its end, and no further one begins."""
+        self._stopped.set()
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, unless the run is stopped.
+
+        Raises:
+            StoppedError: It is.
+        """
+        until = time.monotonic() + seconds
+        while True:  # in short waits: Ctrl-C may be told to another thread than this
+            left = until - time.monotonic()
+            if self._stopped.wait(min(max(left, 0.0), PATIENCE_S)):
+                raise StoppedError
+            if left <= 0:
+                return
+
+    def post(self, path: str, body: bytes, attempts: int | None = None) -> bytes:
+        """The body of the answer to a POST of JSON.
+
+        Args:
+            path: Below the service's address.
+            body: JSON.
+            attempts: How often to ask; as in the settings unless given.
+
+        Raises:
+            NoAnswerError: All attempts failed, or the service declined this request.
+            UserError: No request can succeed: the key is wrong, or the service is out.
+            StoppedError: `stop` was called.
+        """
+        return self._ask("POST", path, body, attempts=attempts)
+
+    def get(self, path: str, max_body: int = MAX_BODY) -> bytes:
+        """The body of the answer to a GET. Raises as `post`."""
+        return self._ask("GET", path, max_body=max_body)
+
+    def stops(self, fault: NoAnswerError) -> UserError:
+        """The error for a fault that every item would meet."""
+        fix = self._fixes.get(fault.status or 0, "read what the service says, and correct the settings")
+        return UserError(fault.problem, where=self._name, fix=fix)
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        max_body: int = MAX_BODY,
+        attempts: int | None = None,
+    ) -> bytes:
+        failures = 0
+        while True:
+            try:
+                return self._attempt(method, path, body, max_body)
+            except NoAnswerError as fault:
+                failures += 1
+                self._give_up(fault, last=failures >= (attempts or self.settings.attempts))
+                pause = wait_s(fault.in_a_row or failures, fault.retry_after, self.settings.max_wait)
+            self.wait(pause)
+
+    def _attempt(self, method: str, path: str, body: bytes | None, max_body: int) -> bytes:
+        began = self._begin()
+        try:
+            reply = self._request(method, path, body, max_body)
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            raise NoAnswerError(f"no reply: {type(error).__name__}: {error}") from error
+        finally:
+            self._pace.end()
+        if reply.status < 300:
+            self._silent = 0
+            self._pace.faster()
+            return reply.body
+        fault = _declined(reply)
+        if reply.status in BUSY:
+            fault.in_a_row = self._pace.slower(began)
+        raise fault
+
+    def _begin(self) -> float:
+        began = self._pace.begin(self._stopped)
+        if self._stopped.is_set():
+            self._pace.end()
+            raise StoppedError
+        return began
+
+    def _give_up(self, fault: NoAnswerError, *, last: bool) -> None:
+        """Raise where asking again makes no sense.
+
+        Raises:
+            NoAnswerError: The service declined this request, or this was the last attempt.
+            UserError: No request can succeed.
+        """
+        if fault.status in STOPS:
+            raise self.stops(fault)
+        if fault.status is not None and fault.status not in AGAIN and fault.status < 500:
+            self._silent = 0
+            raise fault
+        if last:
+            self._silent += 1
+            if self._silent < SILENT:
+                raise fault
+            problem = f"{SILENT} items in a row got no answer; the last: {fault.problem}"
+            fix = "run the same command again when the service answers: what was judged is kept"
+            raise UserError(problem, where=self._name, fix=fix)
+
+    def _request(self, method: str, path: str, body: bytes | None, max_body: int) -> Reply:
+        headers = {"content-type": "application/json"} if body is not None else {}
+        until = time.monotonic() + self.settings.timeout
+        with self._client.stream(method, self._url + path, content=body, headers=headers) as response:
+            received = bytearray()
+            for chunk in response.iter_bytes():
+                received += chunk
+                if time.monotonic() > until or len(received) > max_body:
+                    raise httpx2.ReadTimeout(f"the reply went on after {len(received)} bytes")
+            return Reply(response.status_code, response.headers.get("retry-after"), bytes(received))
+
+
+def _demand_url(url: str, name: str) -> None:
+    try:
+        whole = httpx2.URL(url)
+    except httpx2.InvalidURL:
+        whole = httpx2.URL()
+    if whole.scheme not in {"http", "https"} or not whole.host:
+        raise UserError(f"{url!r} is no URL", where=name, fix="give one such as http://localhost:8000/v1")
+
+
+def _declined(reply: Reply) -> NoAnswerError:
+    text = reply.body[:MAX_ERROR].decode("utf-8", errors="replace")
+    problem = f"the service answered {reply.status}: {_said(text)}"
+    return NoAnswerError(problem, reply.status, text, reply.retry_after)
+
+
+def _said(text: str) -> str:
+    return " ".join(text.split())[:300] or "no reason given"

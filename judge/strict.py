@@ -1,0 +1,27 @@
+"""JSON that says one thing: a key that stands twice, NaN and infinity are faults."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+def strict_json(text: str | bytes) -> Any:  # noqa: ANN401  (whatever JSON can say)
+    """Decode JSON.
+
+    Raises:
+        ValueError: It is not JSON, or says something twice or a number that is none.
+        RecursionError: It is nested too deep.
+    """
+    return json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no number")

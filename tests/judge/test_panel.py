@@ -1,0 +1,108 @@
+"""Panels: who abstains does not vote, a quorum is needed, a tie is no score."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from judge.identity import Identity
+from judge.panel import Member, Panel
+from judge.protocol import Forecast
+from judge.run import judge_items
+from judge.verdict import Item, Verdict
+from loop.spool import Memory
+
+ITEMS = [Item(f"t{i}", [], f"a{i}", None) for i in range(3)]
+
+
+class Fixed:
+    """A judge that says the same about every item."""
+
+    def __init__(self, name: str, state="scored", score=None) -> None:
+        self.identity = Identity("fixed", name, "r", 1, {})
+        self.state, self.score = state, score
+        self.asked = 0
+
+    def verdicts(self, items):
+        for item in items:
+            self.asked += 1
+            verdict = Verdict(
+                item.id, self.identity.id, 0, self.state, self.score, feedback=self.state, cost=0.01
+            )
+            yield [verdict]
+
+    def forecast(self, item: Item) -> Forecast:
+        return Forecast(1, 1, 0.01, 2, 0.01)
+
+
+def panel(*scores, **rule) -> Panel:
+    """A panel of judges with these scores, or states, and equal weights."""
+    judges = [
+        Fixed(f"j{i}", score, None) if isinstance(score, str) else Fixed(f"j{i}", score=score)
+        for i, score in enumerate(scores)
+    ]
+    return Panel([Member(judge) for judge in judges], **rule)
+
+
+def said(a_panel: Panel) -> Verdict:
+    return judge_items(ITEMS, a_panel, Memory()).verdicts[0]
+
+
+@pytest.mark.parametrize(
+    ("scores", "expected"),
+    [
+        ([1.0, 0.9, 0.0], 1.0),
+        ([0.4, 0.9, 0.0], 0.0),
+        ([1.0, 0.0], None),
+        ([1.0, "refused", 0.9], 1.0),
+        ([1.0, "failed", 0.0], None),
+        (["failed", "refused", 1.0], None),
+        (["failed"], None),
+    ],
+)
+def test_a_strict_majority_of_those_that_vote(scores, expected):
+    verdict = said(panel(*scores, quorum=0.5))
+    assert verdict.score == expected
+    assert (verdict.state == "scored") is (expected is not None)
+
+
+def test_weights_count():
+    low, high = Fixed("low", score=0.0), Fixed("high", score=1.0)
+    assert said(Panel([Member(low, 3.0), Member(high, 1.0)], "majority")).score == 0.0
+    assert said(Panel([Member(low, 3.0), Member(high, 1.0)], "mean")).score == 0.25
+
+
+@pytest.mark.parametrize(("quorum", "state"), [(0.5, "scored"), (0.7, "failed")])
+def test_without_a_quorum_there_is_no_score(quorum, state):
+    verdict = said(panel(1.0, 1.0, "failed", rule="mean", quorum=quorum))
+    assert verdict.state == state
+    assert "failed" in verdict.raw
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=5))
+def test_a_mean_stays_between_the_scores(scores):
+    score = said(panel(*scores, rule="mean")).score
+    assert min(scores) - 1e-12 <= score <= max(scores) + 1e-12
+
+
+def test_every_member_is_asked_once_and_kept_on_its_own():
+    memory, a_panel = Memory(), panel(1.0, 0.8, "refused")
+    first = judge_items(ITEMS, a_panel, memory)
+    again = judge_items(ITEMS, a_panel, memory)
+    assert [member.judge.asked for member in a_panel.members] == [3, 3, 3]
+    assert (first.asked, again.asked) == (9, 0)
+    assert first.cost == pytest.approx(0.09)
+    assert len(memory) == 9
+    assert [v.item_id for v in first.verdicts] == ["t0", "t1", "t2"]
+    assert [vote[1] for vote in json.loads(first.verdicts[0].raw)] == ["scored", "scored", "refused"]
+    assert first.verdicts[0].cost == 0
+
+
+def test_the_identity_follows_members_weights_and_rule():
+    judge = Fixed("j", score=1.0)
+    panels = [Panel([Member(judge)]), Panel([Member(judge, 2.0)]), Panel([Member(judge)], "mean")]
+    panels += [Panel([Member(judge)], quorum=0.9), Panel([Member(Fixed("k", score=1.0))])]
+    assert len({one.identity.id for one in panels}) == 5

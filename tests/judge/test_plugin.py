@@ -1,0 +1,85 @@
+"""Plug-ins: a function of the user's gives scores, and its faults stay its own."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+
+import pytest
+
+from curation.errors import UserError
+from judge.plugin import PluginJudge
+from judge.verdict import Item
+from tests.judge.judges import all_of
+
+ITEM = Item("t1", [{"role": "user", "content": "q"}], "said", "right")
+
+
+@pytest.fixture
+def module(monkeypatch):
+    made = ModuleType("my_judges")
+    monkeypatch.setitem(sys.modules, "my_judges", made)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "score"),
+    [
+        ({"score": 0.5, "reason": "so so"}, "scored", 0.5),
+        ({"score": 1, "feedback": "good"}, "scored", 1.0),
+        ({"score": None, "reason": "not mine"}, "refused", None),
+        ({"score": "1", "reason": "x"}, "unparsable", None),
+        ({"score": 1.5, "reason": "x"}, "unparsable", None),
+        ({"score": float("nan"), "reason": "x"}, "unparsable", None),
+        ({"score": True, "reason": "x"}, "unparsable", None),
+        ({"score": 1}, "unparsable", None),
+        (None, "unparsable", None),
+        (0.5, "unparsable", None),
+    ],
+)
+def test_what_a_function_returns(module, answer, state, score):
+    module.grade = lambda _: answer
+    verdict = all_of(PluginJudge("my_judges:grade"), [ITEM])["t1"]
+    assert (verdict.state, verdict.score) == (state, score)
+    assert verdict.raw
+
+
+def test_what_a_function_is_given(module):
+    given = []
+    module.grade = lambda point: given.append(point) or {"score": 1, "reason": "x"}
+    all_of(PluginJudge("my_judges:grade", "big"), [ITEM])
+    assert given == [{"messages": ITEM.messages, "prediction": "said", "reference": "right", "model": "big"}]
+
+
+def test_an_exception_is_a_failed_verdict_of_that_item(module):
+    def grade(point):
+        if point["prediction"] == "bad":
+            raise KeyError("oops")
+        return {"score": 1, "reason": "x"}
+
+    module.grade = grade
+    verdicts = all_of(PluginJudge("my_judges:grade"), [ITEM, Item("t2", [], "bad", None)])
+    assert (verdicts["t1"].state, verdicts["t2"].state) == ("scored", "failed")
+    assert "KeyError: 'oops'" in verdicts["t2"].feedback
+
+
+@pytest.mark.parametrize(
+    "name", ["my_judges:none", "no_such_module:grade", "my_judges:number", ":x", "my_judges:"]
+)
+def test_no_such_function(module, name):
+    module.number = 3
+    with pytest.raises(UserError, match="function") as caught:
+        PluginJudge(name)
+    assert caught.value.fix
+
+
+def test_the_identity_follows_name_model_and_version(module):
+    def grade(point):
+        return None
+
+    module.grade = module.other = grade
+    ids = {PluginJudge("my_judges:grade").identity.id, PluginJudge("my_judges:other").identity.id}
+    ids.add(PluginJudge("my_judges:grade", "m").identity.id)
+    grade.version = 2
+    ids.add(PluginJudge("my_judges:grade").identity.id)
+    assert len(ids) == 4
