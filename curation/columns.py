@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 import pyarrow as pa
 
-from curation.plain import Chats, decode
+from curation.plain import Chats, decode_messages
 from curation.rows import ROWS, Turn, turns_id
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Columns:
             ids = [turns_id(t) for t in turns] if self._ids else None
             parts.append(self._table(numbers, _lists(turns), ids, *beside))
         if chats and chats.lines:
-            parts.append(self._table(chats.numbers, decode(chats.lines), *chats[2:]))
+            parts.append(self._table(chats.numbers, decode_messages(chats.lines), *chats[2:]))
         return pl.concat([pl.DataFrame(schema=ROWS), *parts]).sort("line") if len(parts) != 1 else parts[0]
 
     def _table(

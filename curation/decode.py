@@ -116,8 +116,8 @@ def strictly(line: bytes) -> Any:  # noqa: ANN401  (whatever JSON can say)
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     record = dict(pairs)
     if len(record) < len(pairs):
-        names = [key for key, _ in pairs]
-        twice = next(key for key in names if names.count(key) > 1)
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise Fault(f"the key {twice!r} stands twice in one object", path=_printable(f"$..{twice}"))
     return record
 

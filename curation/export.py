@@ -9,6 +9,7 @@ import json
 import sys
 from typing import IO, TYPE_CHECKING, Any
 
+from curation.errors import UserError
 from curation.files import new_file
 from curation.rows import plain
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+LINES, TABLES, PACKED = {".jsonl", ".ndjson", ".json"}, {".parquet", ".hf"}, {".gz", ".zst"}
+
+
 def write_rows(rows: pl.DataFrame, path: Path) -> None:
     """Write rows, whole or not at all.
 
@@ -27,12 +31,13 @@ def write_rows(rows: pl.DataFrame, path: Path) -> None:
     Args:
         rows: Rows with schema ROWS.
         path: `.json` is an array, `.parquet` a Parquet file, `.hf` a `datasets` folder, `-` standard output,
-            anything else JSONL; `.gz` and `.zst` behind `.json` or another name compress.
+            `.jsonl`, `.ndjson` and a name without an ending JSONL; `.gz` and `.zst` behind those compress.
 
     Raises:
-        UserError: The place cannot be written to.
+        UserError: The name ends with another form, or the place cannot be written to.
     """
-    if path.suffix in {".parquet", ".hf"}:
+    _demand_form(path)
+    if path.suffix in TABLES:
         from curation.tables import write_table
 
         write_table(rows, path)
@@ -42,8 +47,16 @@ def write_rows(rows: pl.DataFrame, path: Path) -> None:
         _write(rows, sys.stdout, array=False)
     else:
         with new_file(path) as temporary, _opened(temporary, path.suffix) as stream:
-            unpacked = path.with_suffix("") if path.suffix in {".gz", ".zst"} else path
+            unpacked = path.with_suffix("") if path.suffix in PACKED else path
             _write(rows, stream, array=unpacked.suffix == ".json")
+
+
+def _demand_form(path: Path) -> None:
+    """Refuse the name of a form that is not written, rather than write another one under it."""
+    unpacked = path.with_suffix("") if path.suffix in PACKED else path
+    if unpacked.suffix and unpacked.suffix not in (LINES if path.suffix in PACKED else {*LINES, *TABLES}):
+        fix = "end the name with .jsonl, .json (also .gz or .zst behind them), .parquet or .hf"
+        raise UserError(f"there is no form {''.join(path.suffixes)}", where=str(path), fix=fix)
 
 
 @contextlib.contextmanager

@@ -36,7 +36,7 @@ def writing(target: Path) -> Iterator[None]:
         yield
     except OSError as fault:
         if fault.errno in NO_SPACE:
-            fix = "free some space, then run the same command again: it goes on where it stopped"
+            fix = "free some space, then run the same command again"
             raise UserError("no disk space left", where=str(target), fix=fix) from fault
         if fault.errno in UNWRITABLE:
             fix = "choose a folder that you may write to, and a name that no folder has"
@@ -57,6 +57,9 @@ def new_file(target: Path) -> Iterator[Path]:
     Raises:
         UserError: The disk is full or the folder may not be written to.
     """
+    if target.is_char_device():  # /dev/null, /dev/stdout: written to as they are
+        yield target
+        return
     target = _regular(target)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     with writing(target):

@@ -18,7 +18,7 @@ from curation.records import is_another, majority, to_row
 from curation.rows import schema
 from curation.shapes import SHAPES, recognise
 from curation.sources import Block, blocks
-from curation.tables import is_table, read_table, records
+from curation.tables import is_table, objects, read_table
 from curation.unpack import not_text
 
 if TYPE_CHECKING:
@@ -29,6 +29,12 @@ REJECTS = schema(
     {"source": pl.String, "line": pl.Int64, "path": pl.String, "reason": pl.String, "text": pl.String}
 )
 """A line that is no row: where it stands, the JSON path of the fault, why, and its first 500 characters."""
+
+TEXT = 500
+"""Characters of a rejected line that are kept."""
+
+Reject = tuple[int, str, str, str]
+"""Line, path, reason and text."""
 
 SAMPLE = 1000
 """Objects that are looked at to find out the shape."""
@@ -72,8 +78,8 @@ def read_file(
     reader = _Reader(path, source or path.name, shape, ids=ids)
     with _uncollected():
         if is_table(path):
-            for part in records(read_table(path)):
-                reader.take_records(part)
+            for part in objects(read_table(path)):
+                reader.take_objects(part)
         else:
             for block in blocks(path):
                 reader.take(block)
@@ -84,7 +90,7 @@ def read_file(
 
 @contextlib.contextmanager
 def _uncollected() -> Iterator[None]:
-    """Spare the collector millions of tuples that hang in no cycle: looking at them takes half the time."""
+    """Spare the collector millions of objects that hang in no cycle: to look at them takes half the time."""
     was = gc.isenabled()
     gc.disable()
     try:
@@ -102,8 +108,8 @@ class _Reader:
             raise UserError(f"there is no shape {shape!r}", where="--shape", fix=f"use {', '.join(SHAPES)}")
         self.path, self.source, self.shape, self.named = path, source, shape, shape is not None
         self.columns, self.ids = Columns(source, ids=ids), ids
-        self.fields: frozenset[str] = frozenset()
-        self.rejects: list[tuple[str, int, str, str, str]] = []
+        self.fields: frozenset[str] | None = None
+        self.rejects: list[pl.DataFrame] = []
         self.binary = False
         self.first = self.seen = 0
 
@@ -112,54 +118,60 @@ class _Reader:
         there = [bool(line) and not line.isspace() for line in block.lines]
         numbers = list(compress(count(block.first), there))
         lines = list(compress(block.lines, there))
-        if not self.fields:
-            sample = list(islice(_records(lines), SAMPLE))
-            self.shape = self.shape or majority(sample)
-            self.fields = frozenset(chain(*sample))
+        if self.fields is None:
+            self._settle(lines)
         chats = None
-        if self.shape == "messages":
+        if self.shape == "messages" and self.fields is not None:
             chats, passed = check(numbers, lines, self.fields - {"messages"}, ids=self.ids)
             numbers, lines = list(compress(numbers, ~passed)), list(compress(lines, ~passed))
             self.first = self.first or next(iter(chats.numbers), 0)
-        faults: list[tuple[int, bytes, Fault]] = []
+        faults: list[Reject] = []
         self.columns.add(list(self._rows(numbers, lines, faults)), chats)
-        if block.cut:
-            faults = self._with_cut(block, faults)
-        self.binary |= any(b"\0" in line for _, line, _ in faults)
-        self.rejects += [(self.source, n, f.path, f.reason, _beginning(line)) for n, line, f in faults]
+        self._reject(self._with_cut(block, faults) if block.cut else faults)
 
-    def _with_cut(
-        self, block: Block, faults: list[tuple[int, bytes, Fault]]
-    ) -> list[tuple[int, bytes, Fault]]:
+    def _settle(self, lines: list[bytes]) -> None:
+        """Find out the shape, and which fields its objects have; later, where no object tells it."""
+        sample = list(islice(_objects(lines), SAMPLE))
+        self.shape = self.shape or majority(sample) or majority(_objects(lines))
+        if self.shape:
+            self.fields = frozenset(chain(*sample))
+
+    def _with_cut(self, block: Block, faults: list[Reject]) -> list[Reject]:
         """The place where the file is cut: its last line, or behind that where it is whole."""
         last, line = block.first + len(block.lines) - 1, block.lines[-1]
         others = [fault for fault in faults if fault[0] != last]
         if len(others) == len(faults) and line.strip():
             last, line = last + 1, b""
-        return [*others, (last, line, Fault(block.cut or ""))]
+        return [*others, (last, "$", block.cut or "", _beginning(line))]
 
-    def take_records(self, records: list[dict[str, Any]]) -> None:
+    def take_objects(self, objects: list[dict[str, Any]]) -> None:
         """Read objects that were decoded already; their numbers go on from the last."""
-        self.shape = self.shape or majority(records)
-        rows = []
-        for number, record in enumerate(records, self.seen + 1):
+        self.shape = self.shape or majority(objects)
+        rows, faults = [], []
+        for number, record in enumerate(objects, self.seen + 1):
             try:
                 _demand_json(record)
                 rows.append(self._row(record, number))
             except Fault as fault:
-                text = json.dumps(record, ensure_ascii=False)[:500]
-                self.rejects.append((self.source, number, fault.path, fault.reason, text))
+                text = json.dumps(record, ensure_ascii=False)[:TEXT]
+                faults.append((number, fault.path, fault.reason, text))
         self.columns.add(rows)
-        self.seen += len(records)
+        self._reject(faults)
+        self.seen += len(objects)
 
-    def _rows(
-        self, numbers: list[int], lines: list[bytes], faults: list[tuple[int, bytes, Fault]]
-    ) -> Iterator[Row]:
+    def _reject(self, faults: list[Reject]) -> None:
+        if faults:
+            table = pl.DataFrame(faults, schema=["line", "path", "reason", "text"], orient="row")
+            self.rejects.append(table.select(pl.lit(self.source).alias("source"), pl.all()))
+
+    def _rows(self, numbers: list[int], lines: list[bytes], faults: list[Reject]) -> Iterator[Row]:
         for number, line, keys in zip(numbers, lines, separators(lines).tolist(), strict=True):
             try:
                 yield self._row(decode(line, keys), number)
             except Fault as fault:
-                faults.append((number, line, fault))
+                # Not the fault itself: it holds on to all that was there when it was raised.
+                faults.append((number, fault.path, fault.reason, _beginning(line)))
+                self.binary |= line.count(b"\0") > len(line) // 10
 
     def _row(self, record: dict[str, Any], number: int) -> Row:
         if self.shape and not self.named:
@@ -181,19 +193,25 @@ class _Reader:
         rows = self.columns.frame()
         if not rows.height:
             raise self._no_row()
-        rejects = pl.DataFrame(self.rejects, schema=REJECTS, orient="row")
-        return Intake(rows, rejects.sort("line", maintain_order=True))
+        return Intake(rows, self._rejected().sort("line", maintain_order=True))
+
+    def _rejected(self) -> pl.DataFrame:
+        return pl.concat([pl.DataFrame(schema=REJECTS), *self.rejects])
 
     def _no_row(self) -> UserError:
         if self.binary:
             return not_text(self.path)
-        _, number, _, reason, _ = min(self.rejects, default=("", 0, "", "", ""), key=lambda r: r[1])
-        first = f"line {number}: {reason}" if self.rejects else "all lines are blank"
+        first = self._rejected().sort("line").head(1).to_dicts()
+        said = [f"line {r['line']}: {r['reason']} - at {r['path']}" for r in first] or [
+            "all lines are blank, or there are none"
+        ]
         fix = "each line must be one JSON object with one of: " + "; ".join(SHAPES)
-        return UserError(f"no line can be read as a row ({first})", where=str(self.path), fix=fix)
+        if self.named:
+            fix = f"leave out --shape {self.shape}, so that the shape is recognised"
+        return UserError(f"no line can be read as a row ({said[0]})", where=str(self.path), fix=fix)
 
 
-def _records(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+def _objects(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     for line in lines:
         with contextlib.suppress(Fault):
             yield decode(line)
@@ -203,8 +221,8 @@ def _demand_json(record: dict[str, Any]) -> None:
     try:
         json.dumps(record, allow_nan=False)
     except ValueError:
-        raise Fault("a number that is no JSON (NaN or an infinity)") from None
+        raise Fault("a number that is no JSON (an infinity)") from None
 
 
 def _beginning(line: bytes) -> str:
-    return line[:500].decode("utf8", "replace")
+    return line[: 4 * TEXT].decode("utf8", "replace")[:TEXT]

@@ -37,7 +37,7 @@ class _Turn(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     role: Role
     content: str
     extra: None = None
-    """Never in the input, or its keys are one too many: the place for it in the id."""
+    """The third part of a turn in an id; where the input has this key, it has one more than is counted."""
 
 
 class Chats(NamedTuple):
@@ -83,7 +83,7 @@ def check(
     chats, passed = _decoded(lines, msgspec.json.Decoder(chat).decode)
     turns = [chat.messages for chat in chats]
     others = [_others(chat, len(own), meta) for chat in chats] if own or names else [(0, "{}")] * len(chats)
-    counts = 1 + 2 * _numbers(map(len, turns)) + _numbers(keys for keys, _ in others)
+    counts = 1 + 2 * _numbers(map(len, turns)) + _numbers(count for count, _ in others)
     once = counts == separators(_only(lines, passed))
     chats, turns, others = _only(chats, once), _only(turns, once), _only(others, once)
     passed[passed] = once
@@ -98,7 +98,7 @@ def check(
     ), passed
 
 
-def decode(lines: Sequence[bytes]) -> pa.ChunkedArray:
+def decode_messages(lines: Sequence[bytes]) -> pa.ChunkedArray:
     """Decode the messages of lines that `check` has passed.
 
     DuckDB does it without holding the interpreter, so that the next lines can be checked meanwhile.

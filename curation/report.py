@@ -22,7 +22,7 @@ class Quality(NamedTuple):
     Attributes:
         by_code: Findings of each rule.
         by_level: Findings of each level.
-        clean_share: Share of the rows, from 0 to 1, that no finding names.
+        clean_share: Share of the lines, from 0 to 1, that are rows which no finding names.
     """
 
     by_code: dict[str, int]
@@ -74,7 +74,7 @@ def report(rows: pl.DataFrame, rejects: pl.DataFrame, findings: pl.DataFrame) ->
     levels = dict(sorted(Counter(findings["level"]).items()))
     named = findings.filter(pl.col("row_id").is_not_null()).select("source", "line", "row_id").n_unique()
     codes = dict(sorted(Counter(findings["code"]).items()))
-    quality = Quality(codes, levels, 1 - min(named, rows.height) / count)
+    quality = Quality(codes, levels, (rows.height - named) / max(rows.height + rejects.height, 1))
     is_valid = not rejects.height and "error" not in levels
     return Report(is_valid, rows.height, asked / count, answered / count, findings, rejects, quality)
 

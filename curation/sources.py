@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from curation.errors import UserError
+from curation.shapes import recognise
 from curation.unpack import MARK, unpacked
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 _BETWEEN = re.compile(r"[ \t\r\n,]*")
-_BEGINNING = re.compile(r'\{\s*"[^"\\]*"')
+_BEGINNING = re.compile(r"[,\n\]}]\s*\{")
 
 
 class Block(NamedTuple):
@@ -58,10 +59,11 @@ def blocks(path: Path) -> Iterator[Block]:
         first = _first(chunks, path, cut)
         if first.lstrip()[:1] == b"[":
             data = b"".join(chain([first], chunks))
-            chunks = iter(()) if (array := _array(data)) else iter([data])
-            first = b""
+            array = _array(data)
+            chunks, first = iter(() if array else [data]), b""
             if array:
-                yield array._replace(read=_told(stream))
+                yield array._replace(read=_told(stream), cut=cut[0] if cut else array.cut)
+                cut.clear()
         yield from _lines(chain([first], chunks), stream, cut)
 
 
@@ -131,25 +133,44 @@ def _array(data: bytes) -> Block | None:
 
 
 def _broken_array(data: bytes) -> Block | None:
-    """The items of an array in which some are broken; it goes on where one begins as the first does."""
+    """The items of an array in which some are broken; what stands between two good ones is an item, too."""
     text, decoder = data.decode("utf8", "surrogateescape"), json.JSONDecoder()
-    items, place = [], _behind(text, text.index("[") + 1)
-    beginning = _BEGINNING.match(text, place)
-    while beginning and place < len(text) and text[place] != "]":
-        try:
-            _, end = decoder.raw_decode(text, place)
-        except (ValueError, RecursionError):
-            end = text.find(beginning[0], place + 1)
-        if end < 0:
+    place, items, shapes = _behind(text, text.index("[") + 1), list[bytes](), set[str]()
+    while place < len(text):
+        if text[place] == "]" and (not shapes or not text[place + 1 :].strip()):
             break
+        try:
+            item, end = decoder.raw_decode(text, place)
+            shapes |= {shape for shape in [_shape(item)] if shape}
+        except (ValueError, RecursionError):
+            end = _next_item(text, place, decoder, shapes)
         items.append(text[place:end].rstrip(" \t\r\n,").encode("utf8", "surrogateescape"))
         place = _behind(text, end)
-    rest = text[place:]
-    if not items:
-        return None
-    if rest.startswith("]"):  # the end, or the first of some lines that are arrays
-        return None if rest[1:].strip() else Block(1, items, 0)
-    return Block(1, [*items, rest.encode("utf8", "surrogateescape")], 0, "the array is broken here")
+    if not shapes or text[place + 1 :].strip():
+        return None  # lines, of which the first begins with a bracket
+    return Block(1, items, 0, _fault_between(items) if text[place:] else "the array is broken here")
+
+
+def _fault_between(items: list[bytes]) -> str | None:
+    """What is wrong with an array that has an end, where nothing is wrong with its items."""
+    with contextlib.suppress(msgspec.DecodeError, RecursionError):
+        msgspec.json.decode(b"[" + b",".join(items) + b"]")
+        return "between the items of the array a comma is missing, or there is one too many"
+    return None
+
+
+def _next_item(text: str, place: int, decoder: json.JSONDecoder, shapes: set[str]) -> int:
+    """Where the next object begins that has the shape of the good ones; the end of the text if none does."""
+    for match in _BEGINNING.finditer(text, place + 1):
+        with contextlib.suppress(ValueError, RecursionError):
+            shape = _shape(decoder.raw_decode(text, match.end() - 1)[0])
+            if shape and (not shapes or shape in shapes):
+                return match.end() - 1
+    return len(text)
+
+
+def _shape(item: object) -> str | None:
+    return recognise(item) if isinstance(item, dict) else None
 
 
 def _behind(text: str, place: int) -> int:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import polars as pl
 
+from curation.decode import Fault, strictly
 from curation.errors import UserError
 from curation.files import new_file, new_folder
 from curation.rows import ROWS
 from curation.unpack import PARQUET
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
 MARKS = ("dataset_info.json", "dataset_dict.json")
@@ -47,10 +49,10 @@ def read_table(path: Path) -> pl.DataFrame:
         ) from fault
 
 
-def records(table: pl.DataFrame) -> Iterator[list[dict[str, Any]]]:
+def objects(table: pl.DataFrame) -> Iterator[list[dict[str, Any]]]:
     """The lines of a table as JSON objects, some thousand at a time.
 
-    A null is taken for a field that is not there, because a column has a place for it in every line.
+    A null, or a NaN, is taken for a field that is not there: a column has a place for it in every line.
     """
     whole = set(COLUMNS) <= set(table.columns) and table.schema["messages"] == ROWS["messages"]
     for part in table.iter_slices(SLICE):
@@ -101,21 +103,31 @@ def _datasets() -> Any:  # noqa: ANN401  (a module without types)
 
 def _ours(line: dict[str, Any]) -> dict[str, Any]:
     """A line that regrind wrote, with the fields that stood in JSON back in their places."""
-    others = {key: value for key, value in line.items() if key not in COLUMNS and value is not None}
+    others = {key: value for key, value in line.items() if key not in COLUMNS and not _is_missing(value)}
     try:
-        record: dict[str, Any] = others | msgspec.json.decode(line["meta"] or "{}", type=dict[str, Any])
-        record["messages"] = [_turn(turn) for turn in line["messages"]]
-    except (msgspec.DecodeError, TypeError):  # it only looks like ours
+        record = others | _fields(line["meta"], COLUMNS)
+        record["messages"] = [
+            {"role": turn["role"], "content": turn["content"]} | _fields(turn["extra"], ("role", "content"))
+            for turn in line["messages"]
+        ]
+    except (Fault, TypeError):  # it only looks like ours
         return dict(_without_nulls(line))
     return record | {key: line[key] for key in ("tags", "parents") if line[key]}
 
 
-def _turn(turn: dict[str, Any]) -> dict[str, Any]:
-    extra = msgspec.json.decode(turn["extra"], type=dict[str, Any]) if turn["extra"] else {}
-    return {"role": turn["role"], "content": turn["content"], **extra}
+def _fields(text: str | None, taken: Collection[str]) -> dict[str, Any]:
+    """What a JSON object holds, which must not be one of the names that are taken."""
+    found = strictly(text.encode()) if text else {}
+    if not isinstance(found, dict) or found.keys() & set(taken):
+        raise Fault("other fields than regrind writes")
+    return found
 
 
 def _without_nulls(value: Any) -> Any:  # noqa: ANN401  (whatever a table can hold)
     if isinstance(value, dict):
-        return {key: _without_nulls(v) for key, v in value.items() if v is not None}
+        return {key: _without_nulls(v) for key, v in value.items() if not _is_missing(v)}
     return [_without_nulls(v) for v in value] if isinstance(value, list) else value
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))

@@ -38,6 +38,8 @@ def unpacked(stream: io.BufferedReader, path: Path, cut: list[str]) -> Iterator[
         return _gathered(_gunzipped(stream, cut))
     if head.startswith(ZSTD):
         return _gathered(_unzstd(stream, cut))
+    if head.startswith(PARQUET):
+        raise UserError("a table cannot be read from standard input", where=str(path), fix="name the file")
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise not_text(path)
     return iter(lambda: stream.read(BLOCK), b"")

@@ -86,8 +86,8 @@ def _numeric(text: str) -> bool:
 
 
 def sh(path: Path) -> str:
-    """A path as a shell must be told it."""
-    return shlex.quote(str(path))
+    """A path as a shell must be told it; for what went to standard output, a name to fill in."""
+    return "FILE" if str(path) == "-" else shlex.quote(str(path))
 
 
 def next_command(*commands: str) -> None:

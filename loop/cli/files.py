@@ -28,7 +28,7 @@ Output = Annotated[
 Rejects = Annotated[Path | None, typer.Option(help="JSONL file for the lines that are no rows.")]
 Shape = Annotated[
     str | None,
-    typer.Option(help="Such as messages or prompt/response; recognised by its keys unless given."),
+    typer.Option("--shape", help="Such as messages or prompt/response; recognised by its keys unless given."),
 ]
 
 STANDARD = Path("-")

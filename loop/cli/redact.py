@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from loop.cli.common import EXIT_HELD, AsJson, next_command, out, out_json, sh
+from loop.cli.common import EXIT_HELD, AsJson, next_command, out, out_json, sh, told
 from loop.cli.curate import Drops, app, run_on
-from loop.cli.files import Input, Shape, demand_distinct, only_rows, write_lines
+from loop.cli.files import Input, Shape, demand_distinct, only_rows, read, write_lines
 
 if TYPE_CHECKING:
     import polars as pl
@@ -52,13 +52,15 @@ def redact(
         raise typer.BadParameter(f"one of {', '.join(get_args(Action))}", param_hint="--action")
     if action != "report" and output is None:
         raise typer.BadParameter("the rows need a file to go to", param_hint="--output")
-    rows = only_rows(file, shape)
     if action == "report" or output is None:
         demand_distinct(file, output)
+        rows, bad = read(file, shape)
+        if bad.height:
+            told().say(f"{bad.height} lines are no rows and are not searched: see regrind curate validate")
         _report(file, rows, output, asked, as_json=as_json)
     else:
         step = Redact(action, asked)  # type: ignore[arg-type]
-        run_on(rows, (file, output, drops), step, as_json=as_json)
+        run_on(only_rows(file, shape), (file, output, drops), step, as_json=as_json)
 
 
 def _report(

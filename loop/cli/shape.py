@@ -8,7 +8,7 @@ import typer
 
 from loop.cli.common import AsJson, next_command, out, out_json, sh
 from loop.cli.curate import app
-from loop.cli.files import Input, Output, beside, demand_distinct, only_rows
+from loop.cli.files import Input, Output, Shape, beside, demand_distinct, only_rows
 
 
 def add() -> None:
@@ -25,6 +25,7 @@ def shape(
     stage: Annotated[
         str | None, typer.Option(help="general, domain, task or another name, for the tag stage:NAME.")
     ] = None,
+    form: Shape = None,
     as_json: AsJson = False,
 ) -> None:
     """Put every prompt into a template (prefix, instruction, examples), or tag rows with a stage, or both.
@@ -46,7 +47,7 @@ def shape(
         raise typer.BadParameter(hint, param_hint="--stage") from None
     chosen = load_template(template) if template else None
     demand_distinct(file, output, template_file(template) if template else None)
-    shaped = prompts.Shaped(only_rows(file), 0, 0)
+    shaped = prompts.Shaped(only_rows(file, form), 0, 0)
     if chosen:
         shaped = prompts.shape(shaped.rows, chosen)
     named = wanted or (chosen.stage if chosen else None)

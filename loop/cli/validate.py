@@ -128,7 +128,7 @@ def _text(found: Report) -> Iterator[str]:
     counts = ", ".join(f"{levels.get(level, 0)} {level}" for level in COMMANDS)
     yield f"{found.total_examples} rows, {found.rejects.height} lines rejected, findings: {counts}"
     prompt, response = found.average_prompt_length, found.average_response_length
-    clean = f"{found.quality.clean_share:.1%} of the rows without a finding"
+    clean = f"{found.quality.clean_share:.1%} of the lines are rows without a finding"
     yield f"{clean}; prompts of {prompt:.0f} characters on average, answers of {response:.0f}"
 
 

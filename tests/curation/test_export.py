@@ -91,9 +91,9 @@ def test_a_damaged_table_is_named(tmp_path):
 
 
 def test_a_number_that_is_no_json_is_rejected(tmp_path):
-    pl.DataFrame({"prompt": ["a", "b"], "response": ["c", "d"], "score": [float("nan"), 1.0]}).write_parquet(
-        tmp_path / "a.parquet"
-    )
+    pl.DataFrame(
+        {"prompt": ["a", "b"], "response": ["c", "d"], "score": [float("inf"), float("nan")]}
+    ).write_parquet(tmp_path / "a.parquet")
     rows, rejects = read_file(tmp_path / "a.parquet")
     assert (rows["line"].to_list(), rejects["line"].to_list()) == ([2], [1])
 

@@ -241,3 +241,18 @@ def test_two_places_for_one_thing_are_a_fault(tmp_path):
     twice = shared.replace('"value": "b"', '"value": "b", "content": "c"')
     rows, rejects = read_file(write(tmp_path, shared, twice))
     assert rejects["path"].to_list() == ["$.conversations[1].content"]
+
+
+def test_the_shape_is_found_behind_a_thousand_objects_of_none(tmp_path):
+    rows, rejects = read_file(write(tmp_path, *['{"header": 1}'] * 1500, *[GOOD_LINE] * 3))
+    assert (rows["line"].to_list(), rejects.height) == ([1501, 1502, 1503], 1500)
+
+
+def test_one_raw_nul_does_not_make_a_file_binary(tmp_path):
+    with pytest.raises(UserError, match=r"not JSON: invalid control character .* at \$\)"):
+        read_file(write(tmp_path, chat('"a\0b"')))
+
+
+def test_a_rejected_line_keeps_500_whole_characters(tmp_path):
+    _, rejects = read_file(write(tmp_path, GOOD_LINE, "{" + "\u00e9" * 1000))
+    assert rejects["text"].to_list() == ["{" + "\u00e9" * 499]

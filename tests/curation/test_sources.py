@@ -149,6 +149,54 @@ def test_a_broken_item_of_an_array_is_quarantined_alone(tmp_path, indent, broken
     assert "not JSON" in rejects["reason"][0] or "array is broken here" in rejects["reason"][0]
 
 
+CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+CALLING = {
+    "id": 1,
+    "messages": [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": None, "tool_calls": [CALL, CALL]},
+        {"role": "assistant", "content": "Ho"},
+    ],
+}
+GOOD = [json.dumps(CALLING | {"id": i}) for i in range(5)]
+BROKEN = GOOD[2].replace('"messages":', '"messages"')
+TURNED = json.dumps(dict(reversed(CALLING.items())))
+ARRAYS = {
+    "an item with tool calls": ([*GOOD[:2], BROKEN, *GOOD[3:]], 4, 1),
+    "no object first": (["null", *GOOD[:4], '{"bro'], 4, 2),
+    "no key first": (["{}", *GOOD[:4], BROKEN], 4, 2),
+    "another key first": ([GOOD[0], BROKEN, TURNED, GOOD[4]], 3, 1),
+    "two broken": ([BROKEN, GOOD[1], BROKEN, GOOD[3]], 2, 2),
+}
+
+
+@pytest.mark.parametrize("between", [", ", ",\n  "])
+@pytest.mark.parametrize(("items", "good", "bad"), ARRAYS.values(), ids=ARRAYS)
+def test_no_item_of_an_array_takes_others_along(tmp_path, items, good, bad, between):
+    rows, rejects = read_file(written(tmp_path / "a.json", f"[{between.join(items)}]".encode()))
+    assert (rows.height, rejects.height) == (good, bad)
+
+
+@pytest.mark.parametrize("text", ["[{0} {1}]", "[{0}, {1},]", "[{0}, {1}] x", "[{0}, {1}"])
+def test_a_fault_between_the_items_is_named_once(tmp_path, text):
+    rows, rejects = read_file(written(tmp_path / "a.json", text.format(*GOOD).encode()))
+    assert (rows["line"].to_list(), rejects["line"].to_list()) == ([1, 2], [3])
+
+
+def test_a_packed_array_that_is_cut_has_one_reject(tmp_path):
+    packed = gzip.compress(f"[{', '.join(GOOD * 50)}]".encode())
+    rows, rejects = read_file(written(tmp_path / "a.json.gz", packed[:-30]))
+    assert rejects["line"].to_list() == [rows.height + 1]
+    assert "the gzip file is cut here" in rejects["reason"][0]
+
+
+def test_lines_behind_a_stray_bracket_are_read(tmp_path):
+    lines = ['[{"x": 1},', *GOOD, '{"bad', *GOOD]
+    rows, rejects = read_file(written(tmp_path / "a.jsonl", "\n".join(lines).encode()))
+    assert (rows.height, rejects.height) == (10, 3)
+    assert "the array is broken here" in rejects["reason"][2]
+
+
 def test_lines_that_are_arrays_do_not_make_the_file_one(tmp_path):
     rows, rejects = read_file(written(tmp_path / "a.jsonl", b"[1, 2]\n" + text(3)))
     assert rows["line"].to_list() == [2, 3, 4]

@@ -285,3 +285,24 @@ def test_two_shapes_are_refused_unless_one_is_named(tmp_path: Path) -> None:
     assert refused.code == 1
     assert "line 1 is question/answer, line 14 is prompt/response" in refused.err
     assert [r["line"] for r in json.loads(named.out)["rejected"]] == [14]
+
+
+def test_a_report_on_personal_data_goes_past_bad_lines(tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_text('{"prompt": "Write to ann@example.com", "response": "Done."}\nbroken\n')
+    (done,) = session(["curate", "redact", path, "--action", "report"])
+    assert (done.code, "EMAIL in" in done.out) == (3, True)
+    assert "1 lines are no rows and are not searched" in done.err
+
+
+def test_an_ending_that_names_no_form_is_refused(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "in.jsonl", [{"prompt": "Hi", "response": "Ho"}])
+    names = ["out.csv", "out.JSON", "out.parquet.gz"]
+    for done in session(*(["curate", "convert", path, "-o", tmp_path / name] for name in names)):
+        assert (done.code, "there is no form" in done.err) == (1, True)
+    to_nothing, to_us = session(
+        ["curate", "convert", path, "-o", "/dev/null"], ["curate", "convert", path, "-o", "-"]
+    )
+    assert to_nothing.code == 0
+    assert "next: regrind curate validate FILE" in to_us.err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.jsonl"]
