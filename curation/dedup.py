@@ -19,9 +19,12 @@ from curation.near.templates import Template, templates
 from curation.rows import DROPS, answer_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from curation.near.index import Index
+    from curation.near.texts import Texts
 
 COUNTED = 1_000_000
 """Where counting pairs that templates hide ends."""
@@ -127,26 +130,29 @@ def _dedup(rows: pl.DataFrame, how: How, old: int, unseen: int, threads: int | N
     if not how.near:
         return Deduped(*_split(rows, gone, unseen), pl.DataFrame(schema=CONFLICTS), [], 0, 0)
     copies, left = np.flatnonzero(gone.partner >= 0), np.flatnonzero(gone.partner < 0)
-    messages = rows["messages"].gather(left)
-    corpus = cut(*of_rows(messages, how.on), shared=how.on == "prompt", threads=threads)
-    compared = _compared(messages, corpus, how, threads)
+    messages = rows["messages"]
+    corpus = cut(*of_rows(messages, how.on, left), shared=how.on == "prompt", threads=threads)
+    long = sum(int((np.diff(part.starts) > LONG).sum()) for part in corpus.sets)
+    compared = _compared(messages, left, corpus, how, threads)
     worse, better, similar = _near(rows, left, compared, how, old, gone)
     _follow(gone, copies)
     told = (worse >= unseen) | (better >= unseen)
     return Deduped(
         *_split(rows, gone, unseen),
         _listed(rows, worse[told], better[told], similar[told]),
-        templates(corpus.shared, messages),
-        _hidden(messages, corpus, compared.prompts, how, threads),
-        sum(int((np.diff(part.starts) > LONG).sum()) for part in corpus.sets),
+        templates(corpus.shared, messages, left),
+        _hidden(of_rows(messages, how.on, left), corpus, compared.prompts, how, threads),
+        long,
     )
 
 
-def _hidden(messages: pl.Series, corpus: Corpus, prompts: Index, how: How, threads: int | None) -> int:
+def _hidden(
+    blocks: tuple[int, Callable[[int], Texts]], corpus: Corpus, prompts: Index, how: How, threads: int | None
+) -> int:
     """How many more pairs of prompts would be similar if shared text counted."""
     if not len(corpus.shared.hashes):
         return 0
-    whole = index_of(cut(*of_rows(messages, how.on), shared=False, threads=threads), how.threshold, threads)
+    whole = index_of(cut(*blocks, shared=False, threads=threads), how.threshold, threads)
     counted = count_pairs(whole, how.threshold, COUNTED)
     return max(0, counted - count_pairs(prompts, how.threshold, COUNTED))
 
@@ -158,14 +164,16 @@ def _exact(rows: pl.DataFrame, how: How, old: int, threads: int | None) -> _Gone
     return _Gone(partner, similar, similar.copy(), reason)
 
 
-def _compared(messages: pl.Series, corpus: Corpus, how: How, threads: int | None) -> Compared:
+def _compared(
+    messages: pl.Series, left: NDArray[np.int64], corpus: Corpus, how: How, threads: int | None
+) -> Compared:
     """The indexes of prompts and of answers; the whole texts stand for both where they are compared."""
     prompts = index_of(corpus, how.threshold, threads)
     everyone = np.arange(len(prompts.numbers))
     if how.on == "all":
         return Compared(prompts, prompts, everyone, everyone)
-    asked = messages.gather(prompts.numbers)
-    answers = index_of(cut(*of_rows(asked, "answer"), shared=False, threads=threads), how.threshold, threads)
+    asked = of_rows(messages, "answer", left[prompts.numbers])
+    answers = index_of(cut(*asked, shared=False, threads=threads), how.threshold, threads)
     answer_of = np.full(len(everyone), -1, np.int64)
     answer_of[answers.numbers] = np.arange(len(answers.numbers))
     return Compared(prompts, answers, answer_of, answers.numbers)

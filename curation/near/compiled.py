@@ -18,7 +18,7 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 # Mixing whole numbers of Python into 64-bit ones would make floats of them.
-U0, U1, U4, U8, U29, U32 = (np.uint64(n) for n in (0, 1, 4, 8, 29, 32))
+U0, U1, U8, U29, U32 = (np.uint64(n) for n in (0, 1, 8, 29, 32))
 ODD1, ODD2, ODD3 = (np.uint64(n) for n in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 
 

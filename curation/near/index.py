@@ -8,19 +8,22 @@ import numpy as np
 
 from curation.near.compiled import U1, compiled, over
 from curation.near.prefixes import PARTS, Entries
+from curation.near.shingling import Sets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from curation.near.shingling import Sets
 
 BITMAP = 8
 """Words of 64 bits: similar sets set nearly the same bits (Sandes, Teodoro, Melo, "Bitmap filter", 2020)."""
 
 SIX, SEVEN, LOW_SIX = np.uint64(6), np.uint64(BITMAP - 1), np.uint64(63)
 PART_SHIFT = np.uint64(PARTS.bit_length() - 1)
+
+
+NONE = Sets(np.empty(0, np.uint64), np.zeros(1, np.int64))
 
 
 class Index(NamedTuple):
@@ -49,8 +52,10 @@ class Index(NamedTuple):
     bitmaps: NDArray[np.uint64]
 
 
-def build(entries: Sequence[Entries], sets: Sequence[Sets], threads: int | None = None) -> Index:
+def build(entries: list[Entries], sets: list[Sets], threads: int | None = None) -> Index:
     """Put texts together that share an entry; all others are left out, because nothing is similar to them.
+
+    Both lists are emptied on the way: together with what is made of them they would take twice the memory.
 
     Args:
         entries: The entries of the texts, block by block.
@@ -63,6 +68,7 @@ def build(entries: Sequence[Entries], sets: Sequence[Sets], threads: int | None 
     sizes = np.concatenate([p[2] for p in parts])
     total = sum(len(part.starts) - 1 for part in sets)
     numbers, starts, groups, ordered = _by_text(texts, places, sizes, total)
+    entries.clear()
     posts = np.concatenate(([0], np.cumsum(sizes)))
     return Index(numbers, starts, groups, ordered, posts, *_gather(numbers, sets, threads))
 
@@ -140,7 +146,7 @@ def _sort_by_place(groups: NDArray[np.int64], places: NDArray[np.int32]) -> None
 
 
 def _gather(
-    numbers: NDArray[np.int64], sets: Sequence[Sets], threads: int | None
+    numbers: NDArray[np.int64], sets: list[Sets], threads: int | None
 ) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.bool_], NDArray[np.uint64]]:
     """The sets of the members, where they begin, that none is sorted, and their bitmaps."""
     first = np.cumsum([0, *(len(part.starts) - 1 for part in sets)])
@@ -154,6 +160,7 @@ def _gather(
 
     def work(block: int) -> None:
         _copy(sets[block], own[block], starts[edges[block] :], hashes, bitmaps[edges[block] :])
+        sets[block] = NONE
 
     for _ in over(work, range(len(sets)), threads):
         pass

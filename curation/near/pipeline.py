@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import polars as pl
+    from numpy.typing import NDArray
 
 
 class Corpus(NamedTuple):
@@ -35,10 +36,16 @@ class Corpus(NamedTuple):
     read: Callable[[int], Texts]
 
 
-def of_rows(messages: pl.Series, on: On) -> tuple[int, Callable[[int], Texts]]:
-    """The blocks of conversations, and how to read one."""
-    blocks = max(1, -(-len(messages) // BLOCK))
-    return blocks, lambda block: of_messages(messages.slice(block * BLOCK, BLOCK), on)
+def of_rows(
+    messages: pl.Series, on: On, chosen: NDArray[np.int64] | None = None
+) -> tuple[int, Callable[[int], Texts]]:
+    """The blocks of conversations, or of some of them by number, and how to read one."""
+    numbers = np.arange(len(messages)) if chosen is None else chosen
+
+    def read(block: int) -> Texts:
+        return of_messages(messages.gather(numbers[block * BLOCK : (block + 1) * BLOCK]), on)
+
+    return max(1, -(-len(numbers) // BLOCK)), read
 
 
 def of_list(texts: Sequence[str] | pl.Series) -> tuple[int, Callable[[int], Texts]]:
@@ -72,12 +79,12 @@ def cut(
 
 
 def index_of(corpus: Corpus, threshold: float, threads: int | None = None) -> Index:
-    """The texts that may be similar to another one."""
+    """The texts that may be similar to another one; the corpus is used up on the way, to spare memory."""
     order = classes(corpus.counts)
     first = np.cumsum([0, *(len(part.starts) - 1 for part in corpus.sets)])
 
     def work(block: int) -> Entries:
         part = corpus.sets[block]
-        return prefixes(part, first[block], np.ones(len(part.starts) - 1, np.bool_), order, threshold)
+        return prefixes(part, first[block], order, threshold)
 
     return build(list(over(work, range(len(corpus.sets)), threads)), corpus.sets, threads)

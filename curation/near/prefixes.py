@@ -60,19 +60,16 @@ def band_length(threshold: float) -> int:
     return max(good, default=1)
 
 
-def prefixes(
-    sets: Sets, first: int, chosen: NDArray[np.bool_], order: NDArray[np.uint8], threshold: float
-) -> Entries:
+def prefixes(sets: Sets, first: int, order: NDArray[np.uint8], threshold: float) -> Entries:
     """The entries of some texts.
 
     Args:
         sets: Their shingle sets.
         first: The number of the first of them.
-        chosen: Which of them are looked for (texts,).
         order: See `classes`.
         threshold: Smallest similarity that must be found.
     """
-    return Entries(*_prefixes(sets, first, chosen, order, threshold, (band_length(threshold), LONG)))
+    return Entries(*_prefixes(sets, first, order, threshold, (band_length(threshold), LONG)))
 
 
 @compiled
@@ -85,22 +82,20 @@ def overlap(size: int, threshold: float) -> int:
 def _prefixes(
     sets: Sets,
     first: int,
-    chosen: NDArray[np.bool_],
     order: NDArray[np.uint8],
     threshold: float,
     bands: tuple[int, int],
 ) -> tuple[NDArray[np.uint64], NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
     band, limit = bands
     room = 0
-    for text in range(len(chosen)):
+    count_of = len(sets.starts) - 1
+    for text in range(count_of):
         size = sets.starts[text + 1] - sets.starts[text]
-        room += (size - overlap(size, threshold) + 1 + BINS) * chosen[text]
-    every = np.empty(np.diff(sets.starts).max(), np.uint64) if len(chosen) else np.empty(0, np.uint64)
+        room += size - overlap(size, threshold) + 1 + BINS * (size > threshold * limit)
+    every = np.empty(np.diff(sets.starts).max(), np.uint64) if count_of else np.empty(0, np.uint64)
     keys, texts, places = np.empty(room, np.uint64), np.empty(room, np.int32), np.empty(room, np.int32)
     at = 0
-    for text in range(len(chosen)):
-        if not chosen[text]:
-            continue
+    for text in range(count_of):
         own = sets.hashes[sets.starts[text] : sets.starts[text + 1]]
         count = 0
         if len(own) <= limit:

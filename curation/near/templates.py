@@ -28,18 +28,19 @@ class Template(NamedTuple):
     rows: int
 
 
-def templates(shared: Shared, messages: pl.Series) -> list[Template]:
+def templates(shared: Shared, messages: pl.Series, numbers: NDArray[np.int64]) -> list[Template]:
     """Name shared text by the longest run of it in a row that has it.
 
     Args:
         shared: The shingles that did not count.
-        messages: The column `messages` that they were found in.
+        messages: The column `messages` of all rows.
+        numbers: The rows that they were found in.
     """
     found: list[Template] = []
     unnamed = np.ones(len(shared.hashes), np.bool_)
     for number in np.argsort(-shared.rows, kind="stable").tolist():
         if unnamed[number] and len(found) < NAMED:
-            row = messages.slice(int(shared.examples[number]), 1)
+            row = messages.slice(int(numbers[shared.examples[number]]), 1)
             text, members = _run(shared, row, number, unnamed)
             unnamed[members] = False
             found.append(Template(text, int(shared.rows[number])))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 
+from curation.best import Keep
+from curation.dedup import Compare, Mode, Policy
 from curation.pii import ALL
+from loop.cli.dedup import CHOICES
 from loop.cli.redact import PERSONAL
 from tests.loop.byhand import capitals, write_lines
 from tests.loop.commands import ENVIRONMENT, START, lines, regrind, session
@@ -229,6 +232,24 @@ def test_redact_refuses_what_it_does_not_know(seed: Path, tmp_path: Path) -> Non
 
 def test_the_command_names_the_kinds_that_there_are() -> None:
     assert PERSONAL == ALL
+
+
+def test_the_command_names_the_choices_that_there_are() -> None:
+    kinds = {"on": Compare, "conflicts": Policy, "mode": Mode, "keep": Keep}
+    assert {name: get_args(kind) for name, kind in kinds.items()} == CHOICES
+
+
+def test_dedup_against_what_is_there_already(seed: Path, tmp_path: Path) -> None:
+    new, out = tmp_path / "new.jsonl", tmp_path / "out.jsonl"
+    write_lines(new, [*capitals()[:2], {"question": "Who wrote the first program?", "answer": "Ada"}])
+    dedup = ["curate", "dedup", new, "--against", seed]
+    stopped, done, shown = session(
+        [*dedup, "-o", out], [*dedup, "-o", out, "--force"], [*dedup, "--explain", 2]
+    )
+    assert (stopped.code, done.code, shown.code) == (1, 0, 0)
+    assert "3 rows in, 1 out: 2 exact duplicate" in done.out
+    assert [r["messages"][1]["content"] for r in lines(out)] == ["Ada"]
+    assert "line 2: exact duplicate of line 2" in shown.out
 
 
 BAD = {
