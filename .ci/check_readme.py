@@ -29,7 +29,9 @@ def commands() -> list[str]:
     """Every line of the README's shell blocks that begins with regrind."""
     text = (ROOT / "README.md").read_text(encoding="utf8")
     lines = [line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
-    return [line.partition("    #")[0].strip() for line in lines if line.startswith("regrind")]
+    return [
+        line.partition("    #")[0].partition(" > ")[0].strip() for line in lines if line.startswith("regrind")
+    ]
 
 
 def write(path: Path, records: list[dict[str, object]]) -> None:
