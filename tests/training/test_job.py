@@ -161,7 +161,7 @@ def test_the_command_says_what_is_wrong_and_returns_1(make_job, capsys):
 
 def test_it_runs_with_none_of_the_other_rooms_libraries(make_job):
     job = make_job(epochs=1)
-    absent = "polars duckdb datasets pandas msgspec typer httpx2 judge loop"
+    absent = "polars duckdb datasets pandas msgspec typer numba jsonschema judge loop"
     program = f"""
 import sys
 from importlib.machinery import PathFinder
