@@ -50,6 +50,8 @@ class TrainSettings:
     """Adapt only this many of the last layers (0 or None: all): no gradient runs below them."""
     max_length: int = 512
     """Rows of more tokens than this are left out and counted, never cut."""
+    stage: str = ""
+    """Only rows with the tag `stage:NAME` are trained on, as `regrind curate shape --stage` gives it."""
     precision: Precision = "auto"
     """bf16 where the hardware multiplies it natively, fp32 elsewhere."""
     seed: int = 0

@@ -6,6 +6,8 @@ import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from curation.errors import UserError
 from curation.files import new_folder, write_text
 from curation.rows import plain, short_hash
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import duckdb
-    import polars as pl
 
     from loop.cycle import Context
     from loop.progress import Progress
@@ -80,7 +81,8 @@ def prepare_job(workspace: Workspace, snapshot: str) -> Path:
     """Write what a training run needs, and nothing else, into a folder of its own.
 
     Raises:
-        UserError: The snapshot is damaged, or another held-out set was kept out of it than there is now.
+        UserError: The snapshot is damaged, another held-out set was kept out of it than there is now, or no
+            row of it is of the stage that is trained.
     """
     source = workspace.snapshots / snapshot
     demand_whole(source)
@@ -92,10 +94,18 @@ def prepare_job(workspace: Workspace, snapshot: str) -> Path:
     if folder.is_dir():
         write_text(folder / "settings.json", text)
         return folder
+    rows = {split: _of_stage(read_rows(source, split), how["stage"]) for split in ("train", "validation")}
+    if not rows["train"].height:
+        fix = (
+            "name a stage that rows have (`regrind curate shape --stage` gives it), or leave train.stage out"
+        )
+        raise UserError(
+            f"no row is of the stage {how['stage']!r}", where="regrind.toml: train.stage", fix=fix
+        )
     with new_folder(folder) as temporary:
         shutil.copyfile(source / "manifest.json", temporary / "manifest.json")
-        for split in ("train", "validation"):
-            _write_rows(temporary / f"{split}.jsonl", read_rows(source, split))
+        for split, chosen in rows.items():
+            _write_rows(temporary / f"{split}.jsonl", chosen)
         (temporary / "settings.json").write_text(text, encoding="utf8")
     return folder
 
@@ -108,6 +118,10 @@ def demand_heldout(workspace: Workspace, snapshot: Path) -> None:
             problem = f"the held-out set {held.name} has changed since this snapshot was written"
             fix = "write one that keeps it out with `regrind cycle run` or `regrind curate run`"
             raise UserError(problem, where=str(snapshot), fix=fix)
+
+
+def _of_stage(rows: pl.DataFrame, stage: str) -> pl.DataFrame:
+    return rows.filter(pl.col("tags").list.contains(f"stage:{stage}")) if stage else rows
 
 
 def _write_rows(path: Path, rows: pl.DataFrame) -> None:
