@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from curation.best import Keep, best_first
+from curation.children import MADE, without_orphans
 from curation.exact import exact_partners
 from curation.near.clusters import components
 from curation.near.join import count_pairs, similarities
@@ -16,7 +17,7 @@ from curation.near.pipeline import Corpus, cut, index_of, of_rows
 from curation.near.prefixes import LONG
 from curation.near.removal import Compared, Rules, remove
 from curation.near.templates import Template, templates
-from curation.rows import DROPS, answer_text
+from curation.rows import DROPS, answer_text, drop_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,7 +126,27 @@ def drop_duplicates(
 
 
 def _dedup(rows: pl.DataFrame, how: How, old: int, unseen: int, threads: int | None) -> Deduped:
-    """As `drop_duplicates`; the first `unseen` rows are not told of."""
+    """As `drop_duplicates`; the first `unseen` rows are not told of.
+
+    A row that augmentation made is no duplicate of its parent: it stays while that one does, and goes
+    with it.
+    """
+    made = rows.select(MADE).to_series()
+    if not made.any():
+        return _of_read(rows, how, old, unseen, threads)
+    first, told = (int((~made[:n]).sum()) for n in (old, unseen))
+    found = _of_read(rows.filter(~made), how, first, told, threads)
+    children = rows[unseen:].filter(made[unseen:])
+    twice = ~children["id"].is_first_distinct()
+    again = children.filter(twice).select("source", "line", row_id="id", step=pl.lit("dedup"))
+    again = again.with_columns(reason=pl.lit("exact duplicate"), partner_id="row_id")
+    gone = set(found.drops["row_id"]) - set(found.rows["id"])
+    stay, orphans = without_orphans(children.filter(~twice), gone, "dedup")
+    drops = pl.concat([found.drops, orphans, drop_frame(again.to_dicts())], how="diagonal")
+    return found._replace(rows=pl.concat([found.rows, stay]), drops=drops)
+
+
+def _of_read(rows: pl.DataFrame, how: How, old: int, unseen: int, threads: int | None) -> Deduped:
     gone = _exact(rows, how, old, threads)
     if not how.near:
         return Deduped(*_split(rows, gone, unseen), pl.DataFrame(schema=CONFLICTS), [], 0, 0)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
+from curation.children import with_parents_renamed
 from curation.errors import UserError
 from curation.redact import redact_text
 from curation.rows import SHAPED_FROM, frame, meta_text, prompt_text, row_id
@@ -63,7 +64,7 @@ def shape(rows: pl.DataFrame, template: Template) -> Shaped:
         replaced += bool(template.system) and fields["system"] is not None
         turns = _turns(row["messages"], template, values, [turn for pair in shown for turn in pair])
         shaped.append({**row, "id": row_id(turns), "messages": turns, "meta": _with_origin(row)})
-    return Shaped(frame(shaped), replaced, spared)
+    return Shaped(with_parents_renamed(frame(shaped), rows["id"]), replaced, spared)
 
 
 def stage(rows: pl.DataFrame, name: str) -> pl.DataFrame:

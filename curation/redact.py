@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from curation.children import with_parents_renamed
 from curation.errors import UserError
 from curation.fields import Hit, in_json, in_text, replace
 from curation.pii import ALL, KINDS, KindName
@@ -51,7 +52,8 @@ def redact(rows: pl.DataFrame, kinds: Collection[KindName] = ALL) -> tuple[pl.Da
     numbered = rows.with_row_index("place")
     new = frame(row for _, row, _ in changed).insert_column(0, places.alias("place"))
     kept = numbered.filter(~pl.col("place").is_in(places.implode()))
-    return pl.concat([kept, new]).sort("place").drop("place"), dict(counts)
+    together = pl.concat([kept, new]).sort("place").drop("place")
+    return with_parents_renamed(together, rows["id"]), dict(counts)
 
 
 def report(rows: pl.DataFrame, kinds: Collection[KindName] = ALL) -> pl.DataFrame:

@@ -9,8 +9,8 @@ import msgspec
 import polars as pl
 
 from curation.augmentation.augment import augment
-from curation.augmentation.place import AUGMENTED
 from curation.augmentation.settings import Augment
+from curation.children import MADE, without_orphans
 from curation.dedup import CONFLICTS, Compare, How, Mode, Policy, drop_duplicates
 from curation.pii import ALL, KindName
 from curation.redact import redact, report, without
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from curation.rules import Settings
 
-AUGMENTED_ROW = pl.col("tags").list.contains(AUGMENTED) & (pl.col("parents").list.len() > 0)
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Similarity = Annotated[float, msgspec.Meta(gt=0, le=1)]
@@ -114,6 +113,10 @@ def run_steps(
 
 def run_step(state: Curated, step: Step, rules: Settings | None = None) -> Curated:
     """One step on the rows as they stand; `rules` are for a validate step."""
+    return _without_orphans(state, _run(state, step, rules))
+
+
+def _run(state: Curated, step: Step, rules: Settings | None) -> Curated:
     match step:
         case Validate(drop=drop):
             return _validate(state, drop, rules)
@@ -201,32 +204,35 @@ def _redact(state: Curated, step: Redact) -> Curated:
 
 
 def dedup(state: Curated, how: How, *, old: int = 0) -> Curated:
-    """Exact, then near duplicates; the first `old` rows are preferred to the others.
-
-    A row that augmentation made is no duplicate: it stays as long as its parent does, and goes with it.
-    """
-    made = state.rows.select(AUGMENTED_ROW).to_series()
-    found = drop_duplicates(state.rows.filter(~made), how, old=int((~made[:old]).sum()))
-    drops = found.drops.select(DROPS.names())
-    children, orphans = _parted(state.rows.filter(made), found.rows["id"], drops["row_id"])
+    """Exact, then near duplicates; the first `old` rows are preferred to the others."""
+    found = drop_duplicates(state.rows, how, old=old)
     notes = {"conflicts": found.conflicts.height}
-    rows = pl.concat([found.rows, children])
-    done = advance(state, "dedup", rows, pl.concat([drops, orphans]), notes)
-    return msgspec.structs.replace(done, conflicts=pl.concat([state.conflicts, found.conflicts]))
-
-
-def _parted(children: pl.DataFrame, kept: pl.Series, dropped: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Children that stay, and as drops those whose parent was dropped, and those that are there twice."""
-    gone = set(dropped) - set(kept)
-    lost = pl.Series([any(p in gone for p in of) for of in children["parents"].to_list()], dtype=pl.Boolean)
-    again = ~children["id"].is_first_distinct()
-    reason = pl.when(lost).then(pl.lit("made from a duplicate")).otherwise(pl.lit("exact duplicate"))
-    out = children.select("source", "line", row_id="id", step=pl.lit("dedup"), reason=reason)
-    return children.filter(~(lost | again)), drop_frame(out.filter(lost | again).to_dicts())
+    done = advance(state, "dedup", found.rows, found.drops.select(DROPS.names()), notes)
+    done = msgspec.structs.replace(done, conflicts=pl.concat([state.conflicts, found.conflicts]))
+    return _without_orphans(state, done)
 
 
 def _select(state: Curated, step: Select) -> Curated:
+    """Select among the rows that were read; those that were made of them follow."""
     from curation.selection.rows import select_rows
 
-    done = select_rows(state.rows, step)
-    return advance(state, "select", done.rows, done.drops, done.notes)
+    read, made = state.rows.filter(~MADE), state.rows.filter(MADE)
+    done = select_rows(read, step)
+    return advance(state, "select", pl.concat([done.rows, made]), done.drops, done.notes)
+
+
+def _without_orphans(before: Curated, done: Curated) -> Curated:
+    """A row that was made from one that went in this step goes, too."""
+    step = done.tallies[-1]
+    rows, orphans = without_orphans(done.rows, _gone(before, done), step.step)
+    if not orphans.height:
+        return done
+    dropped = Counter(step.dropped) + Counter(orphans["reason"])
+    tally = msgspec.structs.replace(step, rows_out=rows.height, dropped=dict(sorted(dropped.items())))
+    drops = pl.concat([done.drops, orphans])
+    return msgspec.structs.replace(done, rows=rows, drops=drops, tallies=(*done.tallies[:-1], tally))
+
+
+def _gone(before: Curated, done: Curated) -> set[str]:
+    new = done.drops[before.drops.height :]
+    return set(new["row_id"])

@@ -104,9 +104,11 @@ def guarded(rows: pl.DataFrame, proposals: Iterable[Proposal], wanted: int, chec
     """
     counts: Counter[str] = Counter()
     source, known = iter(proposals), set(rows["id"])
+    before = Counter(parent for of in rows["parents"].to_list() for parent in of)
     children: list[dict[str, Any]] = []
     while len(children) < wanted:
-        batch = _take(source, wanted - len(children), children, known, checks, counts)
+        of_parent = before + Counter(child["parents"][0] for child in children)
+        batch = _take(source, wanted - len(children), of_parent, known, checks, counts)
         if not batch:
             break
         children = _novel(rows, children, batch, checks, counts)
@@ -116,13 +118,12 @@ def guarded(rows: pl.DataFrame, proposals: Iterable[Proposal], wanted: int, chec
 def _take(
     source: Iterator[Proposal],
     most: int,
-    children: list[dict[str, Any]],
+    of_parent: Counter[str],
     known: set[str],
     checks: Checks,
     counts: Counter[str],
 ) -> list[dict[str, Any]]:
     """Children of the next proposals, `most` at most, that their own texts and their parents allow."""
-    of_parent = Counter(child["parents"][0] for child in children)
     taken: list[dict[str, Any]] = []
     while len(taken) < most and (proposal := next(source, None)) is not None:
         parent, place, text, operation = proposal

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from curation.rows import canonical, make_row
+from curation.rows import canonical, make_row, meta_text
 from curation.text import TEMPLATE_ROWS, TEMPLATE_SHARE
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 AUGMENTED = "augmented"
+OWN = {"selected", "origin", "trace"}
+"""Fields of `meta` that say how a row came here, which is not how its child did."""
 MARK = ": "
 
 
@@ -84,7 +87,7 @@ def places(
 
 
 def child_of(row: dict[str, Any], place: Place, text: str, operation: str) -> dict[str, Any]:
-    """A row with other words in a place: its parent and operation are named; family and answer stay."""
+    """A row with other words in a place: parent and operation are named; family, answer and fields stay."""
     turns: Sequence[dict[str, Any]] = [dict(turn) for turn in row["messages"]]
     turns[place.turn]["content"] = place.before + text + place.after
     return make_row(
@@ -94,4 +97,5 @@ def child_of(row: dict[str, Any], place: Place, text: str, operation: str) -> di
         line=row["line"],
         parents=[row["id"]],
         family=row["family"],
+        meta=meta_text({key: value for key, value in json.loads(row["meta"]).items() if key not in OWN}),
     )

@@ -16,7 +16,7 @@ class Augment(msgspec.Struct, tag_field="step", tag="augment", forbid_unknown_fi
     share: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.1
     operations: Annotated[tuple[Operation, ...], msgspec.Meta(min_length=1)] = ALL
     per_parent: Annotated[int, msgspec.Meta(ge=1, le=100)] = 1
-    seed: int = 0
+    seed: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 Style = Literal["close", "free", "casual", "formal", "short", "long"]
@@ -28,4 +28,4 @@ class Paraphrase(msgspec.Struct, frozen=True):
     share: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.1
     styles: Annotated[tuple[Style, ...], msgspec.Meta(min_length=1)] = ("close", "free", "casual", "formal")
     per_parent: Annotated[int, msgspec.Meta(ge=1, le=100)] = 1
-    seed: int = 0
+    seed: Annotated[int, msgspec.Meta(ge=0)] = 0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -54,11 +55,23 @@ def quality(rows: pl.DataFrame, field: str) -> NDArray[np.float64]:
     Raises:
         UserError: A row has none, or a negative one.
     """
-    values = rows["meta"].str.json_path_match(f"$.{field}").cast(pl.Float64, strict=False)
-    bad = (values.is_null() | values.is_nan() | (values < 0)).fill_null(value=True)
+    found = [_inside(json.loads(meta), field) for meta in rows["meta"]]
+    values = pl.Series(found, dtype=pl.Float64, strict=False)
+    bad = (values.is_null() | ~values.is_finite() | (values < 0)).fill_null(value=True)
     if bad.any():
         row = rows.row(int(bad.arg_max() or 0), named=True)
         fix = "give every row a number of at least 0 there, such as a judge's score, or leave the quality out"
         where = f"{row['source']}:{row['line']}: {field}"
         raise UserError("this row has no number to weigh it by", where=where, fix=fix)
     return values.to_numpy()
+
+
+def _inside(meta: dict[str, Any], field: str) -> float | None:
+    """The number in a field; where none has the whole name, its dots lead inside."""
+    value: Any = meta
+    for name in [field] if field in meta else field.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    try:
+        return None if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None

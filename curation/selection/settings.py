@@ -28,4 +28,4 @@ class Select(msgspec.Struct, tag_field="step", tag="select", forbid_unknown_fiel
     budget_tokens: Count | None = None
     quotas: dict[str, Count] = {}
     min_gain: Annotated[float, msgspec.Meta(ge=0)] = 0.0
-    seed: int = 0
+    seed: Annotated[int, msgspec.Meta(ge=0)] = 0

@@ -31,7 +31,7 @@ validate.add_to(app)
 dedup.add_to(app)
 
 Drops = Annotated[Path | None, typer.Option(help="JSONL file for what was dropped, why, and for which row.")]
-Seed = Annotated[int, typer.Option(help="Of the random choices.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of the random choices.")]
 
 
 @app.command(name="run")

@@ -202,7 +202,7 @@ def test_deduplication_leaves_children_be_and_takes_them_out_with_their_parent()
     state = run_step(begin(pl.concat([rows, children, longer])), Dedup())
     assert parent not in set(state.rows["id"])
     assert children["id"][0] not in set(state.rows["id"])
-    assert "made from a duplicate" in set(state.drops["reason"])
+    assert "made from a row that went" in set(state.drops["reason"])
 
 
 def test_what_was_made_once_is_not_made_again_and_has_no_children():
