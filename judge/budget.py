@@ -52,7 +52,8 @@ class Budget:
         """Put what an item took in the place of what it was to take at most."""
         most_cost, most_tokens = self._under_way.pop(item_id, (0.0, 0))
         tokens = verdict.input_tokens + verdict.output_tokens
-        if verdict.state != "failed" and verdict.cost is None:  # a reply that does not say what it took
-            self.cost, self.tokens = self.cost + most_cost, self.tokens + most_tokens
-        else:
-            self.cost, self.tokens = self.cost + (verdict.cost or 0.0), self.tokens + tokens
+        if verdict.state != "failed" and not tokens:  # a reply that does not say what it took
+            tokens = most_tokens
+        unknown = verdict.state != "failed" and verdict.cost is None
+        self.cost += most_cost if unknown else verdict.cost or 0.0
+        self.tokens += tokens

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ def datapoint(item: Item, model: str) -> dict[str, Any]:
         model: Name of the model that the judge should use, or of whatever it is set up to tell apart.
     """
     return {
-        "messages": item.messages,
+        "messages": [dict(message) for message in item.messages],
         "prediction": item.output,
         "reference": item.reference,
         "model": model,
@@ -40,8 +39,8 @@ def read_answer(answer: object) -> Opinion:
         return "refused", reason or "the judge declined", {}
     if isinstance(score, bool) or not isinstance(score, int | float):
         return "unparsable", f"the score is {score!r}, not a number", {}
-    if not (math.isfinite(score) and 0 <= score <= 1):
-        return "unparsable", f"the score is {score}, not from 0 to 1", {}
+    if not 0 <= score <= 1:
+        return "unparsable", f"the score is {str(score)[:40]}, not from 0 to 1", {}
     if reason is None:
         return "unparsable", "the answer gives no reason for its score", {}
     return "scored", reason, {"score": float(score)}

@@ -12,6 +12,11 @@ from judge.text import normalise, quote
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+
+class SchemaFaultError(Exception):
+    """A schema that says nothing of an answer: it refers to itself without end, or to what is not there."""
+
+
 Form = Callable[[str], str]
 """Takes an answer and says what is wrong with its form: empty when it has it."""
 
@@ -27,14 +32,20 @@ def matches(pattern: str) -> Form:
 def fits_schema(schema: Any) -> Form:  # noqa: ANN401  (whatever JSON can say)
     """The answer is JSON and nothing else, and the schema holds for it (2020-12 unless it names another)."""
     import jsonschema
+    import referencing
 
-    validator = jsonschema.validators.validator_for(schema)(schema)
+    # An empty registry: a reference in the data must not make this machine fetch an address.
+    validator = jsonschema.validators.validator_for(schema)(schema, registry=referencing.Registry())
 
     def fault(output: str) -> str:
         try:
-            error = next(validator.iter_errors(strict_json(output)), None)
+            value = strict_json(output)
         except (ValueError, RecursionError) as broken:
             return f"the answer is not JSON: {broken}"
+        try:
+            error = next(validator.iter_errors(value), None)
+        except (RecursionError, referencing.exceptions.Unresolvable) as broken:
+            raise SchemaFaultError(f"the schema cannot be applied: {type(broken).__name__}") from broken
         return f"at {error.json_path}: {error.message}" if error else ""
 
     return fault
@@ -64,4 +75,6 @@ def schema_fault(schema: object) -> str:
         jsonschema.validators.validator_for(schema).check_schema(schema)
     except jsonschema.SchemaError as fault:
         return f"not a JSON schema: {fault.message}"
+    except (TypeError, AttributeError, ValueError) as fault:  # such as 5, or a "$schema" that is no text
+        return f"not a JSON schema: {fault}"
     return ""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from judge.verdict import Item
 
 TYPICAL_OUTPUT_TOKENS = 400
+MOST_TOKENS = 10**9
 ROOM = 500
 """Tokens that a service adds for roles and the schema, at most."""
 
@@ -65,6 +66,8 @@ class Grader:
         """The verdict that a completion amounts to."""
         verdict = scored(item_id, self._id, opinion(completion, self.rubric), self.rubric)
         tokens = completion.tokens
+        if tokens and not all(0 <= count <= MOST_TOKENS for count in tokens):
+            tokens = None  # nonsense: what it took is not known
         return structs.replace(
             verdict,
             raw=completion.raw,
@@ -87,12 +90,14 @@ class Grader:
         text = self._system + user_text(item)
         read = estimated_tokens(text) if read is None else read
         most = len(text.encode("utf-8", errors="replace")) + ROOM
+        dearest = [Tokens(most, self._most_written), Tokens(0, self._most_written, cache_write=most)]
+        costs = [cost for tokens in dearest if (cost := self._cost(tokens)) is not None]
         return Forecast(
             read,
             TYPICAL_OUTPUT_TOKENS,
             self._cost(Tokens(read, TYPICAL_OUTPUT_TOKENS)),
             most + self._most_written,
-            self._cost(Tokens(0, self._most_written, cache_write=most)),
+            max(costs, default=None),
         )
 
     def _cost(self, tokens: Tokens) -> float | None:

@@ -124,7 +124,16 @@ class _Message(Struct):
     content: list[_Block] | None = None
     stop_reason: str | None = None
     stop_details: _StopDetails | None = None
-    usage: _Usage | None = None
+    usage: msgspec.Raw = msgspec.Raw(b"null")
+
+
+def _tokens(usage: msgspec.Raw) -> Tokens | None:
+    """What the reply took; None where it does not say, or not in whole numbers."""
+    try:
+        found = msgspec.json.decode(usage, type=_Usage | None)
+    except msgspec.DecodeError:
+        return None
+    return found.tokens() if found else None
 
 
 def read(body: bytes) -> Completion:
@@ -134,7 +143,7 @@ def read(body: bytes) -> Completion:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
         return no_answer(body, f"not a message: {fault}")
     text = "".join(block.text for block in message.content or [] if block.type == "text")
-    tokens = message.usage.tokens() if message.usage else None
+    tokens = _tokens(message.usage)
     raw = text or body.decode("utf-8", errors="replace")
     category = (message.stop_details and message.stop_details.category) or "no category"
     ended = _ENDED.get(message.stop_reason, "unclear")

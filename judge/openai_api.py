@@ -127,7 +127,16 @@ class _Usage(Struct):
 
 class _Response(Struct):
     choices: list[_Choice] | None = None
-    usage: _Usage | None = None
+    usage: msgspec.Raw = msgspec.Raw(b"null")
+
+
+def _tokens(usage: msgspec.Raw) -> Tokens | None:
+    """What the reply took; None where it does not say, or not in whole numbers."""
+    try:
+        found = msgspec.json.decode(usage, type=_Usage | None)
+    except msgspec.DecodeError:
+        return None
+    return found.tokens() if found else None
 
 
 def read(body: bytes) -> Completion:
@@ -139,7 +148,7 @@ def read(body: bytes) -> Completion:
     if not response.choices:
         return no_answer(body, "the reply has no choices")
     choice = response.choices[0]
-    tokens = response.usage.tokens() if response.usage else None
+    tokens = _tokens(response.usage)
     text = choice.message.content or ""
     raw = text or body.decode("utf-8", errors="replace")
     reason = choice.finish_reason or ""

@@ -69,7 +69,7 @@ class Panel:
     def _majority(self, voting: Sequence[tuple[float, Verdict]]) -> float | None:
         total = math.fsum(weight for weight, _ in voting)
         favour = math.fsum(w for w, v in voting if v.score is not None and v.score >= self._threshold)
-        if favour * 2 == total:
+        if math.isclose(favour * 2, total):  # 0.1 + 0.2 is as much as 0.3
             return None
         return float(favour * 2 > total)
 

@@ -54,13 +54,20 @@ class PluginJudge:
     def _judge(self, item: Item) -> Verdict:
         try:
             answer = self._function(datapoint(item, self._model))
+            raw = json.dumps(answer, ensure_ascii=False, default=str)
+            return structs.replace(given(item.id, self._id, answer), raw=raw)
         except UserError:
             raise
-        except Exception as fault:  # noqa: BLE001  (the function is not ours: anything may come)
-            problem = f"the function raised {type(fault).__name__}: {fault}"
+        except (Exception, SystemExit) as fault:  # noqa: BLE001  (the function is not ours: anything may come)
+            problem = f"the function raised {type(fault).__name__}: {_said(fault)}"
             return Verdict(item.id, self._id, 0, "failed", feedback=problem)
-        raw = json.dumps(answer, ensure_ascii=False, default=str)
-        return structs.replace(given(item.id, self._id, answer), raw=raw)
+
+
+def _said(fault: BaseException) -> str:
+    try:
+        return str(fault)
+    except Exception:  # noqa: BLE001  (its text is not ours either)
+        return "without a text"
 
 
 def _load(name: str) -> Callable[[dict[str, Any]], Any]:
@@ -68,7 +75,7 @@ def _load(name: str) -> Callable[[dict[str, Any]], Any]:
     fix = "name it as module:function; a module of yours must lie in the folder that Python starts in"
     try:
         found = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as fault:
+    except (Exception, SystemExit) as fault:  # what the module does when it is loaded is not ours
         raise UserError(f"there is no such function: {fault}", where=f"--judge {name}", fix=fix) from fault
     if not callable(found):
         raise UserError("this is no function", where=f"--judge {name}", fix=fix)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from judge.form import fits_schema, matches, one_of, pattern_fault, schema_fault
+from judge.form import SchemaFaultError, fits_schema, matches, one_of, pattern_fault, schema_fault
 from judge.negation import affirms
 from judge.similarity import token_f1
 from judge.strict import strict_json
@@ -73,7 +74,10 @@ def _regex(criterion: Criterion, output: str, reference: str) -> Finding:
 
 
 def _json_schema(criterion: Criterion, output: str, reference: str) -> Finding:
-    return _formed(fits_schema(criterion.schema or _schema(reference))(output))
+    try:
+        return _formed(fits_schema(criterion.schema or _schema(reference))(output))
+    except SchemaFaultError as fault:
+        raise NoReferenceError(str(fault)) from fault
 
 
 def _schema(reference: str) -> object:
@@ -99,8 +103,10 @@ def _numeric(criterion: Criterion, output: str, reference: str) -> Finding:
     expected = last_number(_given(reference))
     if expected is None:
         raise NoReferenceError(f"the reference {quote(reference)} holds no number")
+    if not math.isfinite(expected):
+        raise NoReferenceError(f"the reference {quote(reference)} is too large a number")
     said = last_number(output)
-    if said is None:
+    if said is None or not math.isfinite(said):
         return 0.0, f"no number in the answer {quote(output)}"
     allowed = max(criterion.tolerance, criterion.relative * abs(expected))
     # as Python writes them: 0.1 + 0.2 is within 0.1 of 0.2

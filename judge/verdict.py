@@ -73,6 +73,11 @@ class Verdict(Struct, frozen=True):
     time: datetime | None = None
 
     def __post_init__(self) -> None:
+        for name in ("feedback", "raw", "stop_reason"):
+            text = getattr(self, name)
+            if not text.isascii():  # half a character can be neither written nor stored
+                whole = text.encode("utf-8", "backslashreplace").decode()
+                structs.force_setattr(self, name, whole)
         if self.state != "scored":
             if self.score is not None or self.criteria:
                 raise ValueError(f"a verdict in state '{self.state}' has no score")

@@ -62,8 +62,10 @@ def run(
         typer.Option("--output", "-o", help="JSONL for the verdicts; beside FILE unless given."),
     ] = None,
     workspace: Space = None,
-    budget: Annotated[float | None, typer.Option(help="US dollars that this run may spend.")] = None,
-    token_budget: Annotated[int | None, typer.Option(help="Tokens that this run may take.")] = None,
+    budget: Annotated[
+        float | None, typer.Option(min=1e-6, help="US dollars that this run may spend.")
+    ] = None,
+    token_budget: Annotated[int | None, typer.Option(min=1, help="Tokens that this run may take.")] = None,
     concurrency: Annotated[int | None, typer.Option(help="Requests at once, at most.")] = None,
     max_abstained: Annotated[
         float | None,

@@ -106,3 +106,13 @@ def test_the_identity_follows_members_weights_and_rule():
     panels = [Panel([Member(judge)]), Panel([Member(judge, 2.0)]), Panel([Member(judge)], "mean")]
     panels += [Panel([Member(judge)], quorum=0.9), Panel([Member(Fixed("k", score=1.0))])]
     assert len({one.identity.id for one in panels}) == 5
+
+
+def test_a_tie_is_one_in_spite_of_rounding():
+    members = [
+        Member(Fixed("a", score=1.0), 0.1),
+        Member(Fixed("b", score=0.5), 0.2),
+        Member(Fixed("c", score=0.0), 0.3),
+    ]
+    (verdict,) = judge_items(ITEMS[:1], Panel(members, "majority"), Memory()).verdicts
+    assert verdict.state == "unparsable"

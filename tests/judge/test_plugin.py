@@ -32,6 +32,7 @@ def module(monkeypatch):
         ({"score": 1.5, "reason": "x"}, "unparsable", None),
         ({"score": float("nan"), "reason": "x"}, "unparsable", None),
         ({"score": True, "reason": "x"}, "unparsable", None),
+        ({"score": 10**400, "reason": "x"}, "unparsable", None),
         ({"score": 1}, "unparsable", None),
         (None, "unparsable", None),
         (0.5, "unparsable", None),
@@ -83,3 +84,27 @@ def test_the_identity_follows_name_model_and_version(module):
     grade.version = 2
     ids.add(PluginJudge("my_judges:grade").identity.id)
     assert len(ids) == 4
+
+
+def test_a_plug_in_can_end_neither_the_run_nor_the_item(module):
+    class MuteError(Exception):
+        def __str__(self):
+            raise RuntimeError
+
+    def mute(datapoint):
+        datapoint["messages"].append("changed")
+        datapoint["messages"][0]["content"] = "changed"
+        raise MuteError
+
+    def leave(datapoint):
+        sys.exit(0)
+
+    def half(datapoint):
+        return {"score": 1, "reason": "\ud800 x"}
+
+    module.mute, module.leave, module.half = mute, leave, half
+    for name, state in (("mute", "failed"), ("leave", "failed"), ("half", "scored")):
+        (verdict,) = all_of(PluginJudge(f"my_judges:{name}"), [ITEM]).values()
+        assert verdict.state == state
+        verdict.feedback.encode()
+    assert ITEM.messages == [{"role": "user", "content": "q"}]

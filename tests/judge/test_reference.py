@@ -185,3 +185,17 @@ def test_normalising_twice_changes_nothing_and_every_text_contains_itself(text, 
     assert normalise(once) == once
     if once:
         assert any(places(f"{more} {text} {more}", text))
+
+
+@pytest.mark.parametrize("said", ["1e999", "1" * 400])
+def test_a_number_beyond_all_numbers_agrees_with_nothing(said):
+    assert judged("numeric", said, "5").score == 0
+    assert judged("numeric", "5", said).state == "failed"
+
+
+@pytest.mark.parametrize(
+    "schema",
+    ['{"$ref": "http://127.0.0.1:9/x"}', '{"$ref": "#"}', '{"$ref": "#/nope"}', "5", '{"$schema": 5}'],
+)
+def test_a_schema_that_says_nothing_is_no_score_and_fetches_nothing(schema):
+    assert judged("json_schema", "{}", schema).state == "failed"

@@ -164,7 +164,7 @@ def test_a_wrong_key_and_too_many_abstentions(answers: Path, tmp_path: Path) -> 
         (["run", "answers.jsonl", "--rubric", "safety", "--judge", "openai"], 1, "judge.url"),
         (["run", "answers.jsonl", "--rubric", "safety", "--judge", "panel"], 1, "[[judge.member]]"),
         (["run", "answers.jsonl", "--rubric", "safety", "--concurrency", "0"], 1, "--concurrency"),
-        (["run", "answers.jsonl", "--rubric", "safety", "--budget", "-1"], 1, "--budget"),
+        (["run", "answers.jsonl", "--rubric", "safety", "--budget", "-1"], 2, "--budget"),
         (["run", "answers.jsonl", "--judge", "no_such:function"], 1, "no such function"),
         (["run", "--traces", "true", "--rubric", "safety"], 1, "no workspace"),
         (["show", "answers.jsonl", "--rubric", "safety", "--id", "zz"], 1, "no item has the id 'zz'"),
