@@ -36,7 +36,7 @@ def write_rows(rows: pl.DataFrame, path: Path) -> None:
     Raises:
         UserError: The name ends with another form, or the place cannot be written to.
     """
-    _demand_form(path)
+    demand_form(path)
     if path.suffix in TABLES:
         from curation.tables import write_table
 
@@ -51,8 +51,12 @@ def write_rows(rows: pl.DataFrame, path: Path) -> None:
             _write(rows, stream, array=unpacked.suffix == ".json")
 
 
-def _demand_form(path: Path) -> None:
-    """Refuse the name of a form that is not written, rather than write another one under it."""
+def demand_form(path: Path) -> None:
+    """Refuse the name of a form that is not written, rather than write another one under it.
+
+    Raises:
+        UserError: It ends with another form.
+    """
     unpacked = path.with_suffix("") if path.suffix in PACKED else path
     if unpacked.suffix and unpacked.suffix not in (LINES if path.suffix in PACKED else {*LINES, *TABLES}):
         fix = "end the name with .jsonl, .json (also .gz or .zst behind them), .parquet or .hf"

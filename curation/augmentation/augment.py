@@ -93,7 +93,13 @@ def _noisy(rows: pl.DataFrame, step: Augment) -> Iterator[Proposal]:
         yield Proposal(row, place, noise(place.text, operation, rng), operation)
 
 
-def guarded(rows: pl.DataFrame, proposals: Iterable[Proposal], wanted: int, checks: Checks) -> Augmented:
+def guarded(
+    rows: pl.DataFrame,
+    proposals: Iterable[Proposal],
+    wanted: int,
+    checks: Checks,
+    taken: Counter[str] | None = None,
+) -> Augmented:
     """The children of the first proposals that pass every guard, until there are as many as wanted.
 
     Args:
@@ -101,13 +107,16 @@ def guarded(rows: pl.DataFrame, proposals: Iterable[Proposal], wanted: int, chec
         proposals: New texts; no more of them are taken than needed.
         wanted: How many children.
         checks: What they are checked against.
+        taken: Is kept up to date: children by parent, so that nothing is proposed for one that has enough.
     """
     counts: Counter[str] = Counter()
     source, known = iter(proposals), set(rows["id"])
+    of_parent = Counter[str]() if taken is None else taken
     before = Counter(parent for of in rows["parents"].to_list() for parent in of)
     children: list[dict[str, Any]] = []
     while len(children) < wanted:
-        of_parent = before + Counter(child["parents"][0] for child in children)
+        of_parent.clear()
+        of_parent.update(before + Counter(child["parents"][0] for child in children))
         batch = _take(source, wanted - len(children), of_parent, known, checks, counts)
         if not batch:
             break

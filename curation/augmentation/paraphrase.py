@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
+import polars as pl
 
 from curation.augmentation.augment import Proposal
-from curation.augmentation.place import Place, places
+from curation.augmentation.place import AUGMENTED, Place, places
 from curation.rows import short_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    import polars as pl
 
     from curation.augmentation.chat import Chat
     from curation.augmentation.reply_file import ReplyFile
     from curation.augmentation.settings import Paraphrase
 
 BATCH = 8
+SILENT = 3
+"""Messages in a row without a paraphrase, after which no more is paid for."""
+
 CHARACTERS_PER_TOKEN = 4  # for a forecast only
 STYLES = {
     "close": "keep the wording close: change some words and their order",
@@ -107,7 +110,13 @@ class _Many(msgspec.Struct):
 
 
 def paraphrases(
-    rows: pl.DataFrame, step: Paraphrase, chat: Chat, replies: ReplyFile, budget: Budget, spent: Spent
+    rows: pl.DataFrame,
+    step: Paraphrase,
+    chat: Chat,
+    replies: ReplyFile,
+    budget: Budget,
+    spent: Spent,
+    taken: Counter[str] | None = None,
 ) -> Iterator[Proposal]:
     """Proposals in the order of their parents; a message is sent only when its proposals are asked for.
 
@@ -118,11 +127,13 @@ def paraphrases(
         replies: Replies of earlier runs; new ones are kept there.
         budget: What may be spent.
         spent: Is kept up to date.
+        taken: Children by parent; a parent that has `step.per_parent` is not asked for again.
 
     Raises:
         UserError: Every message would fail the same way.
     """
-    for asks in _requests(rows, step):
+    silent = 0
+    for asks in _requests(rows, step, Counter() if taken is None else taken):
         user = _message(asks)
         key = short_hash([chat.id, SYSTEM, user])
         reply = replies.get(key)
@@ -132,12 +143,16 @@ def paraphrases(
                 return
             reply = chat.send(SYSTEM, user, SCHEMA)
             _count(spent, chat, reply.input_tokens, reply.output_tokens)
-            if reply.text:
+            if _read(reply.text):
                 replies.put(key, reply)
         else:
             spent.kept += 1
         texts = _read(reply.text)
         spent.unread += not texts
+        silent = 0 if texts else silent + 1
+        if silent == SILENT:
+            spent.stopped = f"{SILENT} messages in a row brought no paraphrases"
+            return
         for number, (parent, place, style) in enumerate(asks, start=1):
             if number in texts:
                 yield Proposal(parent, place, texts[number].strip(), f"paraphrase:{style}")
@@ -146,8 +161,8 @@ def paraphrases(
 def forecast(rows: pl.DataFrame, step: Paraphrase, chat: Chat, replies: ReplyFile) -> Spent:
     """What it takes if no paraphrase is refused; asks nobody. Tokens are four characters each."""
     expected = Spent()
-    wanted = round(step.share * rows.height)
-    for asks in islice(_requests(rows, step), math.ceil(wanted / BATCH)):
+    wanted = most_children(rows, step)
+    for asks in islice(_requests(rows, step, Counter()), math.ceil(wanted / BATCH)):
         user = _message(asks)
         if replies.get(short_hash([chat.id, SYSTEM, user])):
             expected.kept += 1
@@ -156,12 +171,19 @@ def forecast(rows: pl.DataFrame, step: Paraphrase, chat: Chat, replies: ReplyFil
     return expected
 
 
-def _requests(rows: pl.DataFrame, step: Paraphrase) -> Iterator[list[Ask]]:
-    """Texts in batches: each parent once, then each in another style, as often as there are styles."""
+def most_children(rows: pl.DataFrame, step: Paraphrase) -> int:
+    """How many children there can be: the share that is asked for, within the cap of each parent."""
+    parents = rows.filter(~pl.col("tags").list.contains(AUGMENTED)).height
+    return min(round(step.share * rows.height), step.per_parent * parents)
+
+
+def _requests(rows: pl.DataFrame, step: Paraphrase, taken: Counter[str]) -> Iterator[list[Ask]]:
+    """Texts in batches: each parent once, then each that has too few children in another style, and so on."""
     for attempt, found in groupby(places(rows, step.seed, len(step.styles)), key=lambda place: place[0]):
         asks = (
             Ask(row, place, step.styles[(attempt + number) % len(step.styles)])
             for _, number, row, place, _ in found
+            if taken[row["id"]] < step.per_parent
         )
         while batch := list(islice(asks, BATCH)):
             yield batch

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -57,9 +60,11 @@ def augment(
     from curation.augmentation.augment import Checks
     from curation.augmentation.augment import augment as add_noise
     from curation.augmentation.settings import Augment, Paraphrase
+    from curation.export import demand_form
     from curation.heldout import freeze
 
     demand_distinct(file, output, *(heldout or []))
+    demand_form(output)
     asked: dict[str, Any] = {"share": share, "per_parent": per_parent, "seed": seed}
     noise = _step(asked | {"operations": _names(operations)}, Augment, "--operations")
     style = _step(asked | {"styles": _names(styles)}, Paraphrase, "--styles")
@@ -75,9 +80,7 @@ def augment(
         else:
             for about, value in report.items():
                 out(f"{about}: {value}")
-    again = (
-        f"regrind curate augment {sh(file)} -o {sh(output)} --share {share:g}" + " --paraphrase" * paraphrase
-    )
+    again = shlex.join(["regrind", *(word for word in sys.argv[1:] if word != "--dry-run")])
     next_command(again if dry_run else f"regrind curate validate {sh(output)}")
 
 
@@ -108,12 +111,13 @@ def _paraphrase(
 
     from curation.augmentation.augment import guarded
     from curation.augmentation.guards import PARAPHRASE
-    from curation.augmentation.paraphrase import Budget, Spent, forecast, paraphrases
+    from curation.augmentation.paraphrase import Budget, Spent, forecast, most_children, paraphrases
     from curation.augmentation.reply_file import ReplyFile
+    from curation.errors import UserError
     from loop.chat import ClaudeChat
 
     model, max_calls, max_cost = limits
-    chat, wanted = ClaudeChat(model), round(step.share * rows.height)
+    chat, wanted = ClaudeChat(model), most_children(rows, step)
     replies = ReplyFile(output.with_name(f".{output.name}.replies"))
     if dry_run:
         return {"rows": rows.height, "wanted": wanted} | asdict(forecast(rows, step, chat, replies))
@@ -121,10 +125,16 @@ def _paraphrase(
         raise typer.BadParameter(
             f"the price of {model} is not known; use --max-calls", param_hint="--max-cost"
         )
-    spent = Spent()
-    asked = paraphrases(rows, step, chat, replies, Budget(max_calls, max_cost), spent)
+    spent, taken = Spent(), Counter[str]()
+    asked = paraphrases(rows, step, chat, replies, Budget(max_calls, max_cost), spent, taken)
     checks = checks._replace(band=PARAPHRASE, per_parent=step.per_parent)
-    return _finish(rows, guarded(rows, asked, wanted, checks), output, dry_run=False) | asdict(spent)
+    done = guarded(rows, asked, wanted, checks, taken)
+    if spent.unread and not done.children.height:
+        fix = "look at what the model answers (--max-calls 1), or name another --model"
+        raise UserError(
+            f"no message of {spent.calls} brought a paraphrase", where=f"--model {model}", fix=fix
+        )
+    return _finish(rows, done, output, dry_run=False) | asdict(spent)
 
 
 def _finish(rows: pl.DataFrame, done: Augmented, output: Path, *, dry_run: bool) -> dict[str, Any]:

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 
 import pytest
 
 from curation.augmentation.augment import Checks, guarded
 from curation.augmentation.chat import Reply
 from curation.augmentation.guards import PARAPHRASE
-from curation.augmentation.paraphrase import BATCH, SCHEMA, STYLES, Budget, Spent, forecast, paraphrases
+from curation.augmentation.paraphrase import (
+    BATCH,
+    SCHEMA,
+    SILENT,
+    STYLES,
+    Budget,
+    Spent,
+    forecast,
+    most_children,
+    paraphrases,
+)
 from curation.augmentation.reply_file import ReplyFile
 from curation.augmentation.settings import Paraphrase
 from curation.rows import frame, make_row
@@ -65,9 +76,10 @@ def rows(count: int = 20):
 
 def run(chat, tmp_path, wanted=20, budget=UNLIMITED, step=STEP):
     spent = Spent()
-    asked = paraphrases(rows(), step, chat, ReplyFile(tmp_path / "replies"), budget, spent)
+    taken = Counter()
+    asked = paraphrases(rows(), step, chat, ReplyFile(tmp_path / "replies"), budget, spent, taken)
     checks = Checks(band=PARAPHRASE, per_parent=step.per_parent)
-    return guarded(rows(), asked, wanted, checks), spent
+    return guarded(rows(), asked, wanted, checks, taken), spent
 
 
 def test_children_come_from_the_replies_in_batches(tmp_path):
@@ -169,3 +181,20 @@ def test_replies_survive_a_line_that_was_cut(tmp_path):
     assert (kept.get("a"), kept.get("b")) == (Reply("één", 1, 2), None)
     kept.put("b", Reply("", 0, 0))
     assert ReplyFile(path).get("b") == Reply("", 0, 0)
+
+
+def test_a_parent_that_has_enough_children_is_not_paid_for_again(tmp_path):
+    chat = Echo()
+    done, spent = run(chat, tmp_path, wanted=40, step=Paraphrase(share=2))
+    assert done.children.height == 20
+    assert (spent.calls, "cap per parent" in done.refused) == (3, False)
+    assert most_children(rows(), Paraphrase(share=2)) == 20
+    assert forecast(rows(), Paraphrase(share=2), chat, ReplyFile(tmp_path / "other")).calls == 3
+
+
+def test_a_model_that_talks_nonsense_is_not_asked_for_everything_and_not_remembered(tmp_path):
+    done, spent = run(Echo(*["nonsense"] * 99), tmp_path)
+    assert (done.children.height, spent.calls) == (0, SILENT)
+    assert spent.stopped == "3 messages in a row brought no paraphrases"
+    after, spent = run(Echo(), tmp_path)
+    assert (after.children.height, spent.kept) == (20, 0)
