@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+class _Turn(msgspec.Struct):
+    role: str
+    content: str
+
+
 def read_items(path: Path) -> list[Item]:
     """Read `{"id", "messages", "output", "reference"}` lines; `reference` may be missing.
 
@@ -34,6 +39,8 @@ def read_items(path: Path) -> list[Item]:
             continue
         try:
             item = msgspec.json.decode(line, type=Item)
+            for turn in item.messages:
+                msgspec.convert(turn, _Turn)
         except (msgspec.DecodeError, UnicodeDecodeError) as fault:
             raise UserError(f"not an item: {fault}", where=f"{path}:{number}", fix=fix) from fault
         if item.id in found:

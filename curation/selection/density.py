@@ -20,10 +20,15 @@ def density(vectors: Vectors) -> NDArray[np.float64]:
 
 
 def above_floor(dense: NDArray[np.float64], floor: float) -> NDArray[np.int32]:
-    """Numbers of the texts that are left when the `floor` share of them that is least dense is taken out."""
-    if not len(dense):
-        return np.empty(0, np.int32)
-    return np.flatnonzero(dense >= np.quantile(dense, floor)).astype(np.int32)
+    """Numbers of the texts that are left when the `floor` share of them that is least dense is taken out.
+
+    A text without a word that tells it from others is below any floor; it does not count for the share.
+    """
+    worded = dense > 0
+    if not floor or not worded.any():
+        return np.arange(len(dense), dtype=np.int32)
+    lowest = np.quantile(dense[worded], floor)
+    return np.flatnonzero(worded & (dense >= lowest)).astype(np.int32)
 
 
 @compiled

@@ -135,3 +135,10 @@ def test_threads_do_not_change_the_picks():
     one, two = (facility(vectors, allowed, limits, np.array([5], np.int32), threads) for threads in (1, 2))
     assert np.array_equal(one[0], two[0])
     assert np.array_equal(one[1], two[1])
+
+
+def test_texts_without_a_word_do_not_lift_the_odd_ones_above_the_floor():
+    dense = np.array([0.0] * 30 + [0.001] * 5 + [0.2] * 65)
+    assert above_floor(dense, 0.1).tolist() == list(range(35, 100))
+    assert above_floor(dense, 0.0).tolist() == list(range(100))
+    assert above_floor(np.zeros(3), 0.05).tolist() == [0, 1, 2]
