@@ -29,24 +29,34 @@ def without_orphans(
     Returns:
         The rows that stay, and the others as drops.
     """
-    lost = set(gone) - set(rows["id"])
-    place = rows.select("id", "source", "line", "parents")
-    orphans = dict[int, str]()
-    grew = bool(lost)
-    while grew:
-        grew = False
-        for number, (identity, _, _, parents) in enumerate(place.iter_rows()):
-            if number not in orphans and (parent := next((p for p in parents if p in lost), None)):
-                orphans[number] = parent
-                lost.add(identity)
-                grew = True
+    orphans = descendants(rows, set(gone) - set(rows["id"]))
+    place = rows.select("id", "source", "line")
     drops = [
-        dict(zip(("row_id", "source", "line"), place.row(number)[:3], strict=True))
+        dict(zip(("row_id", "source", "line"), place.row(number), strict=True))
         | {"step": step, "reason": "made from a row that went", "partner_id": parent}
         for number, parent in sorted(orphans.items())
     ]
     stay = pl.Series([number not in orphans for number in range(rows.height)], dtype=pl.Boolean)
     return rows.filter(stay), drop_frame(drops)
+
+
+def descendants(rows: pl.DataFrame, ancestors: Collection[str]) -> dict[int, str]:
+    """The numbers of the rows that descend from some ids, parents before their children.
+
+    Returns:
+        For each of them the parent by which it does: an ancestor, or another descendant.
+    """
+    found, known = dict[int, str](), set(ancestors)
+    ids, parents = rows["id"].to_list(), rows["parents"].to_list()
+    grew = bool(known)
+    while grew:
+        grew = False
+        for number, of in enumerate(parents):
+            if number not in found and (parent := next((p for p in of if p in known), None)):
+                found[number] = parent
+                known.add(ids[number])
+                grew = True
+    return found
 
 
 def with_parents_renamed(rows: pl.DataFrame, before: pl.Series) -> pl.DataFrame:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
+from curation.children import descendants
 from curation.near import nearest_items, residuals
 from curation.overlap import RUN, overlaps
 from curation.redact import redact_text
@@ -71,7 +72,8 @@ def without_heldout(
     )
     if items is None or not rows.height:
         return rows, drop_frame([])
-    matches = _holding(rows, items, run) | _matches(rows, items, threshold)
+    prompts = _compared(pl.concat([rows.select("messages", "meta"), items.select("messages", "meta")]))
+    matches = _holding(rows, items, prompts[0], run) | _matches(rows, items, prompts, threshold)
     found = _with_children(rows, matches)
     drops = [
         {
@@ -94,13 +96,14 @@ def without_heldout(
     return rows.filter(stay), drop_frame(drops)
 
 
-def _matches(rows: pl.DataFrame, items: pl.DataFrame, threshold: float) -> dict[int, Match]:
+def _matches(
+    rows: pl.DataFrame, items: pl.DataFrame, prompts: list[list[str]], threshold: float
+) -> dict[int, Match]:
     """The rows whose prompt is, or nearly is, that of an item, by their number."""
     left, right = rows["messages"].to_list(), items["messages"].to_list()
     exact = {_prompt_id(messages): j for j, messages in enumerate(right)}
     found: dict[int, Match] = {}
-    asked = _compared(pl.concat([rows.select("messages", "meta"), items.select("messages", "meta")]))
-    for texts in asked:
+    for texts in prompts:
         best, similar = nearest_items(texts[: len(left)], texts[len(left) :], threshold)
         for i, (item, s) in enumerate(zip(best.tolist(), similar.tolist(), strict=True)):
             if item >= 0 and (i not in found or s > found[i].similarity):
@@ -111,9 +114,8 @@ def _matches(rows: pl.DataFrame, items: pl.DataFrame, threshold: float) -> dict[
     return found
 
 
-def _holding(rows: pl.DataFrame, items: pl.DataFrame, run: int) -> dict[int, Match]:
+def _holding(rows: pl.DataFrame, items: pl.DataFrame, prompts: list[str], run: int) -> dict[int, Match]:
     """The rows in whose text, whoever says it, an item's own words stand, by their number."""
-    prompts = _compared(pl.concat([rows.select("messages", "meta"), items.select("messages", "meta")]))[0]
     own = residuals(prompts, items=items.height)
     texts = [
         redact_text(" ".join(m["content"] or "" for m in turns))[0] for turns in rows["messages"].to_list()
@@ -133,17 +135,12 @@ def _compared(rows: pl.DataFrame) -> list[list[str]]:
 
 def _with_children(rows: pl.DataFrame, found: dict[int, Match]) -> dict[int, Match]:
     """The matches with all rows that descend from one; noise may have carried a child below the threshold."""
-    ids, parents = rows["id"].to_list(), rows["parents"].to_list()
+    ids = rows["id"].to_list()
     leaked = {ids[i]: match for i, match in found.items()}
     found = dict(found)
-    grew = True
-    while grew:
-        grew = False
-        for i, of in enumerate(parents):
-            parent = next((p for p in of if p in leaked), None)
-            if i not in found and parent is not None:
-                found[i] = leaked[ids[i]] = leaked[parent]._replace(kind="made from one")
-                grew = True
+    for number, parent in descendants(rows, leaked).items():
+        if number not in found:
+            found[number] = leaked[ids[number]] = leaked[parent]._replace(kind="made from one")
     return found
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
+import msgspec
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -69,6 +71,28 @@ class Chat(Protocol):
     def stop(self) -> None:
         """End all waits."""
         ...
+
+
+class Usage(Protocol):
+    """What a service says that a reply took, in its own fields."""
+
+    def tokens(self) -> Tokens:
+        """The same in ours."""
+        ...
+
+
+def taken(usage: msgspec.Raw, kind: type[Usage]) -> Tokens | None:
+    """What a reply took; None where the service does not say, or not in whole numbers.
+
+    Args:
+        usage: The part of the reply, as JSON.
+        kind: The service's own fields.
+    """
+    try:
+        found = msgspec.json.decode(usage, type=kind | None)
+    except msgspec.DecodeError:
+        return None
+    return found.tokens() if found else None
 
 
 def no_answer(body: bytes, problem: str) -> Completion:

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from curation.errors import UserError
-from judge.chat import Completion, Ended, no_answer
+from judge.chat import Completion, Ended, no_answer, taken
 from judge.prices import Tokens
 from judge.service import NoAnswerError, Service
 
@@ -127,15 +127,6 @@ class _Message(Struct):
     usage: msgspec.Raw = msgspec.Raw(b"null")
 
 
-def _tokens(usage: msgspec.Raw) -> Tokens | None:
-    """What the reply took; None where it does not say, or not in whole numbers."""
-    try:
-        found = msgspec.json.decode(usage, type=_Usage | None)
-    except msgspec.DecodeError:
-        return None
-    return found.tokens() if found else None
-
-
 def read(body: bytes) -> Completion:
     """What a reply with status 200 says: any bytes in, never an exception."""
     try:
@@ -143,7 +134,7 @@ def read(body: bytes) -> Completion:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
         return no_answer(body, f"not a message: {fault}")
     text = "".join(block.text for block in message.content or [] if block.type == "text")
-    tokens = _tokens(message.usage)
+    tokens = taken(message.usage, _Usage)
     raw = text or body.decode("utf-8", errors="replace")
     category = (message.stop_details and message.stop_details.category) or "no category"
     ended = _ENDED.get(message.stop_reason, "unclear")

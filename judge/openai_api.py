@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from curation.errors import UserError
-from judge.chat import Completion, Ended, no_answer
+from judge.chat import Completion, Ended, no_answer, taken
 from judge.messages_api import encode
 from judge.prices import Tokens
 from judge.service import NoAnswerError, Service
@@ -130,15 +130,6 @@ class _Response(Struct):
     usage: msgspec.Raw = msgspec.Raw(b"null")
 
 
-def _tokens(usage: msgspec.Raw) -> Tokens | None:
-    """What the reply took; None where it does not say, or not in whole numbers."""
-    try:
-        found = msgspec.json.decode(usage, type=_Usage | None)
-    except msgspec.DecodeError:
-        return None
-    return found.tokens() if found else None
-
-
 def read(body: bytes) -> Completion:
     """What a reply with status 200 says: any bytes in, never an exception."""
     try:
@@ -148,7 +139,7 @@ def read(body: bytes) -> Completion:
     if not response.choices:
         return no_answer(body, "the reply has no choices")
     choice = response.choices[0]
-    tokens = _tokens(response.usage)
+    tokens = taken(response.usage, _Usage)
     text = choice.message.content or ""
     raw = text or body.decode("utf-8", errors="replace")
     reason = choice.finish_reason or ""

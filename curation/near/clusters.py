@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from curation.near.compiled import ODD1, compiled, mix
+from curation.compiled import compiled
+from curation.near.bits import ODD1, mix
 from curation.near.join import Asked, add, ask, more, ready, similarity
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from curation.near.compiled import U1, compiled, over
+from curation.compiled import compiled, over
+from curation.near.bits import U1
 from curation.near.prefixes import PARTS, Entries
 from curation.near.shingling import Sets
 

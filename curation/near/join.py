@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
-from curation.near.compiled import compiled, ones
+from curation.compiled import compiled
+from curation.near.bits import ones
 from curation.near.index import BITMAP
 from curation.near.prefixes import EPSILON
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from curation.near.compiled import over
+from curation.compiled import over
 from curation.near.index import Index, build
 from curation.near.prefixes import Entries, classes, prefixes
 from curation.near.shared import Counts, Shared, counted, find_shared, nothing_shared, without

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from curation.near.compiled import ODD1, U1, compiled, mix
+from curation.compiled import compiled
+from curation.near.bits import ODD1, U1, mix
 from curation.near.shingling import HASH, HASH_BITS, Sets
 
 if TYPE_CHECKING:

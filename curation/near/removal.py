@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from curation.near.compiled import compiled
+from curation.compiled import compiled
 from curation.near.join import Asked, add, ask, doubled, load, more, ready, similarity
 
 if TYPE_CHECKING:

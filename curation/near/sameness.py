@@ -9,7 +9,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.near.compiled import ODD1, U0, U8, compiled, mix, over
+from curation.compiled import compiled, over
+from curation.near.bits import ODD1, U0, U8, mix
 from curation.near.shingling import bounds, code_point, kinds_of
 from curation.near.texts import BLOCK, SPACE, Texts, of_lists
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from curation.near.compiled import U0, U1, U8, compiled, over
+from curation.compiled import compiled, over
+from curation.near.bits import U0, U1, U8
 from curation.near.shingling import Scratch, Sets, combine, kinds_of, scratch_for, tokenise, whole
 from curation.text import TEMPLATE_ROWS, TEMPLATE_SHARE, WORDS
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from curation.near.compiled import ODD1, ODD2, U0, U1, U8, U29, U32, compiled, mix
+from curation.compiled import compiled
+from curation.near.bits import ODD1, ODD2, U0, U1, U8, U29, U32, mix
 from curation.near.texts import MARK, NO_SPACES, SPACE, WORD, Texts, kinds
 from curation.text import CHARACTERS, WORDS
 

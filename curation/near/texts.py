@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.near.compiled import compiled
+from curation.compiled import compiled
 from curation.text import UNSPACED
 
 if TYPE_CHECKING:

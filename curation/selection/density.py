@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from curation.selection.compiled import compiled
+from curation.compiled import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from curation.selection.compiled import compiled
+from curation.compiled import compiled, over
 from curation.selection.vectors import Postings, Vectors, invert, transpose
 
 if TYPE_CHECKING:
@@ -51,10 +49,8 @@ def neighbours(vectors: Vectors, most: int, threads: int | None = None) -> Graph
     def block(first: int) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
         return _nearest(vectors, postings, common, first, min(first + BLOCK, vectors.total), most)
 
-    with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0))) as pool:
-        sizes, texts, similarity = (
-            np.concatenate(parts) for parts in zip(*pool.map(block, blocks), strict=True)
-        )
+    found = zip(*over(block, blocks, threads), strict=True)
+    sizes, texts, similarity = (np.concatenate(parts) for parts in found)
     starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
     return Graph(*transpose(starts, texts, similarity, vectors.total))
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from curation.selection.compiled import compiled
+from curation.compiled import compiled
 from curation.selection.nearest import Picked, add, empty, nearest
 from curation.selection.queue import drop_first, order, sink
 

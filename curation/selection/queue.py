@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from curation.selection.compiled import compiled
+from curation.compiled import compiled
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from curation.selection.compiled import compiled
+from curation.compiled import compiled
 from curation.selection.words import cut
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import polars as pl
 
-from curation.selection.compiled import compiled
+from curation.compiled import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

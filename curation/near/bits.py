@@ -1,0 +1,38 @@
+"""What the kernels compute hashes with: numbers of 64 bits, a mix of their bits, and a count of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numba import types
+from numba.extending import intrinsic
+
+from curation.compiled import compiled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Mixing whole numbers of Python into 64-bit ones would make floats of them.
+U0, U1, U8, U29, U32 = (np.uint64(n) for n in (0, 1, 8, 29, 32))
+ODD1, ODD2, ODD3 = (np.uint64(n) for n in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
+
+
+@compiled
+def mix(x: np.uint64) -> np.uint64:
+    """Spread every bit over all 64 (the finaliser of SplitMix64: Steele, Lea and Flood, 2014)."""
+    x = (x ^ (x >> U32)) * ODD2
+    x = (x ^ (x >> U29)) * ODD3
+    return x ^ (x >> U32)
+
+
+def _ones(_context: object, _x: object) -> object:
+
+    def code(_context: object, builder: Any, _signature: object, arguments: Any) -> object:  # noqa: ANN401
+        return builder.ctpop(arguments[0])
+
+    return types.uint64(types.uint64), code
+
+
+ones = cast("Callable[[np.uint64], int]", intrinsic(_ones))
+"""How many bits of a 64-bit word are set: one instruction of the processor."""
