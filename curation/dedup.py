@@ -12,7 +12,7 @@ from curation.best import Keep, best_first
 from curation.children import MADE, without_orphans
 from curation.exact import exact_partners
 from curation.near.clusters import components
-from curation.near.join import count_pairs, similarities
+from curation.near.pairs import count_pairs, similarities
 from curation.near.pipeline import Corpus, cut, index_of, of_rows
 from curation.near.prefixes import LONG
 from curation.near.removal import Compared, Rules, remove

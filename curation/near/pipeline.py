@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from curation.compiled import over
+from curation.near.counts import Counts, counted
 from curation.near.index import Index, build
 from curation.near.prefixes import Entries, classes, prefixes
-from curation.near.shared import Counts, Shared, counted, find_shared, nothing_shared, without
+from curation.near.residue import without
+from curation.near.shared import Shared, find_shared, nothing_shared
 from curation.near.shingling import Sets, shingle_sets
 from curation.near.texts import BLOCK, On, Texts, of_messages, of_strings
 

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 
 from curation.compiled import compiled, over
 from curation.near.bits import ODD1, U0, U8, mix
-from curation.near.shingling import bounds, code_point, kinds_of
 from curation.near.texts import BLOCK, SPACE, Texts, of_lists
+from curation.near.tokens import bounds, code_point, kinds_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
