@@ -62,7 +62,7 @@ def cut(
     read: Callable[[int], Texts],
     *,
     items: int = 0,
-    shared: bool = True,
+    shared: Shared | bool = True,
     threads: int | None = None,
 ) -> Corpus:
     """Cut texts into shingle sets without shared text.
@@ -71,12 +71,15 @@ def cut(
         blocks: How many blocks there are.
         read: The texts of a block.
         items: See `find_shared`.
-        shared: Whether shared text is taken out.
+        shared: Whether shared text is taken out, or what is taken out where that is known already.
         threads: At most so many; all there are unless given.
     """
     sets = list(over(lambda block: shingle_sets(read(block)), range(blocks), threads))
     counts = counted(sets, threads)
-    found = find_shared(sets, counts, read, items=items, threads=threads) if shared else nothing_shared()
+    if shared is True:
+        found = find_shared(sets, counts, read, items=items, threads=threads)
+    else:
+        found = shared or nothing_shared()
     return Corpus(without(sets, found, read, threads), counts, found, read)
 
 

@@ -54,41 +54,48 @@ def find_shared(
 
     Args:
         sets: The shingle sets, block by block.
-        counts: See `counted`.
+        counts: See `curation.near.counts.counted`.
         read: The texts of a block.
         items: So many of the last texts are held-out items; of those that have a shingle half must keep
             3 words, too: an item is not a template, however many rows copy it.
         threads: At most so many; all there are unless given.
     """
-    texts = sum(len(part.starts) - 1 for part in sets)
-    least = max(TEMPLATE_ROWS, int(TEMPLATE_SHARE * texts + 1e-9) + 1)
-    heavy = counts.frequent >= least
-    if not heavy.any():
-        return nothing_shared()
-    found = [np.unique(_heavy(part.hashes, heavy), return_counts=True) for part in sets]
-    hashes, numbers = np.unique(np.concatenate([f[0] for f in found]), return_inverse=True)
-    rows = np.bincount(numbers, np.concatenate([f[1] for f in found]), len(hashes)).astype(np.int64)
-    hashes, rows = hashes[rows >= least], rows[rows >= least]
+    least = least_rows(texts_in(sets))
+    hashes, rows = frequent(sets, counts, least)
     if not len(hashes):
         return nothing_shared()
-    lookup = lookup_of(hashes)
-    first = np.cumsum([0, *(len(part.starts) - 1 for part in sets)])
+    told = told_without(sets, hashes, read, items=items, threads=threads)
+    keep = tells(told.everyone) & tells(told.held)
+    return Shared(hashes[keep], rows[keep], told.examples[keep])
 
-    def work(block: int) -> Telling:
-        found, concerned = telling_of_none(len(hashes)), _having(sets[block], heavy, lookup)
-        if concerned.any():
-            cut = read(block)
-            first_item = texts - items - first[block]
-            _telling(cut, kinds_of(cut), scratch_for(cut), lookup, concerned, first_item, found)
-        found.examples[found.examples >= 0] += first[block]
-        return found
 
-    blocks = list(over(work, range(len(sets)), threads))
-    everyone = np.sum([b.everyone for b in blocks], axis=0)
-    held = np.sum([b.held for b in blocks], axis=0)
-    keep = (2 * everyone[1] >= everyone[0]) & (2 * held[1] >= held[0])
-    examples = np.max([b.examples for b in blocks], axis=0)
-    return Shared(hashes[keep], rows[keep], examples[keep])
+def least_rows(texts: int) -> int:
+    """In how many texts of so many a shingle is frequent."""
+    return max(TEMPLATE_ROWS, int(TEMPLATE_SHARE * texts + 1e-9) + 1)
+
+
+def texts_in(sets: Sequence[Sets]) -> int:
+    """How many texts there are in all blocks."""
+    return sum(len(part.starts) - 1 for part in sets)
+
+
+def tells(counted: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether at least half of the texts keep 3 words, from (2, shingles) counts (shingles,)."""
+    half: NDArray[np.bool_] = 2 * counted[1] >= counted[0]
+    return half
+
+
+def frequent(
+    sets: Sequence[Sets], counts: Counts, least: int
+) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """The shingles that at least so many texts have, in ascending order, and how many have each."""
+    heavy = counts.frequent >= least
+    found = [np.unique(_heavy(part.hashes, heavy), return_counts=True) for part in sets if heavy.any()]
+    if not found:
+        return np.empty(0, np.uint64), np.empty(0, np.int64)
+    hashes, numbers = np.unique(np.concatenate([f[0] for f in found]), return_inverse=True)
+    rows = np.bincount(numbers, np.concatenate([f[1] for f in found]), len(hashes)).astype(np.int64)
+    return hashes[rows >= least], rows[rows >= least]
 
 
 class Telling(NamedTuple):
@@ -103,6 +110,32 @@ class Telling(NamedTuple):
     everyone: NDArray[np.int64]
     held: NDArray[np.int64]
     examples: NDArray[np.int64]
+
+
+def told_without(
+    sets: Sequence[Sets],
+    hashes: NDArray[np.uint64],
+    read: Callable[[int], Texts],
+    *,
+    items: int = 0,
+    threads: int | None = None,
+) -> Telling:
+    """What becomes of the texts without these frequent shingles; the arguments are those of `find_shared`."""
+    lookup = lookup_of(hashes)
+    first = np.cumsum([0, *(len(part.starts) - 1 for part in sets)])
+
+    def work(block: int) -> Telling:
+        found, concerned = telling_of_none(len(hashes)), _having(sets[block], lookup)
+        if concerned.any():
+            cut = read(block)
+            first_item = first[-1] - items - first[block]
+            _telling(cut, kinds_of(cut), scratch_for(cut), lookup, concerned, first_item, found)
+        found.examples[found.examples >= 0] += first[block]
+        return found
+
+    blocks = list(over(work, range(len(sets)), threads))
+    everyone, held = (np.sum([b[side] for b in blocks], axis=0) for side in (0, 1))
+    return Telling(everyone, held, np.max([b.examples for b in blocks], axis=0))
 
 
 def telling_of_none(shingles: int) -> Telling:
@@ -123,12 +156,12 @@ def _heavy(hashes: NDArray[np.uint64], heavy: NDArray[np.bool_]) -> NDArray[np.u
 
 
 @compiled
-def _having(sets: Sets, heavy: NDArray[np.bool_], lookup: Lookup) -> NDArray[np.bool_]:
+def _having(sets: Sets, lookup: Lookup) -> NDArray[np.bool_]:
     """Which texts have a shingle of the table (texts,)."""
     found = np.zeros(len(sets.starts) - 1, np.bool_)
     for text in range(len(found)):
         for h in sets.hashes[sets.starts[text] : sets.starts[text + 1]]:
-            if heavy[h & (BUCKETS - U1)] and lookup.numbers[place(lookup, h)] >= 0:
+            if lookup.numbers[place(lookup, h)] >= 0:
                 found[text] = True
                 break
     return found
