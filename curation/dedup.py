@@ -10,7 +10,7 @@ import polars as pl
 
 from curation.best import Keep  # noqa: TC001  (msgspec reads it)
 from curation.children import MADE, without_orphans
-from curation.fates import Conflicts, Fates, decide
+from curation.fates import REASONS, Conflicts, Fates, decide
 from curation.near.templates import Template, templates
 from curation.rows import DROPS, answer_text, drop_frame
 
@@ -160,7 +160,7 @@ def _split(rows: pl.DataFrame, fates: Fates, unseen: int) -> tuple[pl.DataFrame,
             "source": here["source"],
             "line": here["line"],
             "step": pl.repeat("dedup", len(goes), dtype=pl.String, eager=True),
-            "reason": pl.Series(fates.reason[goes].tolist(), dtype=pl.String),
+            "reason": pl.Series([REASONS[code] for code in fates.reason[goes].tolist()], dtype=pl.String),
             "partner_id": there["id"],
             "partner_source": there["source"],
             "partner_line": there["line"],

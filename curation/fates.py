@@ -30,13 +30,17 @@ COUNTED = 1_000_000
 """Where counting pairs that templates hide ends."""
 
 
+REASONS = ("exact duplicate", "normalised duplicate", "near duplicate", "conflicting answer")
+EXACT, NORMALISED, NEAR, CONFLICTING = range(len(REASONS))
+
+
 class Fates(NamedTuple):
-    """Of each row: the partner's number or -1, similarity of prompts and of answers, the reason."""
+    """Of each row: the partner's number or -1, similarity of prompts and of answers, one of `REASONS`."""
 
     partner: NDArray[np.int64]
     prompt: NDArray[np.float64]
     answer: NDArray[np.float64]
-    reason: NDArray[np.object_]
+    reason: NDArray[np.uint8]
 
 
 class Conflicts(NamedTuple):
@@ -100,7 +104,7 @@ def decide(
 def _exact(rows: pl.DataFrame, how: How, old: int, threads: int | None) -> Fates:
     partner, raw = exact_partners(rows, keep=how.keep, old=old, threads=threads)
     similar = np.ones(rows.height)
-    reason = np.where(raw, "exact duplicate", "normalised duplicate").astype(object)
+    reason = np.where(raw, EXACT, NORMALISED).astype(np.uint8)
     return Fates(partner, similar, similar.copy(), reason)
 
 
@@ -142,7 +146,7 @@ def _near(
     found = remove(compared, order, rules)
     goes = np.flatnonzero(found.partner >= 0)
     similar = (found.prompt[goes], found.answer[goes])
-    _drop(fates, numbers[goes], numbers[found.partner[goes]], similar, "near duplicate")
+    _drop(fates, numbers[goes], numbers[found.partner[goes]], similar, NEAR)
     rank = np.empty(len(numbers), np.int64)
     rank[order] = np.arange(len(order))
     nearest = np.lexsort((rank[found.earlier], -found.similar, rank[found.later]))
@@ -157,9 +161,9 @@ def _resolve(fates: Fates, conflicts: Conflicts, how: How) -> None:
     worse, better = conflicts.worse[::-1], conflicts.better[::-1]
     similar, unknown = conflicts.similar[::-1], np.full(len(worse), np.nan)
     if how.conflicts == "drop_all":
-        _drop(fates, better, worse, (similar, unknown), "conflicting answer")
+        _drop(fates, better, worse, (similar, unknown), CONFLICTING)
     if how.conflicts in {"keep_best", "drop_all"}:
-        _drop(fates, worse, better, (similar, unknown), "conflicting answer")
+        _drop(fates, worse, better, (similar, unknown), CONFLICTING)
 
 
 def _drop(
@@ -167,7 +171,7 @@ def _drop(
     goes: NDArray[np.int64],
     stays: NDArray[np.int64],
     similar: tuple[NDArray[np.float64], NDArray[np.float64]],
-    reason: str,
+    reason: int,
 ) -> None:
     fates.partner[goes] = stays
     fates.prompt[goes], fates.answer[goes] = similar
@@ -193,7 +197,7 @@ def _connected(
     stays = best[label[goes]]
     prompt = similarities(compared.prompts, goes, stays)
     answer = similarities(compared.answers, compared.answer_of[goes], compared.answer_of[stays])
-    _drop(fates, numbers[goes], numbers[stays], (prompt, answer), "near duplicate")
+    _drop(fates, numbers[goes], numbers[stays], (prompt, answer), NEAR)
     stay: NDArray[np.int64] = order[best[label[order]] == order]
     return stay
 

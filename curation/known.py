@@ -81,7 +81,7 @@ def index_rows(rows: pl.DataFrame, how: How, threads: int | None = None) -> Know
     """
     rows = rows.filter(~MADE)
     found = decide(rows, how, 0, threads)
-    hashes = signatures(rows["messages"].gather(found.left), threads)
+    hashes = signatures(rows["messages"], threads)[found.left]
     order = np.argsort(hashes, kind="stable")
     compared = found.left if how.near else found.left[:0]
     blocks, read = of_rows(rows["messages"], how.on, compared)

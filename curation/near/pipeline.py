@@ -13,7 +13,7 @@ from curation.near.prefixes import Entries, classes, prefixes
 from curation.near.residue import without
 from curation.near.shared import Shared, find_shared, nothing_shared
 from curation.near.shingling import Sets, shingle_sets
-from curation.near.texts import BLOCK, On, Texts, of_messages, of_strings
+from curation.near.texts import BLOCK, On, Texts, of_messages, of_strings, taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,11 +41,11 @@ class Corpus(NamedTuple):
 def of_rows(
     messages: pl.Series, on: On, chosen: NDArray[np.int64] | None = None
 ) -> tuple[int, Callable[[int], Texts]]:
-    """The blocks of conversations, or of some of them by number, and how to read one."""
+    """The blocks of conversations, or of some of them by ascending number, and how to read one."""
     numbers = np.arange(len(messages)) if chosen is None else chosen
 
     def read(block: int) -> Texts:
-        return of_messages(messages.gather(numbers[block * BLOCK : (block + 1) * BLOCK]), on)
+        return of_messages(taken(messages, numbers[block * BLOCK : (block + 1) * BLOCK]), on)
 
     return max(1, -(-len(numbers) // BLOCK)), read
 
