@@ -10,7 +10,7 @@ import polars as pl
 
 from curation.best import Keep  # noqa: TC001  (msgspec reads it)
 from curation.children import MADE, without_orphans
-from curation.fates import REASONS, Conflicts, Fates, decide
+from curation.fates import REASONS, Conflicts, Fates, Means, decide
 from curation.near.templates import Template, templates
 from curation.rows import DROPS, answer_text, drop_frame
 
@@ -93,11 +93,16 @@ def drop_known(
     Returns:
         What became of the new rows alone; conflicts have at least one new row.
     """
-    return _dedup(pl.concat([old, new]), how or How(), (old.height, old.height), threads, shared)
+    return _dedup(pl.concat([old, new]), how or How(), (old.height, old.height), Means(threads, shared))
 
 
 def drop_duplicates(
-    rows: pl.DataFrame, how: How | None = None, *, old: int = 0, threads: int | None = None
+    rows: pl.DataFrame,
+    how: How | None = None,
+    *,
+    old: int = 0,
+    threads: int | None = None,
+    memory: int | None = None,
 ) -> Deduped:
     """Drop exact, normalised and near duplicates.
 
@@ -106,13 +111,13 @@ def drop_duplicates(
         how: What counts as a duplicate.
         old: The first so many rows are preferred to the others.
         threads: At most so many; all there are unless given. The result does not depend on it.
+        memory: Bytes that the search for similar prompts may take beside the rows; all it needs unless given.
+            The rest then lies on the disk. The result does not depend on it.
     """
-    return _dedup(rows, how or How(), (old, 0), threads)
+    return _dedup(rows, how or How(), (old, 0), Means(threads, memory=memory))
 
 
-def _dedup(
-    rows: pl.DataFrame, how: How, first: tuple[int, int], threads: int | None, shared: Shared | None = None
-) -> Deduped:
+def _dedup(rows: pl.DataFrame, how: How, first: tuple[int, int], means: Means) -> Deduped:
     """As `drop_duplicates`; `first` says how many rows are preferred, and how many are not told of.
 
     A row that augmentation made is no duplicate of its parent: it stays while that one does, and goes
@@ -120,9 +125,9 @@ def _dedup(
     """
     made = rows.select(MADE).to_series()
     if not made.any():
-        return _of_read(rows, how, first, threads, shared)
+        return _of_read(rows, how, first, means)
     old, unseen = (int((~made[:n]).sum()) for n in first)
-    found = _of_read(rows.filter(~made), how, (old, unseen), threads, shared)
+    found = _of_read(rows.filter(~made), how, (old, unseen), means)
     children = rows[first[1] :].filter(made[first[1] :])
     twice = ~children["id"].is_first_distinct()
     again = children.filter(twice).select("source", "line", row_id="id", step=pl.lit("dedup"))
@@ -133,12 +138,10 @@ def _dedup(
     return found._replace(rows=pl.concat([found.rows, stay]), drops=drops)
 
 
-def _of_read(
-    rows: pl.DataFrame, how: How, first: tuple[int, int], threads: int | None, shared: Shared | None
-) -> Deduped:
+def _of_read(rows: pl.DataFrame, how: How, first: tuple[int, int], means: Means) -> Deduped:
     old, unseen = first
-    found = decide(rows, how, old, threads, shared)
-    named = templates(found.shared, rows["messages"], found.left) if shared is None else []
+    found = decide(rows, how, old, means)
+    named = templates(found.shared, rows["messages"], found.left) if means.shared is None else []
     return Deduped(
         *_split(rows, found.fates, unseen),
         _listed(rows, found.conflicts, unseen),

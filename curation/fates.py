@@ -15,6 +15,7 @@ from curation.near.pipeline import Corpus, cut, index_of, of_rows
 from curation.near.prefixes import LONG
 from curation.near.removal import Compared, Rules, remove
 from curation.near.shared import Shared, nothing_shared
+from curation.near.spilled import perhaps_alike
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,29 +72,47 @@ class Decided(NamedTuple):
     long: int
 
 
-def decide(
-    rows: pl.DataFrame, how: How, old: int, threads: int | None, shared: Shared | None = None
-) -> Decided:
+class Means(NamedTuple):
+    """What the search may use; the result does not depend on it.
+
+    Attributes:
+        threads: At most so many; all there are unless given.
+        shared: Shared text, where it is known already; then pairs that it hides are not counted.
+        memory: Bytes that the search for similar prompts may take beside the rows, the rest then lies on the
+            disk; all it needs unless given.
+    """
+
+    threads: int | None = None
+    shared: Shared | None = None
+    memory: int | None = None
+
+
+def decide(rows: pl.DataFrame, how: How, old: int = 0, means: Means | None = None) -> Decided:
     """Find what goes, and for which row.
 
     Args:
         rows: Rows with schema ROWS.
         how: What counts as a duplicate.
         old: The first so many rows are preferred to the others.
-        threads: At most so many.
-        shared: Shared text, where it is known already; then pairs that it hides are not counted.
+        means: What the search may use.
     """
+    threads, shared, memory = means or Means()
     fates = _exact(rows, how, old, threads)
     copies, left = np.flatnonzero(fates.partner >= 0), np.flatnonzero(fates.partner < 0)
     if not how.near:
         nobody = Conflicts(copies[:0], copies[:0], np.empty(0))
         return Decided(fates, nobody, left, nothing_shared(), 0, 0)
     messages = rows["messages"]
+    near = left
+    if memory is not None:
+        texts, counts = of_rows(messages, how.on, left), how.on == "prompt"
+        shared, perhaps = perhaps_alike(*texts, how.threshold, memory, shared=counts, threads=threads)
+        near = left[perhaps]
     taken_out: Shared | bool = (how.on == "prompt") if shared is None else shared
-    corpus = cut(*of_rows(messages, how.on, left), shared=taken_out, threads=threads)
+    corpus = cut(*of_rows(messages, how.on, near), shared=taken_out, threads=threads)
     long = sum(int((np.diff(part.starts) > LONG).sum()) for part in corpus.sets)
-    compared, concerned = _compared(messages, left, corpus, how, threads)
-    conflicts = _near(rows, left, compared, concerned, how, old, fates)
+    compared, concerned = _compared(messages, near, corpus, how, threads)
+    conflicts = _near(rows, near, compared, concerned, how, old, fates)
     _follow(fates, copies)
     hidden = None if len(corpus.shared.hashes) else 0
     if shared is None and hidden is None:

@@ -15,7 +15,7 @@ import polars as pl
 from curation.children import MADE
 from curation.dedup import Deduped, drop_known
 from curation.exact import exact_partners
-from curation.fates import decide
+from curation.fates import Means, decide
 from curation.near.growth import Watched, still_shared, watch
 from curation.near.pipeline import cut, of_rows
 from curation.near.postings import Postings, postings_of, within_reach
@@ -80,7 +80,7 @@ def index_rows(rows: pl.DataFrame, how: How, threads: int | None = None) -> Know
         threads: At most so many; all there are unless given.
     """
     rows = rows.filter(~MADE)
-    found = decide(rows, how, 0, threads)
+    found = decide(rows, how, 0, Means(threads))
     hashes = signatures(rows["messages"], threads)[found.left]
     order = np.argsort(hashes, kind="stable")
     compared = found.left if how.near else found.left[:0]

@@ -40,13 +40,14 @@ def counted(sets: Sequence[Sets], threads: int | None) -> Counts:
     shingles = sum(len(part.hashes) for part in sets)
     rare = 1 << min(MOST_RARE, max(LEAST_RARE, shingles.bit_length()))
 
-    def work(part: Sets) -> None:
+    def work(block: int) -> None:
+        part = sets[block]
         if not hasattr(own, "counts"):
             own.counts = Counts(np.zeros(int(BUCKETS), np.uint32), np.zeros(rare, np.uint8))
             tables.append(own.counts)
         _count(part.hashes, own.counts.frequent, own.counts.rare)
 
-    for _ in over(work, sets, threads):
+    for _ in over(work, range(len(sets)), threads):
         pass
     for other in tables[1:]:
         _merge(tables[0], other)

@@ -60,7 +60,7 @@ def postings_of(
     keys, texts, places = (np.concatenate([p[side] for p in parts]) for side in range(3))
     starts = np.concatenate(([0], np.cumsum([len(p[0]) for p in parts])))
     sizes = np.concatenate([np.diff(part.starts) for part in sets]).astype(np.int32)
-    bitmaps = np.concatenate([_bitmaps(part) for part in sets])
+    bitmaps = np.concatenate([bitmaps_of(part) for part in sets])
     return Postings(keys, texts, places, starts, sizes, bitmaps)
 
 
@@ -76,7 +76,8 @@ def _in_order(
 
 
 @compiled
-def _bitmaps(sets: Sets) -> NDArray[np.uint64]:
+def bitmaps_of(sets: Sets) -> NDArray[np.uint64]:
+    """A bit for each shingle of each text (texts, BITMAP)."""
     found = np.zeros((len(sets.starts) - 1, BITMAP), np.uint64)
     for text in range(len(found)):
         for h in sets.hashes[sets.starts[text] : sets.starts[text + 1]]:
@@ -105,19 +106,37 @@ def _mark(
     threshold: float,
     found: NDArray[np.bool_],
 ) -> None:
-    """Filter by length, place and bitmap, as `curation.near.join.more` does."""
-    part = threshold / (1 + threshold)
     for e in range(len(low)):
-        text, place = new.texts[first + e], max(0, new.places[first + e])
+        text, place = new.texts[first + e], new.places[first + e]
         for at in range(low[e], high[e]):
             other = old.texts[at]
-            if found[other]:
-                continue
-            both = new.sizes[text] + old.sizes[other]
-            common = part * both - EPSILON
-            if min(new.sizes[text] - place, old.sizes[other] - max(0, old.places[at])) < common:
-                continue
-            unlike = 0
-            for k in range(BITMAP):
-                unlike += int(ones(new.bitmaps[text, k] ^ old.bitmaps[other, k]))
-            found[other] = both - unlike >= 2 * common
+            found[other] = found[other] or may_be_similar(
+                new.sizes[text],
+                place,
+                new.bitmaps[text],
+                old.sizes[other],
+                old.places[at],
+                old.bitmaps[other],
+                threshold,
+            )
+
+
+@compiled
+def may_be_similar(
+    size: int,
+    place: int,
+    bits: NDArray[np.uint64],
+    other_size: int,
+    other_place: int,
+    other_bits: NDArray[np.uint64],
+    threshold: float,
+) -> bool:
+    """Filter two texts that share an entry by length, place and bitmap, as `curation.near.join.more` does."""
+    both = size + other_size
+    common = threshold / (1 + threshold) * both - EPSILON
+    if min(size - max(0, place), other_size - max(0, other_place)) < common:
+        return False
+    unlike = 0
+    for k in range(BITMAP):
+        unlike += int(ones(bits[k] ^ other_bits[k]))
+    return both - unlike >= 2 * common

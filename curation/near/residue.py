@@ -24,13 +24,16 @@ def without(
     sets: Sequence[Sets], shared: Shared, read: Callable[[int], Texts], threads: int | None = None
 ) -> list[Sets]:
     """The sets without the shared shingles; a text of which nothing is left is compared as a whole."""
-    lookup = lookup_of(shared.hashes)
 
     def work(block: int) -> Sets:
-        texts = read(block)
-        return Sets(*_without(sets[block], lookup, texts, kinds_of(texts)))
+        return without_in(sets[block], shared, read(block))
 
     return list(over(work, range(len(sets)), threads)) if len(shared.hashes) else list(sets)
+
+
+def without_in(sets: Sets, shared: Shared, texts: Texts) -> Sets:
+    """As `without`, of one block."""
+    return Sets(*_without(sets, lookup_of(shared.hashes), texts, kinds_of(texts)))
 
 
 @compiled

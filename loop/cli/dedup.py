@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,6 +52,10 @@ Explained = Annotated[
 MaxLoss = Annotated[float, typer.Option(min=0, max=1, help="Stop when a source loses more than this share.")]
 MaxCluster = Annotated[int, typer.Option(min=1, help="Stop when more rows than this would become one.")]
 Force = Annotated[bool, typer.Option("--force", help="Go on where these limits would stop.")]
+Memory = Annotated[
+    str | None,
+    typer.Option(help="Bytes for the search beside the rows, such as 1GB; it goes over the disk then."),
+]
 Threads = Annotated[int | None, typer.Option(min=1, show_default="all", help="At most so many.")]
 
 
@@ -74,6 +79,7 @@ def dedup(
     max_loss: MaxLoss = 0.5,
     max_cluster: MaxCluster = 1000,
     force: Force = False,
+    memory: Memory = None,
     threads: Threads = None,
     shape: Shape = None,
     as_json: AsJson = False,
@@ -85,12 +91,15 @@ def dedup(
     _demand_choices(on=on, conflicts=conflicts, mode=mode, keep=keep)
     if output is None and explain is None:
         raise typer.BadParameter("name a file to write, or a line to --explain", param_hint="--output")
+    if memory and against:
+        raise typer.BadParameter("the index of --against needs little: leave out one", param_hint="--memory")
+    room = _bytes(memory) if memory else None
     from curation.dedup import How
 
     demand_distinct(file, output, drops, against)
     rows = only_rows(file, shape)
     how = How(threshold, not exact, on, conflicts, mode, keep)  # type: ignore[arg-type]
-    found, partners = _find(rows, how, against, threads)
+    found, partners = _find(rows, how, against, threads, room)
     if explain is not None:
         explain_line(rows, partners, found, explain)
         next_command(f"regrind curate dedup {sh(file)} -o OUT")
@@ -108,8 +117,16 @@ def _demand_choices(**chosen: str) -> None:
             raise typer.BadParameter(f"one of {', '.join(CHOICES[name])}", param_hint=f"--{name}")
 
 
+def _bytes(text: str) -> int:
+    """A size such as 500MB or 1.5GB."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)I?B?", text.strip().upper())
+    if not match:
+        raise typer.BadParameter("a size such as 500MB or 1GB", param_hint="--memory")
+    return int(float(match[1]) * 1000 ** " KMGT".index(match[2] or " "))
+
+
 def _find(
-    rows: pl.DataFrame, how: How, against: Path | None, threads: int | None
+    rows: pl.DataFrame, how: How, against: Path | None, threads: int | None, memory: int | None
 ) -> tuple[Deduped, pl.DataFrame]:
     """What goes, and all rows that it may go for."""
     import polars as pl
@@ -117,7 +134,7 @@ def _find(
     from curation.dedup import drop_duplicates, drop_known
 
     if against is None:
-        return drop_duplicates(rows, how, threads=threads), rows
+        return drop_duplicates(rows, how, threads=threads, memory=memory), rows
     if how.mode == "connected" or against == STANDARD:
         old = _known(against)
         return drop_known(old, rows, how, threads=threads), pl.concat([old, rows])
