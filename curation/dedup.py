@@ -16,6 +16,7 @@ from curation.rows import DROPS, answer_text, drop_frame
 
 if TYPE_CHECKING:
     from curation.near.shared import Shared
+    from curation.semantic import Meaning
 
 Policy = Literal["report", "keep_best", "keep_all", "drop_all"]
 Mode = Literal["anchored", "connected"]
@@ -103,6 +104,7 @@ def drop_duplicates(
     old: int = 0,
     threads: int | None = None,
     memory: int | None = None,
+    meaning: Meaning | None = None,
 ) -> Deduped:
     """Drop exact, normalised and near duplicates.
 
@@ -113,8 +115,9 @@ def drop_duplicates(
         threads: At most so many; all there are unless given. The result does not depend on it.
         memory: Bytes that the search for similar prompts may take beside the rows; all it needs unless given.
             The rest then lies on the disk. The result does not depend on it.
+        meaning: How rows that stay are compared by meaning; they are not unless this is given.
     """
-    return _dedup(rows, how or How(), (old, 0), Means(threads, memory=memory))
+    return _dedup(rows, how or How(), (old, 0), Means(threads, None, memory, meaning))
 
 
 def _dedup(rows: pl.DataFrame, how: How, first: tuple[int, int], means: Means) -> Deduped:

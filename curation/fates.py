@@ -13,9 +13,10 @@ from curation.near.clusters import components
 from curation.near.pairs import count_pairs, similarities
 from curation.near.pipeline import Corpus, cut, index_of, of_rows
 from curation.near.prefixes import LONG
-from curation.near.removal import Compared, Rules, remove
+from curation.near.removal import Compared, Removed, Rules, remove
 from curation.near.shared import Shared, nothing_shared
 from curation.near.spilled import perhaps_alike
+from curation.semantic import remove_alike
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,13 +27,20 @@ if TYPE_CHECKING:
     from curation.dedup import How
     from curation.near.index import Index
     from curation.near.texts import Texts
+    from curation.semantic import Meaning
 
 COUNTED = 1_000_000
 """Where counting pairs that templates hide ends."""
 
 
-REASONS = ("exact duplicate", "normalised duplicate", "near duplicate", "conflicting answer")
-EXACT, NORMALISED, NEAR, CONFLICTING = range(len(REASONS))
+REASONS = (
+    "exact duplicate",
+    "normalised duplicate",
+    "near duplicate",
+    "conflicting answer",
+    "semantic duplicate",
+)
+EXACT, NORMALISED, NEAR, CONFLICTING, SEMANTIC = range(len(REASONS))
 
 
 class Fates(NamedTuple):
@@ -73,18 +81,20 @@ class Decided(NamedTuple):
 
 
 class Means(NamedTuple):
-    """What the search may use; the result does not depend on it.
+    """What the search may use, and how rows are compared by meaning; all else does not change the result.
 
     Attributes:
         threads: At most so many; all there are unless given.
         shared: Shared text, where it is known already; then pairs that it hides are not counted.
         memory: Bytes that the search for similar prompts may take beside the rows, the rest then lies on the
             disk; all it needs unless given.
+        meaning: How rows are compared by meaning, which they are not unless this is given.
     """
 
     threads: int | None = None
     shared: Shared | None = None
     memory: int | None = None
+    meaning: Meaning | None = None
 
 
 def decide(rows: pl.DataFrame, how: How, old: int = 0, means: Means | None = None) -> Decided:
@@ -96,7 +106,7 @@ def decide(rows: pl.DataFrame, how: How, old: int = 0, means: Means | None = Non
         old: The first so many rows are preferred to the others.
         means: What the search may use.
     """
-    threads, shared, memory = means or Means()
+    threads, shared, memory, meaning = means or Means()
     fates = _exact(rows, how, old, threads)
     copies, left = np.flatnonzero(fates.partner >= 0), np.flatnonzero(fates.partner < 0)
     if not how.near:
@@ -113,6 +123,8 @@ def decide(rows: pl.DataFrame, how: How, old: int = 0, means: Means | None = Non
     long = sum(int((np.diff(part.starts) > LONG).sum()) for part in corpus.sets)
     compared, concerned = _compared(messages, near, corpus, how, threads)
     conflicts = _near(rows, near, compared, concerned, how, old, fates)
+    if meaning is not None:
+        conflicts = _both(conflicts, _by_meaning(rows, how, old, meaning, fates))
     _follow(fates, copies)
     hidden = None if len(corpus.shared.hashes) else 0
     if shared is None and hidden is None:
@@ -162,10 +174,30 @@ def _near(
     if how.mode == "connected":
         order = _connected(compared, order, numbers, how, fates)
     rules = Rules(how.threshold, how.conflicts == "keep_best", how.conflicts == "drop_all", how.on == "all")
-    found = remove(compared, order, rules)
+    return _write(fates, numbers, order, remove(compared, order, rules), how, NEAR)
+
+
+def _by_meaning(rows: pl.DataFrame, how: How, old: int, meaning: Meaning, fates: Fates) -> Conflicts:
+    """Write into `fates` which of the rows that stay say what a better one says."""
+    stay = np.flatnonzero(fates.partner < 0)
+    numbers = stay[best_first(rows, stay, keep=how.keep, old=old)]
+    drop_conflicting = how.conflicts == "keep_best"
+    found = remove_alike(rows["messages"].gather(numbers), meaning, drop_conflicting=drop_conflicting)
+    return _write(fates, numbers, np.arange(len(numbers)), found, how, SEMANTIC)
+
+
+def _write(
+    fates: Fates,
+    numbers: NDArray[np.int64],
+    order: NDArray[np.int64],
+    found: Removed,
+    how: How,
+    reason: int,
+) -> Conflicts:
+    """Write what was removed into `fates`; the conflicts, of each row the nearest one first."""
     goes = np.flatnonzero(found.partner >= 0)
     similar = (found.prompt[goes], found.answer[goes])
-    _drop(fates, numbers[goes], numbers[found.partner[goes]], similar, NEAR)
+    _drop(fates, numbers[goes], numbers[found.partner[goes]], similar, reason)
     rank = np.empty(len(numbers), np.int64)
     rank[order] = np.arange(len(order))
     nearest = np.lexsort((rank[found.earlier], -found.similar, rank[found.later]))
@@ -173,6 +205,14 @@ def _near(
     conflicts = Conflicts(numbers[later], numbers[earlier], close)
     _resolve(fates, conflicts, how)
     return conflicts
+
+
+def _both(first: Conflicts, second: Conflicts) -> Conflicts:
+    """All conflicts; of those that are in both the first."""
+    known = set(zip(first.worse.tolist(), first.better.tolist(), strict=True))
+    pairs = zip(second.worse.tolist(), second.better.tolist(), strict=True)
+    new = np.array([pair not in known for pair in pairs], np.bool_)
+    return Conflicts(*(np.concatenate([a, b[new]]) for a, b in zip(first, second, strict=True)))
 
 
 def _resolve(fates: Fates, conflicts: Conflicts, how: How) -> None:

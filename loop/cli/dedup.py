@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from curation.dedup import Deduped, How
+    from curation.semantic import Meaning
 
 CHOICES = {
     "on": ("prompt", "all"),
@@ -52,6 +53,13 @@ Explained = Annotated[
 MaxLoss = Annotated[float, typer.Option(min=0, max=1, help="Stop when a source loses more than this share.")]
 MaxCluster = Annotated[int, typer.Option(min=1, help="Stop when more rows than this would become one.")]
 Force = Annotated[bool, typer.Option("--force", help="Go on where these limits would stop.")]
+Semantic = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODEL", help="Also rows that mean the same: a model2vec or sentence-transformers model."
+    ),
+]
+Cosine = Annotated[float, typer.Option(min=0.01, max=1, help="Smallest cosine of such rows.")]
 Memory = Annotated[
     str | None,
     typer.Option(help="Bytes for the search beside the rows, such as 1GB; it goes over the disk then."),
@@ -79,6 +87,8 @@ def dedup(
     max_loss: MaxLoss = 0.5,
     max_cluster: MaxCluster = 1000,
     force: Force = False,
+    semantic: Semantic = None,
+    cosine: Cosine = 0.95,
     memory: Memory = None,
     threads: Threads = None,
     shape: Shape = None,
@@ -91,15 +101,19 @@ def dedup(
     _demand_choices(on=on, conflicts=conflicts, mode=mode, keep=keep)
     if output is None and explain is None:
         raise typer.BadParameter("name a file to write, or a line to --explain", param_hint="--output")
-    if memory and against:
-        raise typer.BadParameter("the index of --against needs little: leave out one", param_hint="--memory")
-    room = _bytes(memory) if memory else None
-    from curation.dedup import How
+    if against and (memory or semantic):
+        raise typer.BadParameter("give it without --memory and --semantic", param_hint="--against")
+    from curation.dedup import How, drop_duplicates
 
     demand_distinct(file, output, drops, against)
     rows = only_rows(file, shape)
     how = How(threshold, not exact, on, conflicts, mode, keep)  # type: ignore[arg-type]
-    found, partners = _find(rows, how, against, threads, room)
+    if against:
+        found, partners = _find_new(rows, how, against, threads)
+    else:
+        meaning = _meaning(semantic, cosine) if semantic else None
+        room = _bytes(memory) if memory else None
+        found, partners = drop_duplicates(rows, how, threads=threads, memory=room, meaning=meaning), rows
     if explain is not None:
         explain_line(rows, partners, found, explain)
         next_command(f"regrind curate dedup {sh(file)} -o OUT")
@@ -125,16 +139,20 @@ def _bytes(text: str) -> int:
     return int(float(match[1]) * 1000 ** " KMGT".index(match[2] or " "))
 
 
-def _find(
-    rows: pl.DataFrame, how: How, against: Path | None, threads: int | None, memory: int | None
+def _meaning(model: str, threshold: float) -> Meaning:
+    from curation.semantic import Meaning, load_model
+
+    return Meaning(load_model(model), threshold)
+
+
+def _find_new(
+    rows: pl.DataFrame, how: How, against: Path, threads: int | None
 ) -> tuple[Deduped, pl.DataFrame]:
-    """What goes, and all rows that it may go for."""
+    """What goes of new rows, and all rows that it may go for."""
     import polars as pl
 
-    from curation.dedup import drop_duplicates, drop_known
+    from curation.dedup import drop_known
 
-    if against is None:
-        return drop_duplicates(rows, how, threads=threads, memory=memory), rows
     if how.mode == "connected" or against == STANDARD:
         old = _known(against)
         return drop_known(old, rows, how, threads=threads), pl.concat([old, rows])
