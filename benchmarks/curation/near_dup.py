@@ -1,8 +1,9 @@
 """Near-duplicates at Jaccard 0.8: ours beside datasketch and rensa, on the same rows, one process each.
 
 `pip install -e '.[train,bench]'`, then `python benchmarks/curation/near_dup.py [ROWS] [ROUNDS]`; from half a
-million rows on datasketch is left out, which takes minutes. `MEASURED_UNDER` may hold a command that is put
-before each measured process, such as one that waits until the machine is idle.
+million rows on the peers are left out, which take minutes and many gigabytes. `MEASURED_UNDER` may hold a
+command that is put before each measured process, such as one that waits until the machine is idle. Beside the
+seconds stand those of the processor, of all threads: they say more where the machine was not idle.
 The time is from the texts in memory to the rows that would be dropped, and, for ours, also from a JSONL file
 to the written result beside `datasets.load_dataset` of that file. Recall: the planted duplicates that are
 dropped. Precision: the dropped rows that are like a row that stays, or, for rensa, which flags both rows of a
@@ -20,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -36,12 +37,12 @@ from pathlib import Path
 import polars as pl
 folder = Path(sys.argv[1])
 {before}
-began = time.perf_counter()
+began, busy = time.perf_counter(), time.process_time()
 {code}
-seconds = time.perf_counter() - began
+seconds, busy = time.perf_counter() - began, time.process_time() - busy
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 Path(sys.argv[2]).write_text(json.dumps([int(i) for i in gone]))
-print(json.dumps([seconds, peak]))
+print(json.dumps([seconds, peak, busy]))
 """
 TEXTS = "texts = pl.read_parquet(folder / 'texts.parquet')['text']\n"
 LIST = (
@@ -138,17 +139,27 @@ NEW = 0.01
 """The share of the rows that are compared with the others as new ones."""
 
 
-def measure(code: str, folder: Path, name: str) -> tuple[float, int, list[int], float]:
-    """Seconds, peak memory (bytes), the rows that would go, and the load of the machine before."""
+class Run(NamedTuple):
+    """One measured process: its time, peak memory and finds, and the load of the machine before it."""
+
+    seconds: float
+    peak: int
+    busy: float
+    gone: list[int]
+    load: float
+
+
+def measure(code: str, folder: Path, name: str) -> Run:
+    """Run code in a process of its own."""
     result = folder / f"{name}.json"
     before = shlex.split(os.environ.get("MEASURED_UNDER", ""))
     load = os.getloadavg()[0]
     command = [*before, sys.executable, "-c", code, str(folder), str(result)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    seconds, peak = json.loads(done.stdout.splitlines()[-1])
+    run = Run(*json.loads(done.stdout.splitlines()[-1]), json.loads(result.read_text()), load)
     shutil.rmtree(f"{result}.cache", ignore_errors=True)
-    print(f"{name}: {seconds:.2f} s, {peak >> 20} MB, load {load:.1f}", file=sys.stderr, flush=True)
-    return seconds, peak, json.loads(result.read_text()), load
+    print(f"{name}: {run.seconds:.2f} s, {run.peak >> 20} MB, load {load:.1f}", file=sys.stderr, flush=True)
+    return run
 
 
 def _alike(a: str, b: str) -> bool:
@@ -189,36 +200,37 @@ def main() -> None:
     """Measure and record."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
-    tools = {tool: code for tool, code in TOOLS.items() if tool != "datasketch" or count < MANY}
-    runs: dict[str, list[tuple[float, int, list[int], float]]] = {}
+    tools = {tool: code for tool, code in TOOLS.items() if count < MANY or tool in {"ours", "hash only"}}
+    runs: dict[str, list[Run]] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         made = data.rows(count)
         file_bytes = write_files(folder, made)
         for number in range(rounds):
-            for tool, code in (tools | FILES).items():
+            for tool, code in (FILES | tools).items():
                 if tool == "index of the old":
                     shutil.rmtree(folder / ".old.jsonl.known", ignore_errors=True)
                 if tool != "datasketch" or number == 0:
                     runs.setdefault(tool, []).append(measure(code, folder, f"{tool}{number}"))
-    seconds = {tool: statistics.median(run[0] for run in of) for tool, of in runs.items()}
-    loaded = seconds["datasets, load only"]
-    both = [sorted(runs[tool][0][2]) for tool in ("old and new, compared anew", "new against the index")]
+    seconds = {tool: statistics.median(run.seconds for run in of) for tool, of in runs.items()}
+    anew, index = "old and new, compared anew", "new against the index"
+    whole = "ours, file to file"
     result = {
         "command": f"python benchmarks/curation/near_dup.py {count} {rounds}",
         "rows": count,
         "text_mb": round(sum(len(r["prompt"]) + len(r["answer"]) for r in made) / 1e6),
         "file_mb": round(file_bytes / 1e6),
-        "load_before": {tool: round(max(run[3] for run in of), 1) for tool, of in runs.items()},
         "seconds": {tool: round(s, 2) for tool, s in seconds.items()},
+        "processor_seconds": {t: round(min(r.busy for r in of), 2) for t, of in runs.items()},
+        "load_before": {tool: round(max(run.load for run in of), 1) for tool, of in runs.items()},
         "over_ours": {tool: round(seconds[tool] / seconds["ours"], 1) for tool in tools if tool != "ours"},
-        "file_to_file_over_datasets": round(seconds["ours, file to file"] / loaded, 2),
-        "memory_bound_costs": round(seconds["ours in 1 GB, file to file"] / seconds["ours, file to file"], 2),
-        "index_over_anew": round(seconds["new against the index"] / seconds["old and new, compared anew"], 3),
-        "index_drops_the_same": both[0] == both[1],
+        "file_to_file_over_datasets": round(seconds[whole] / seconds["datasets, load only"], 2),
+        "memory_bound_costs": round(seconds["ours in 1 GB, file to file"] / seconds[whole], 2),
+        "index_over_anew": round(seconds[index] / seconds[anew], 3),
+        "index_drops_the_same": sorted(runs[anew][0].gone) == sorted(runs[index][0].gone),
         "exact_rows_per_second": round(count / seconds["exact, in memory"]),
-        "peak_over_file": {t: round(max(r[1] for r in of) / file_bytes, 2) for t, of in runs.items()},
-        "judged": {tool: judged(made, runs[tool][0][2]) for tool in tools if tool != "hash only"},
+        "peak_over_file": {t: round(max(r.peak for r in of) / file_bytes, 2) for t, of in runs.items()},
+        "judged": {tool: judged(made, runs[tool][0].gone) for tool in tools if tool != "hash only"},
     }
     record(f"near_dup_{count}", result)
 
