@@ -10,7 +10,8 @@ import polars as pl
 
 from curation.best import Keep  # noqa: TC001  (msgspec reads it)
 from curation.children import MADE, without_orphans
-from curation.fates import REASONS, Conflicts, Fates, Means, decide
+from curation.decide import Means, decide
+from curation.fates import REASONS, Conflicts, Fates
 from curation.near.templates import Template, templates
 from curation.rows import DROPS, answer_text, drop_frame
 
@@ -62,7 +63,7 @@ class Deduped(NamedTuple):
         conflicts: Pairs of rows that contradict each other (CONFLICTS), the better one as the partner.
         templates: Shared text that did not count.
         hidden: Pairs of similar prompts that there would be more if that text counted, up to
-            `curation.fates.COUNTED`; None where they were not counted.
+            `curation.decide.COUNTED`; None where they were not counted.
         long: Rows that were looked for by MinHash.
     """
 

@@ -13,9 +13,9 @@ import numpy as np
 import polars as pl
 
 from curation.children import MADE
+from curation.decide import Means, decide
 from curation.dedup import Deduped, drop_known
 from curation.exact import exact_partners
-from curation.fates import Means, decide
 from curation.near.growth import Watched, still_shared, watch
 from curation.near.pipeline import cut, of_rows
 from curation.near.postings import Postings, postings_of, within_reach

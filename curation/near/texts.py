@@ -83,14 +83,15 @@ def of_lists(lists: pa.LargeListArray, on: On) -> Texts:
     turns = lists.flatten()
     ends = np.asarray(lists.offsets, dtype=np.int64) - lists.offsets[0].as_py()
     first, end = ends[:-1].copy(), ends[1:].copy()
-    roles = turns.field("role")
-    used = ~_is(roles, "system") if on == "prompt" else np.ones(len(turns), np.bool_)
-    assistant = np.append(_is(roles, "assistant"), False)
-    answered = (first < end) & assistant[end - 1]
-    if on == "prompt":
-        end -= answered
-    elif on == "answer":
-        first = end - answered
+    used = np.ones(len(turns), np.bool_)
+    if on != "all":
+        roles = turns.field("role")
+        answered = (first < end) & np.append(_is(roles, "assistant"), False)[end - 1]
+        if on == "prompt":
+            used = ~_is(roles, "system")
+            end -= answered
+        else:
+            first = end - answered
     return _texts(turns.field("content"), used, first, end)
 
 

@@ -25,9 +25,9 @@ CHOICES = {
     "keep": ("best", "first"),
 }
 
-Maybe = Path | None
+MaybePath = Path | None
 Out = Annotated[
-    Maybe,
+    MaybePath,
     typer.Option("--output", "-o", help="File to write: .jsonl, .json, .gz, .zst, .parquet, .hf, or -."),
 ]
 Exact = Annotated[bool, typer.Option("--exact", help="Exact and normalised duplicates only.")]
@@ -40,13 +40,15 @@ Conflicting = Annotated[str, typer.Option(help="report, keep_best, keep_all or d
 ModeOf = Annotated[
     str, typer.Option(help="anchored: a dropped row is like the one that stays; connected: like a chain.")
 ]
-Known = Annotated[
-    Maybe,
+Against = Annotated[
+    MaybePath,
     typer.Option(
         help="Rows that are there already, and preferred: a file, or a snapshot's folder; indexed beside it."
     ),
 ]
-Drops = Annotated[Maybe, typer.Option(help="JSONL file for what went, for which row, and how they differ.")]
+Drops = Annotated[
+    MaybePath, typer.Option(help="JSONL file for what went, for which row, and how they differ.")
+]
 Explained = Annotated[
     int | None, typer.Option(metavar="LINE", help="Show this row beside the row it goes for.")
 ]
@@ -81,7 +83,7 @@ def dedup(
     keep: KeepBy = "best",
     conflicts: Conflicting = "report",
     mode: ModeOf = "anchored",
-    against: Known = None,
+    against: Against = None,
     drops: Drops = None,
     explain: Explained = None,
     max_loss: MaxLoss = 0.5,

@@ -40,7 +40,7 @@ def tell(rows: pl.DataFrame, found: Deduped) -> None:
     for template in found.templates[:SHOWN]:
         out(f"template in {template.rows} rows, does not count: {_short(template.text)}")
     if found.templates:
-        from curation.fates import COUNTED
+        from curation.decide import COUNTED
 
         more = "more" if found.hidden is None else f"{found.hidden} more"
         more = f"over {COUNTED:,}" if found.hidden == COUNTED else more
