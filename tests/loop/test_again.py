@@ -13,6 +13,7 @@ from loop.cycle import run_cycle
 from loop.demo import run_demo
 from loop.lock import only_one
 from loop.models import setup
+from loop.opening import Asked
 from loop.progress import Progress
 from loop.steps.train import place_model, prepare_job, train_job
 from loop.store import query
@@ -54,7 +55,7 @@ def last_snapshot(workspace: Workspace) -> str:
 
 def test_a_cycle_that_learned_nothing_new_ends_before_it_trains(workspace: Workspace) -> None:
     versions = query(workspace.view, "SELECT count(*) AS n FROM models")["n"][0]
-    ran = run_cycle(workspace, QUIET, again=True)
+    ran = run_cycle(workspace, QUIET, Asked(again=True))
     steps = query(workspace.view, "SELECT name FROM steps WHERE cycle = $id ORDER BY position", {"id": 3})
     assert steps["name"].to_list() == ["collect", "judge", "correct", "merge", "train"]
     assert (ran.cycle.id, ran.steps) == (3, 5)
@@ -67,7 +68,7 @@ def test_another_base_model_is_noticed(workspace: Workspace) -> None:
     shutil.rmtree(workspace.root / "tiny")
     build_tiny_model(workspace.root / "tiny", seed=1)
     with pytest.raises(UserError, match="not the one that guard v0 was adopted from") as caught:
-        run_cycle(Workspace(workspace.root), QUIET, again=True)
+        run_cycle(Workspace(workspace.root), QUIET, Asked(again=True))
     assert "another `model` name" in caught.value.fix
 
 
