@@ -12,6 +12,7 @@ from loop.judging import configured_judge, judges
 from loop.ledger import Ledger
 from loop.pool import read_pool
 from loop.spool import open_spool
+from loop.steps.collect import waiting
 from loop.store import transaction
 from loop.traces import plain_turns
 
@@ -78,11 +79,11 @@ def _state(workspace: Workspace) -> _State:
         return _State(None, {}, set(), [])
     ledger = Ledger(workspace.store, workspace.config.model)
     cycle = ledger.last()
+    chosen = waiting(workspace)[: workspace.config.data.max_traces]
     with transaction(workspace.store) as connection:
         rows = connection.execute(
-            "SELECT id, messages, output, reference FROM traces WHERE cycle IS NULL"
-            " ORDER BY time, id LIMIT ?",
-            [workspace.config.data.max_traces],
+            "SELECT id, messages, output, reference FROM traces WHERE id IN (SELECT unnest(?::VARCHAR[]))",
+            [chosen],
         ).fetchall()
     traces = [Item(id=i, messages=plain_turns(m), output=o, reference=r) for i, m, o, r in rows]
     if cycle is None:

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from loop.cycle import Context
     from loop.workspace import Workspace
 
-WAITING = "FROM traces WHERE cycle IS NULL"
-
 
 def run(context: Context) -> Outcome:
     """Take the oldest imported traces, as many as a cycle may have; the others wait for the next one.
@@ -23,13 +21,12 @@ def run(context: Context) -> Outcome:
     Raises:
         UserError: There is nothing to learn from: no imported trace, and no pool or a wrong one.
     """
-    most = context.workspace.config.data.max_traces
-    with transaction(context.workspace.store) as connection:
-        sql = f"SELECT id {WAITING} ORDER BY time, id LIMIT ?"
-        chosen = [row[0] for row in connection.execute(sql, [most]).fetchall()]
-    if context.workspace.config.data.pool or not chosen:
-        read_pool(context.workspace)  # what is wrong with it is told before anything is done
-    left = waiting(context.workspace) - len(chosen)
+    workspace = context.workspace
+    found = waiting(workspace)
+    chosen = found[: workspace.config.data.max_traces]
+    if workspace.config.data.pool or not chosen:
+        read_pool(workspace)  # what is wrong with it is told before anything is done
+    left = len(found) - len(chosen)
 
     def commit(connection: duckdb.DuckDBPyConnection) -> None:
         sql = "UPDATE traces SET cycle = ? WHERE cycle IS NULL AND id IN (SELECT unnest(?::VARCHAR[]))"
@@ -39,8 +36,10 @@ def run(context: Context) -> Outcome:
     return Outcome({"traces": len(chosen), "waiting": left}, summary, commit)
 
 
-def waiting(workspace: Workspace) -> int:
-    """How many imported traces no cycle has looked at."""
+def waiting(workspace: Workspace) -> list[str]:
+    """Imported traces that no cycle has looked at, the oldest first: those that the judge can judge."""
+    blind = workspace.config.judge.kind == "reference"
+    condition = "cycle IS NULL" + (" AND reference IS NOT NULL" if blind else "")
+    sql = f"SELECT id FROM traces WHERE {condition} ORDER BY time, id"  # noqa: S608
     with transaction(workspace.store) as connection:
-        row = connection.execute(f"SELECT count(*) {WAITING}").fetchone()
-    return int(row[0]) if row else 0
+        return [row[0] for row in connection.execute(sql).fetchall()]

@@ -57,8 +57,8 @@ def test_a_cycle_that_learned_nothing_new_ends_before_it_trains(workspace: Works
     versions = query(workspace.view, "SELECT count(*) AS n FROM models")["n"][0]
     ran = run_cycle(workspace, QUIET, Asked(again=True))
     steps = query(workspace.view, "SELECT name FROM steps WHERE cycle = $id ORDER BY position", {"id": 3})
-    assert steps["name"].to_list() == ["collect", "judge", "correct", "merge", "train"]
-    assert (ran.cycle.id, ran.steps) == (3, 5)
+    assert steps["name"].to_list() == ["collect", "generate", "judge", "correct", "merge", "train"]
+    assert (ran.cycle.id, ran.steps) == (3, 6)
     assert query(workspace.view, "SELECT count(*) AS n FROM models")["n"][0] == versions
     assert query(workspace.view, "SELECT state FROM cycles WHERE id = 3")["state"][0] == "finished"
     assert query(workspace.view, "SELECT count(*) AS n FROM promotions")["n"][0] == 2
