@@ -31,7 +31,8 @@ def inputs_of(workspace: Workspace) -> dict[str, Any]:
     config = workspace.config
     judge = msgspec.structs.replace(config.judge, service=ServiceSettings())
     same = msgspec.structs.replace(config, judge=judge, price=(), schedule=Schedule())
-    return {"code": CODE, "settings": msgspec.to_builtins(same), "files": workspace.inputs()}
+    made: dict[str, Any] = {"code": CODE, "settings": same, "files": workspace.inputs()}
+    return dict(msgspec.json.decode(msgspec.json.encode(made)))  # as it comes back from the ledger
 
 
 def inputs_key(inputs: dict[str, Any]) -> str:
@@ -53,7 +54,9 @@ def changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
 
 def _flat(value: object, name: str = "") -> dict[str, object]:
-    """A nested table as one level of dotted names."""
+    """A nested table and its lists as one level of dotted names."""
+    if isinstance(value, list):
+        value = {str(number): inner for number, inner in enumerate(value, start=1)}
     if not isinstance(value, dict):
         return {name: value}
     found: dict[str, object] = {}

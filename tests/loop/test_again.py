@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,25 +19,9 @@ from loop.store import query
 from loop.workspace import Workspace
 from tests.loop.byhand import write_lines
 from tests.loop.commands import regrind
-from tests.loop.small import build_workspace
 from tests.tiny import build_tiny_model
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 QUIET = Progress(quiet=True)
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("again") / "loop"
-    run_demo(build_workspace(root).root, "reference", QUIET)
-    return root
-
-
-@pytest.fixture
-def workspace(finished: Path, tmp_path: Path) -> Workspace:
-    return Workspace(shutil.copytree(finished, tmp_path / "moved"))
 
 
 def change(workspace: Workspace, old: str, new: str) -> Workspace:

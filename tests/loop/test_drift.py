@@ -18,7 +18,7 @@ def scores(rng: np.random.Generator, count: int, shares: list[float] = SHARES) -
 @pytest.mark.parametrize("looks", [4, 30])
 def test_without_change_a_month_has_at_most_one_false_alarm(looks: int) -> None:
     """Looks at growing, overlapping windows; an alarm runs a cycle, which takes the window as its traces."""
-    rng, months, alarms = np.random.default_rng(1), 60, 0
+    rng, months, alarms = np.random.default_rng(1), 30, 0
     for look in range(months * looks):
         if look % looks == 0:
             before, now = scores(rng, 120), []
