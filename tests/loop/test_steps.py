@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import resource
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +19,7 @@ from loop.workspace import Workspace
 from tests.loop.byhand import add_trace
 from tests.loop.byhand import build_workspace as bare_workspace
 from tests.loop.commands import session
+from tests.loop.processes import python
 from tests.loop.small import build_workspace
 
 if TYPE_CHECKING:
@@ -163,3 +166,44 @@ def test_the_commands(workspace: Workspace) -> None:
         ["3", "feedback", "running"],
     ]
     assert (printed.code, "no schedule is set" in printed.err) == (1, True)
+
+
+def no_space() -> None:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))
+
+
+# A limit on the size of files stands for a full disk: the writes fail in the same places.
+def test_a_cycle_on_a_full_disk_goes_on_when_there_is_room(workspace: Workspace) -> None:
+    changed = change(workspace, "epochs = 6", "epochs = 5")
+    code = """
+import pathlib, sys
+from curation.errors import UserError
+from loop.cycle import run_cycle
+from loop.opening import Asked
+from loop.progress import Progress
+from loop.workspace import Workspace
+try:
+    run_cycle(Workspace(pathlib.Path(sys.argv[1])), Progress(quiet=True), Asked(from_step="train"))
+except UserError as error:
+    print(error.problem)
+"""
+    out, err = python(code, workspace.root, preexec_fn=no_space).communicate()
+    assert "space" in out or "large" in out or "could not write" in out, out + err
+    assert not list(workspace.hidden.rglob("*.tmp")) or "large" in out
+    ran = run_cycle(changed, QUIET)
+    assert steps_of(changed, ran.cycle.id)[-1] == "gate"
+    assert not list(workspace.hidden.rglob("*.tmp"))
+
+
+def test_a_clock_that_was_set_back_changes_nothing(workspace: Workspace) -> None:
+    with transaction(workspace.store) as connection:
+        for table, column in (("cycles", "started"), ("cycles", "finished"), ("snapshots", "created")):
+            connection.execute(f"UPDATE {table} SET {column} = {column} + INTERVAL 10 YEAR")
+    parent = query(workspace.store, "SELECT id FROM snapshots WHERE cycle = 2")["id"][0]
+    assert run_cycle(workspace, QUIET, AGAIN).cycle.id == 3
+    merged = query(
+        workspace.view, "SELECT outputs->>'parent' AS p FROM steps WHERE cycle = 3 AND name = 'merge'"
+    )
+    assert merged["p"].to_list() == [parent]
+    assert run_cycle(workspace, QUIET).steps == 0
