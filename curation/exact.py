@@ -36,14 +36,7 @@ def exact_partners(
     """
     partner = np.full(rows.height, -1, np.int64)
     raw = np.zeros(rows.height, np.bool_)
-    hashes = signatures(rows["messages"], threads)
-    members = np.flatnonzero(perhaps_shared(hashes))
-    members = members[np.argsort(hashes[members], kind="stable")]
-    own = hashes[members]
-    first = np.concatenate(([True], own[1:] != own[:-1])) if len(own) else np.empty(0, np.bool_)
-    kind = np.cumsum(first) - 1
-    several = np.bincount(kind)[kind] > 1
-    members, kind = members[several], kind[several]
+    members, kind = _with_equal_hashes(signatures(rows["messages"], threads))
     if not len(members):
         return partner, raw
     rank = np.empty(len(members), np.int64)
@@ -58,3 +51,13 @@ def exact_partners(
     partner[goes] = stays
     raw[goes] = (rows["id"].gather(goes) == rows["id"].gather(stays)).to_numpy()
     return partner, raw
+
+
+def _with_equal_hashes(hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The rows that share their hash with another one, those of one hash together, and which hash that is."""
+    members = np.flatnonzero(perhaps_shared(hashes))
+    members = members[np.argsort(hashes[members], kind="stable")]
+    own = hashes[members]
+    kind = np.cumsum(np.concatenate(([0], own[1:] != own[:-1]))) if len(own) else members
+    several = np.bincount(kind)[kind] > 1
+    return members[several], kind[several]
