@@ -155,7 +155,8 @@ class Gate(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class Schedule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """When `regrind cycle schedule` looks, what must hold for a cycle to run, and who is told of a failure.
 
-    Without `low_scores`, `max_age_hours` and `drift`, a cycle runs at every look.
+    Without `low_scores`, `max_age_hours` and `drift`, every look is a reason. A cycle that has nothing new to
+    look at does nothing.
 
     Attributes:
         cron: Five fields of a cron expression: `0 2 * * *` is two o'clock each night.
@@ -169,7 +170,7 @@ class Schedule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """
 
     cron: str = ""
-    every: Annotated[str, msgspec.Meta(pattern=r"^([1-9][0-9]*[mhd])?\Z")] = ""
+    every: Annotated[str, msgspec.Meta(pattern=r"^([1-9][0-9]{0,3}[mhd])?\Z")] = ""
     timezone: str = "UTC"
     low_scores: Annotated[int, msgspec.Meta(ge=0)] = 0
     max_age_hours: Annotated[float, msgspec.Meta(ge=0)] = 0.0
