@@ -47,7 +47,7 @@ def drop_first(queue: NDArray[np.int32], gain: NDArray[np.float64], size: int) -
 def worth_a_look(
     queue: NDArray[np.int32], gain: NDArray[np.float64], size: int, limits: Limits, left: int
 ) -> int:
-    """Take texts that cost more than is left off the front; the size then, 0 where the next gain is too small."""
+    """Drop texts that cost more than is left off the front; the size then, 0 if the next gain is small."""
     while size and limits.cost[queue[0]] > left and gain[queue[0]] >= limits.least:
         size = drop_first(queue, gain, size)
     return size if size and gain[queue[0]] >= limits.least else 0
