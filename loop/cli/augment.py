@@ -92,7 +92,8 @@ def augment(
     asked: dict[str, Any] = {"share": share, "per_parent": per_parent, "seed": seed}
     noise = _step(asked | {"operations": _names(operations or OFFLINE)}, Augment, "--operations")
     style = _step(asked | {"styles": _names(styles or STYLES)}, Paraphrase, "--styles")
-    options = dict(kind=judge, rubric=rubric, model=judge_model, url=judge_url, threshold=threshold)
+    options: dict[str, Any] = {"kind": judge, "rubric": rubric, "threshold": threshold}
+    options |= {"model": judge_model, "url": judge_url}
     step = style if paraphrase else noise
     ways = augmenting.Ways(step, thesaurus, model or MODEL, options if judge else None)
     held = {str(path): only_rows(path) for path in heldout or []}
