@@ -79,8 +79,10 @@ def run(task: Run) -> Report:
         checks = _checks(task, spent)
         done = _children(task, checks._replace(label=check) if check else checks, spent)
     write_rows(pl.concat([task.rows, done.children]), task.output)
-    paid = isinstance(task.ways.step, Paraphrase) or check is not None
-    return _report(task, done, spent.stopped) | (asdict(spent) if paid else {})
+    took = asdict(spent) if isinstance(task.ways.step, Paraphrase) else {}
+    if check:
+        took |= {"judged": spent.judged, "cost": spent.cost, "stopped": spent.stopped}
+    return _report(task, done, spent.stopped) | took
 
 
 def dry_run(task: Run) -> Report:

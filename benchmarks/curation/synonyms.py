@@ -1,29 +1,26 @@
-"""What synonyms word by word do to a classifier: `python benchmarks/curation/synonyms.py CLINC.json THESAURUS`.
+"""What synonyms word by word do to a classifier: `python benchmarks/curation/synonyms.py CLINC.json FILE`.
 
-CLINC.json is `data_full.json` of clinc/oos-eval (CC-BY-3.0), THESAURUS `th_en_US_v2.dat` of Debian's
+CLINC.json is `data_full.json` of clinc/oos-eval (CC-BY-3.0), FILE `th_en_US_v2.dat` of Debian's
 mythes-en-us, which is made from WordNet. Accuracy on the test rows, trained on some rows, and on the same
 rows with three children each: by synonyms, and by noise.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
-from downstream import SEEDS, Labelled, _labelled, _turns, interval, score
+from downstream import SEEDS, Labelled, clinc, interval, score
+from lineage import labelled, turns
+from record import record
 
 from curation.augmentation.augment import augment
 from curation.augmentation.settings import Augment
 from curation.augmentation.thesaurus import Thesaurus, read_thesaurus
 from curation.rows import frame, make_row, prompt_text
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from record import record
 
 SIZES, CHILDREN = (300, 1500), 3
 WORDS = ("week", "bill", "card", "flight", "account", "money")
@@ -34,14 +31,12 @@ def measured(data: list[list[str]], test: Labelled, thesaurus: Thesaurus, size: 
     plain, added = [], {"synonyms": [], "noise": []}
     for seed in SEEDS:
         chosen = [data[i] for i in np.random.default_rng(seed).permutation(len(data))[:size]]
-        rows = frame(
-            make_row(_turns(t, label), source="clinc", line=i) for i, (t, label) in enumerate(chosen)
-        )
-        plain.append(score(_labelled(rows), test))
+        rows = frame(make_row(turns(t, label), source="clinc", line=i) for i, (t, label) in enumerate(chosen))
+        plain.append(score(labelled(rows), test))
         step = Augment(share=CHILDREN, per_parent=CHILDREN, seed=seed)
         for name, words in (("synonyms", thesaurus), ("noise", None)):
             children = augment(rows, step, thesaurus=words).children
-            added[name].append(score(_labelled(pl.concat([rows, children])), test))
+            added[name].append(score(labelled(pl.concat([rows, children])), test))
     gains = {name: interval(scores, plain) for name, scores in added.items()}
     return {"rows": size, "accuracy": round(float(np.mean(plain)), 4)} | {
         name: {"accuracy": found["accuracy"], "gain": found["gain"], "interval": found["interval"]}
@@ -51,7 +46,7 @@ def measured(data: list[list[str]], test: Labelled, thesaurus: Thesaurus, size: 
 
 def examples(data: list[list[str]], thesaurus: Thesaurus) -> list[list[str]]:
     """The first ten rows and their children."""
-    rows = frame(make_row(_turns(t, label), source="clinc", line=i) for i, (t, label) in enumerate(data[:10]))
+    rows = frame(make_row(turns(t, label), source="clinc", line=i) for i, (t, label) in enumerate(data[:10]))
     children = augment(rows, Augment(share=1), thesaurus=thesaurus).children
     old = {row["id"]: prompt_text(row["messages"]) for row in rows.iter_rows(named=True)}
     made = children.iter_rows(named=True)
@@ -60,16 +55,15 @@ def examples(data: list[list[str]], thesaurus: Thesaurus) -> list[list[str]]:
 
 def main() -> None:
     """Measure and store."""
-    content = json.loads(Path(sys.argv[1]).read_text(encoding="utf8"))
+    train, test = clinc(Path(sys.argv[1]))
     thesaurus = read_thesaurus(Path(sys.argv[2]))
-    test: Labelled = ([text for text, _ in content["test"]], [label for _, label in content["test"]])
     result = {
         "command": "python benchmarks/curation/synonyms.py CLINC.json th_en_US_v2.dat",
         "seeds": len(SEEDS),
         "children_per_row": CHILDREN,
-        "sizes": [measured(content["train"], test, thesaurus, size) for size in SIZES],
+        "sizes": [measured(train, test, thesaurus, size) for size in SIZES],
         "synonyms": {word: thesaurus.get(word, ()) for word in WORDS},
-        "examples": examples(content["train"], thesaurus),
+        "examples": examples(train, thesaurus),
     }
     record("augmentation_synonyms", result)
 

@@ -21,8 +21,9 @@ def lines(notes: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def _of_group(group: str, note: Mapping[str, Any]) -> Iterator[str]:
-    asked = f" of {note['wanted']} wanted" if note["picked"] < note["wanted"] else ""
-    yield f"{group}: {note['picked']} picked{asked}, {note['tokens']} tokens; {note['stopped']}"
+    picked, wanted, rows = (note[name] for name in ("picked", "wanted", "rows"))
+    asked = f", {wanted} wanted" if picked < wanted and wanted != rows else ""
+    yield f"{group}: {picked} of {rows} picked{asked}, {note['tokens']} tokens; {note['stopped']}"
     if "overlap" in note:
         yield f"  {note['overlap']} of its rows have another tag with a quota; a row's first one counts"
     if "coverage" not in note:

@@ -91,7 +91,8 @@ def _why_stopped(done: Selection, limits: Limits, dropped: NDArray[np.object_]) 
 
 def _note(group: Group, picked: int, tokens: int, stopped: str) -> dict[str, Any]:
     overlap = {"overlap": group.overlap} if group.overlap else {}
-    return {"wanted": group.wanted, "picked": picked, "tokens": tokens, "stopped": stopped} | overlap
+    note = {"rows": len(group.rows), "wanted": group.wanted, "picked": picked, "tokens": tokens}
+    return note | {"stopped": stopped} | overlap
 
 
 def _compared(ours: Worth | None, chance: Worth | None) -> dict[str, Any]:

@@ -106,7 +106,7 @@ def test_quotas_that_overlap_or_find_no_row_are_told():
     notes = select_rows(rows, Select(quotas={"a": 9, "b": 1}, share=0)).notes
     assert (notes["a"]["wanted"], notes["a"]["picked"], notes["a"]["overlap"]) == (9, 4, 2)
     assert lines(notes)[:2] == [
-        f"a: 4 picked of 9 wanted, {notes['a']['tokens']} tokens; all rows fit",
+        f"a: 4 of 4 picked, 9 wanted, {notes['a']['tokens']} tokens; all rows fit",
         "  2 of its rows have another tag with a quota; a row's first one counts",
     ]
     both = rows.with_columns(tags=pl.lit(["a", "b"]))
