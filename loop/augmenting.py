@@ -102,8 +102,8 @@ def dry_run(task: Run) -> Report:
             report = _report(task, done, "")
         if check:
             parents = task.rows.filter(~pl.col("tags").list.contains(AUGMENTED)).head(report["wanted"])
-            found = check.estimate([(row, row) for row in parents.iter_rows(named=True)])
-            report |= {"judged": found.items, "judge_cost": found.cost}
+            cost = check.cost([(row, row) for row in parents.iter_rows(named=True)])
+            report |= {"judged": parents.height, "judge_cost": cost}
     return report
 
 

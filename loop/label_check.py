@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curation.errors import UserError
 from curation.rows import prompt_text, split_answer
 from judge.budget import Budget
-from judge.run import estimate, judge_items
+from judge.run import judge_items
 from judge.verdict import Item
 from loop.judge_run import configured
 from loop.judging import judge_of, judges
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from curation.augmentation.spending import Spent
     from judge.panel import Panel
     from judge.protocol import Cache, Judge
-    from judge.run import Estimate
     from loop.progress import Progress
 
 NOTHING = 1e-9
@@ -75,9 +75,11 @@ class LabelCheck:
         scores = {verdict.item_id: verdict.score for verdict in ran.verdicts}
         return [self._why(scores.get(child["id"])) for _, child in pairs]
 
-    def estimate(self, pairs: Sequence[Pair]) -> Estimate:
-        """What judging these would take."""
-        return estimate(self._items(pairs), self._judge, self._cache)
+    def cost(self, pairs: Sequence[Pair]) -> float | None:
+        """US dollars that judging these is expected to cost, by the number of characters; asks nobody."""
+        items = self._items(pairs)
+        costs = [one.forecast(item).cost for one in judges(self._judge) for item in items]
+        return None if None in costs else math.fsum(cost or 0.0 for cost in costs)
 
     def _demand_price(self, items: list[Item]) -> None:
         costs = (one.forecast(item).most_cost for one in judges(self._judge) for item in items[:1])

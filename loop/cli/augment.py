@@ -80,11 +80,17 @@ def augment(
     from loop import augmenting
     from loop.cli.judge import needs_no_rubric
 
-    _demand_use(judge is not None, "--judge", rubric, judge_model, judge_url, threshold)
-    _demand_use(paraphrase, "--paraphrase", styles, model, max_calls)
-    _demand_use(not paraphrase, "noise, not --paraphrase", operations, thesaurus)
-    _demand_use(thesaurus is None, "noise, not --thesaurus", operations)
-    _demand_use(paraphrase or judge is not None, "--paraphrase or --judge", max_cost)
+    judged: dict[str, object] = {
+        "rubric": rubric,
+        "judge-model": judge_model,
+        "judge-url": judge_url,
+        "threshold": threshold,
+    }
+    _demand_use(judge is not None, "--judge", judged)
+    _demand_use(paraphrase, "--paraphrase", {"styles": styles, "model": model, "max-calls": max_calls})
+    _demand_use(not paraphrase, "noise, not --paraphrase", {"operations": operations, "thesaurus": thesaurus})
+    _demand_use(thesaurus is None, "noise, not --thesaurus", {"operations": operations})
+    _demand_use(paraphrase or judge is not None, "--paraphrase or --judge", {"max-cost": max_cost})
     if judge and not rubric and not needs_no_rubric(judge):
         raise typer.BadParameter("name a rubric: a TOML file, or a shipped one", param_hint="--rubric")
     demand_distinct(file, output, thesaurus, Path(rubric) if rubric else None, *(heldout or []))
@@ -106,10 +112,11 @@ def augment(
     next_command(again if dry_run else f"regrind curate validate {sh(output)}")
 
 
-def _demand_use(used: bool, by: str, *options: object) -> None:
+def _demand_use(used: bool, by: str, options: dict[str, object]) -> None:
     """Refuse an option that would not be looked at."""
-    if not used and any(option is not None for option in options):
-        raise typer.BadParameter(f"this is for {by}")
+    for name, value in options.items():
+        if not used and value is not None:
+            raise typer.BadParameter(f"this is for {by}", param_hint=f"--{name}")
 
 
 def _names(text: str) -> list[str]:
@@ -131,4 +138,4 @@ def _tell(report: dict[str, Any], *, as_json: bool) -> None:
         return
     for about, value in report.items():
         said = ", ".join(f"{n} {name}" for name, n in value.items()) if isinstance(value, dict) else value
-        out(f"{about}: {'none' if said in {'', None} else said}")
+        out(f"{about}: {'not known' if said is None else 'none' if said == '' else said}")
