@@ -39,11 +39,13 @@ def test_offline_noise_with_counts(seed: Path, tmp_path: Path) -> None:
     out, test = tmp_path / "more.jsonl", tmp_path / "test.jsonl"
     test.write_bytes(seed.read_bytes())
     augment = ["curate", "augment", seed, "-o", out]
-    dry, done, typos, held = session(
+    dry, done, typos, held, none, refused = session(
         [*augment, "--share", 0.5, "--dry-run"],
         [*augment, "--share", 0.5],
         [*augment, "--share", 0.5, "--operations", "typo", "--json"],
         [*augment, "--share", 1, "--heldout", test, "--json"],
+        [*augment, "--share", 0.01],
+        [*augment, "--operations", "contraction", "--share", 1],
     )
     assert [d.code for d in (dry, done, typos, held)] == [0, 0, 0, 0], dry.err + done.err
     assert "children: 5" in dry.out
@@ -52,6 +54,8 @@ def test_offline_noise_with_counts(seed: Path, tmp_path: Path) -> None:
     report = json.loads(held.out)
     assert report["children"] == 0
     assert report["refused"]["held-out"] > 10
+    assert "fewer: the share of these rows is not one row" in none.out
+    assert "of 10 refused proposals 10 fell to the guard copy" in refused.out
 
 
 def test_a_dry_run_writes_nothing(seed: Path, tmp_path: Path) -> None:
@@ -153,19 +157,6 @@ def test_a_judge_or_a_rule_checks_that_the_answer_still_holds(seed: Path, tmp_pa
     assert not any("lamp" in text for text in made)
 
 
-def test_the_reason_is_told_where_no_child_comes_out(seed: Path, tmp_path: Path) -> None:
-    out = tmp_path / "more.jsonl"
-    augment = ["curate", "augment", seed, "-o", out]
-    none, refused = session(
-        [*augment, "--share", 0.01], [*augment, "--operations", "contraction", "--share", 1]
-    )
-    assert "fewer: the share of these rows is not one row" in none.out
-    assert (
-        "fewer: there is nothing left to try: of 10 refused proposals 10 fell to the guard copy"
-        in refused.out
-    )
-
-
 def test_a_service_that_fails_says_so_as_it_goes(seed: Path, tmp_path: Path) -> None:
     command = ["curate", "augment", seed, "-o", tmp_path / "more.jsonl", "--paraphrase", "--share", 1]
     with Loopback(error(400)) as server:
@@ -182,7 +173,7 @@ def test_a_service_that_fails_says_so_as_it_goes(seed: Path, tmp_path: Path) -> 
 def test_what_cannot_be_is_refused(seed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
     augment = ["curate", "augment", seed, "-o", tmp_path / "more.jsonl"]
-    usage = session(
+    *usage, price, judge, thesaurus = session(
         [*augment, "--operations", "synonym"],
         [*augment, "--styles", "rude"],
         [*augment, "--max-cost", 1],
@@ -192,13 +183,11 @@ def test_what_cannot_be_is_refused(seed: Path, tmp_path: Path, monkeypatch: pyte
         [*augment, "--thesaurus", seed, "--operations", "typo"],
         [*augment, "--rubric", "general"],
         [*augment, "--judge", "reference"],
-    )
-    assert {d.code for d in usage} == {2}
-    price, judge, thesaurus = session(
         [*augment, "--paraphrase", "--model", "unheard-of", "--max-cost", 1],
         [*augment, "--judge", "nobody", "--rubric", "general"],
         [*augment, "--thesaurus", Path(__file__)],
     )
+    assert {d.code for d in usage} == {2}
     assert {d.code for d in (price, judge, thesaurus)} == {1}
     assert "--max-cost" in price.err
     assert "mythes-en-us" in thesaurus.err

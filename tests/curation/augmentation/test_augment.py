@@ -258,7 +258,7 @@ def test_a_child_stays_in_the_split_of_its_parent(texts, seed, per_parent):
         assert child["split"] == split[child["parents"][0]]
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=20)
 @given(prompts, st.integers(0, 5))
 def test_a_child_in_a_file_of_its_own_has_the_family_of_its_parent_in_another(texts, seed):
     turns = ([{"role": "user", "content": t}, {"role": "assistant", "content": "Yes."}] for t in set(texts))
