@@ -32,7 +32,7 @@ CONTRACTIONS = {
 SUBJECT = "i|you|he|she|it|we|they|this|that|these|those|there"
 GOES_ON = r"(?= \w)"
 """Nobody writes "what it's" for "what it is" at the end of a clause."""
-DONE = r"(?= (?:been|had|got|seen|done|made|never|always|just|already|[a-z]{3,}ed)\b)"
+DONE = r"(?= (?:been|had|got|seen|done|made|never|always|just|already)\b)"
 """I've done, and not: I've a dog."""
 NO_QUESTION = rf"(?! (?:{SUBJECT})\b)"
 """Don't you is not: do not you."""
