@@ -15,8 +15,8 @@ from judge.backoff import wait_s
 from judge.batch_journal import Note
 from judge.counting import counted
 from judge.grader import Grader
-from judge.messages_api import encode, read
-from judge.service import NoAnswerError
+from judge.messages_api import read
+from judge.wire import NoAnswerError, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from curation.augmentation.chat import Reply
 from judge.messages_api import MessagesChat
 from judge.prices import PRICES, Tokens, cost
-from judge.service import NoAnswerError
 from judge.settings import ServiceSettings
+from judge.wire import NoAnswerError
 
 if TYPE_CHECKING:
     from judge.chat import Completion

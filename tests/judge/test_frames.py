@@ -23,7 +23,7 @@ def test_a_frame_in_a_frame_out(rubrics):
             "more": [1, 2, 3],
         }
     )
-    judge = ReferenceJudge(rubrics["answer"])
+    judge, other = ReferenceJudge(rubrics["answer"]), ReferenceJudge(rubrics["general"])
     verdicts = judge_frame(items, judge, Memory())
     assert verdicts.schema == VERDICTS
     assert verdicts.select("item_id", "state", "score").rows() == [
@@ -31,7 +31,7 @@ def test_a_frame_in_a_frame_out(rubrics):
         ("a", "scored", 0.0),
         ("c", "failed", None),
     ]
-    voted = judge_frame(items, Panel([Member(judge), Member(judge)]), Memory())
+    voted = judge_frame(items, Panel([Member(judge), Member(other)]), Memory())
     assert voted["score"].to_list() == [1.0, 0.0, None]
 
 

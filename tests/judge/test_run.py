@@ -14,10 +14,10 @@ from judge.identity import Identity
 from judge.protocol import Forecast
 from judge.reference import ReferenceJudge
 from judge.run import estimate, judge_items
-from judge.service import StoppedError
 from judge.settings import ServiceSettings
 from judge.side_by_side import side_by_side
 from judge.verdict import Item, Verdict, content_key
+from judge.wire import StoppedError
 from tests.judge.judges import judge_at
 from tests.judge.loopback import Loopback, Reply, error, grades
 
@@ -350,3 +350,14 @@ def test_an_estimate_counts_tokens_where_the_service_does(safety, monkeypatch):
     judge = judge_at(silent.url, safety, monkeypatch, settings=ServiceSettings(attempts=1))
     assert estimate(items(3), judge, Memory()).tokens_are == "estimated"
     silent._server.server_close()
+
+
+def test_a_budget_in_tokens_needs_a_judge_that_counts_them(safety, monkeypatch):
+    judge = judge_at("http://127.0.0.1:1", safety, monkeypatch, "http")
+    with pytest.raises(UserError, match="how many tokens"):
+        judge_items(items(1), judge, Memory(), budget=Budget(tokens=10**9))
+
+
+def test_when_a_run_is_over_none_of_its_threads_is_left():
+    judge_items(items(50), Scripted(scored, concurrency=8), Memory())
+    assert not [thread for thread in threading.enumerate() if thread.name == "judge"]
