@@ -10,10 +10,11 @@ import pytest
 from curation.errors import UserError
 from judge import side_by_side as threads
 from judge.budget import Budget
+from judge.estimate import estimate
 from judge.identity import Identity
 from judge.protocol import Forecast
 from judge.reference import ReferenceJudge
-from judge.run import estimate, judge_items
+from judge.run import judge_items
 from judge.settings import ServiceSettings
 from judge.side_by_side import side_by_side
 from judge.verdict import Item, Verdict, content_key
@@ -161,6 +162,26 @@ def test_only_failed_verdicts_are_asked_again(state):
     judge_items(items(3), judge, memory)
     judge_items(items(3), judge, memory)
     assert len(judge.calls) == (6 if state == "failed" else 3)
+
+
+def test_what_was_of_no_use_is_asked_again_where_it_is_wanted():
+    replies = {"a0": "scored", "a1": "unparsable", "a2": "refused", "a3": "truncated"}
+
+    def reply(item: Item) -> Verdict:
+        state = replies[item.output]
+        return Verdict(item.id, Scripted.identity.id, 0, state, 1.0 if state == "scored" else None)
+
+    judge, memory = Scripted(reply), Memory()
+    judge_items(items(4), judge, memory)
+    replies["a1"] = replies["a2"] = "scored"
+    wanted = {"unparsable", "truncated"}
+    assert estimate(items(4), judge, memory, again=wanted)[:2] == (2, 2)
+    judge.calls.clear()
+    ran = judge_items(items(4), judge, memory, again=wanted)
+    assert sorted(judge.calls) == ["a1", "a3"]
+    assert [v.state for v in ran.verdicts] == ["scored", "scored", "refused", "truncated"]
+    known = judge_items(items(4), judge, memory)
+    assert (known.asked, [v.state for v in known.verdicts]) == (0, [v.state for v in ran.verdicts])
 
 
 def test_a_wrong_key_stops_the_run_before_most_of_it_begins(safety, monkeypatch):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from curation.errors import UserError
+from judge.frames import verdict_frame
 from judge.verdict import Item, Verdict, content_key
 from loop.spool import FileCache, clear_spool, open_spool
 from loop.store import insert, transaction
@@ -74,6 +75,7 @@ def test_no_room_keeps_whole_lines_only(tmp_path: Path) -> None:
     code = """
 import pathlib, resource, signal, sys
 from curation.errors import UserError
+from judge.frames import verdict_frame
 from judge.verdict import Verdict
 from loop.spool import FileCache
 path = pathlib.Path(sys.argv[1])
@@ -100,6 +102,7 @@ def test_a_file_that_is_nothing_but_a_torn_line(tmp_path: Path) -> None:
 def test_a_verdict_survives_the_process_that_is_killed_after_putting_it(tmp_path: Path) -> None:
     code = """
 import os, pathlib, signal, sys
+from judge.frames import verdict_frame
 from judge.verdict import Verdict
 from loop.spool import FileCache
 cache = FileCache(pathlib.Path(sys.argv[1]))
@@ -124,7 +127,7 @@ def test_verdicts_in_the_store_are_known_but_failed_ones_are_asked_again(tmp_pat
     ]
     store = tmp_path / "traces.duckdb"
     with transaction(store) as connection:
-        insert(connection, "verdicts", verdict_rows(items, given))
+        insert(connection, "verdicts", verdict_rows(verdict_frame(given, items)))
     spool = open_spool(tmp_path / "spool", store, ["j"])
     known = [spool.get(content_key(item, "j", 0)) for item in items]
     assert known == [given[0], None, given[2]]
