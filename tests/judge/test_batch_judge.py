@@ -57,7 +57,7 @@ def test_the_batch_is_noted_before_it_is_polled(server, judge):
         seen.extend(running._journal.notes.values())
         raise KeyboardInterrupt
 
-    running._wait_for = poll
+    running._api.wait_for = poll
     with pytest.raises(KeyboardInterrupt):
         all_of(running, ITEMS)
     assert [note.batch for note in seen] == ["msgbatch_0"]
@@ -111,7 +111,7 @@ def test_a_batch_of_somebody_else_is_not_taken_for_ours(server, judge):
 
 def test_a_batch_that_is_gone_is_made_again(server, judge):
     first = judge()
-    first._wait_for = lambda _: (_ for _ in ()).throw(KeyboardInterrupt)
+    first._api.wait_for = lambda _: (_ for _ in ()).throw(KeyboardInterrupt)
     with pytest.raises(KeyboardInterrupt):
         all_of(first, ITEMS)
     del server.batches.made["msgbatch_0"]
