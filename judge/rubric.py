@@ -111,7 +111,9 @@ def load_rubric(path: Path | str) -> Rubric:
         rubric = msgspec.toml.decode(Path(path).read_text(encoding="utf-8"), type=Rubric)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
-            f"the rubric cannot be read: {error}", where=str(path), fix="give a TOML file"
+            f"the rubric cannot be read: {error}",
+            where=str(path),
+            fix="give a TOML file, or one of the shipped rubrics that `regrind judge run --help` names",
         ) from error
     except msgspec.ValidationError as error:
         problem, field = _field(str(error))

@@ -203,5 +203,6 @@ BATCH_FAULTS = {
     "expired": "failed",
     "missing": "failed",
     "twice": "scored",
+    "beside ids that nobody asked for": "scored",
 }
 """State of an item by what a batch says about it; of two results for one item the first counts."""

@@ -34,9 +34,9 @@ def judge(server, safety, monkeypatch):
 
 def test_every_outcome_has_its_state_and_the_others_go_on(server, judge):
     server.batches.outcomes = dict(enumerate(BATCH_FAULTS))
-    server.batches.foreign = ["nobody", "asked"]
-    verdicts = all_of(judge(), ITEMS)
-    assert [verdicts[f"t{i}"].state for i in range(6)] == list(BATCH_FAULTS.values())
+    items = [*ITEMS, Item("t6", [], "last")]
+    verdicts = all_of(judge(), items)
+    assert [verdicts[item.id].state for item in items] == list(BATCH_FAULTS.values())
     assert "invalid_request_error" in verdicts["t1"].raw
     assert server.batches.creates == 1
 
