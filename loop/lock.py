@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 FIX = "wait for it to end; `regrind cycle status` says how far it is"
 
 
+class BusyError(UserError):
+    """Another process holds the workspace."""
+
+
 @contextlib.contextmanager
 def only_one(path: Path, place: str = "in this workspace", fix: str = FIX) -> Iterator[None]:
     """Hold a workspace, or another folder, for writing while the block lasts.
@@ -28,7 +32,7 @@ def only_one(path: Path, place: str = "in this workspace", fix: str = FIX) -> It
         fix: What the user can do when another process has it.
 
     Raises:
-        UserError: Another process has it.
+        BusyError: Another process has it.
     """
     with writing(path):
         path.touch()
@@ -38,7 +42,7 @@ def only_one(path: Path, place: str = "in this workspace", fix: str = FIX) -> It
         except BlockingIOError as fault:
             stream.seek(0)
             holder = stream.read().strip() or "unknown"
-            raise UserError(f"process {holder} works {place}", where=str(path), fix=fix) from fault
+            raise BusyError(f"process {holder} works {place}", where=str(path), fix=fix) from fault
         with writing(path):
             stream.truncate(0)
             stream.write(str(os.getpid()))
