@@ -9,7 +9,7 @@ import polars as pl
 from msgspec import structs
 
 from judge.run import judge_items
-from judge.verdict import Item, content_key
+from judge.verdict import Item
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -97,11 +97,10 @@ def judge_frame(
         ValueError: An id stands twice.
     """
     given = items_of(items)
-    by_id = {item.id: item for item in given}
-    if len(by_id) < len(given):
+    if len({item.id for item in given}) < len(given):
         raise ValueError("an id stands twice")
     ran = judge_items(given, judge, cache, repeat=repeat, again=again, progress=progress, budget=budget)
-    verdicts = verdict_frame(ran.verdicts, [by_id[verdict.item_id] for verdict in ran.verdicts])
+    verdicts = keyed_frame(zip(ran.keys, ran.verdicts, strict=True))
     return Judged(verdicts, item_frame(ran.undone), ran.asked, ran.cost, ran.cost_known, ran.tokens)
 
 
@@ -118,16 +117,9 @@ def items_of(frame: pl.DataFrame) -> list[Item]:
     return [Item(*row) for row in rows.iter_rows()]
 
 
-def verdict_frame(verdicts: Iterable[Verdict], items: Iterable[Item]) -> pl.DataFrame:
-    """Verdicts, and for each the item that it is about, as a frame with the schema `VERDICTS`."""
-    pairs = zip(verdicts, items, strict=True)
-    return keyed_frame((content_key(item, v.judge_id, v.repeat), v) for v, item in pairs)
-
-
 def keyed_frame(verdicts: Iterable[tuple[str, Verdict]]) -> pl.DataFrame:
     """Verdicts with their content keys as a frame with the schema `VERDICTS`."""
-    rows = [
-        structs.asdict(verdict) | {"key": key, "criteria": json.dumps(verdict.criteria)}
-        for key, verdict in verdicts
-    ]
-    return pl.DataFrame(rows, schema=VERDICTS, orient="row")
+    pairs = list(verdicts)
+    columns = {name: [getattr(v, name) for _, v in pairs] for name in VERDICTS if name != "key"}
+    columns["criteria"] = [json.dumps(criteria) for criteria in columns["criteria"]]
+    return pl.DataFrame({"key": [key for key, _ in pairs]} | columns, schema=VERDICTS)

@@ -26,6 +26,7 @@ class Ran(NamedTuple):
 
     Attributes:
         verdicts: One per item that was judged, in the order of the items.
+        keys: Their content keys.
         undone: Items that the budget did not reach.
         asked: Distinct items that the judge was asked about.
         cost: US dollars that those took; what is unknown counts as nothing.
@@ -34,6 +35,7 @@ class Ran(NamedTuple):
     """
 
     verdicts: list[Verdict]
+    keys: list[str]
     undone: list[Item]
     asked: int
     cost: float
@@ -71,7 +73,7 @@ def judge_items(
     if isinstance(judge, Panel):
         how = {"repeat": repeat, "again": again, "progress": progress, "budget": budget}
         runs = [judge_items(items, member.judge, cache, **how) for member in judge.members]  # type: ignore[arg-type]
-        return _combined(judge, items, runs)
+        return _combined(judge, items, runs, repeat)
     run = _Run(items, judge, cache, repeat, progress, budget)
     run.look_up(again)
     run.ask()
@@ -84,7 +86,7 @@ def known(cache: Cache, key: str, again: Collection[State] = ()) -> Verdict | No
     return None if verdict is None or verdict.state in again else verdict
 
 
-def _combined(panel: Panel, items: Sequence[Item], runs: Sequence[Ran]) -> Ran:
+def _combined(panel: Panel, items: Sequence[Item], runs: Sequence[Ran], repeat: int) -> Ran:
     """The panel's verdict on each item that every member was asked about."""
     undone = {item.id for run in runs for item in run.undone}
     judged = [item for item in items if item.id not in undone]
@@ -93,7 +95,8 @@ def _combined(panel: Panel, items: Sequence[Item], runs: Sequence[Ran]) -> Ran:
     left = [item for item in items if item.id in undone]
     asked, tokens = sum(run.asked for run in runs), sum(run.tokens for run in runs)
     cost, cost_known = sum(run.cost for run in runs), all(run.cost_known for run in runs)
-    return Ran(verdicts, left, asked, cost, tokens, cost_known)
+    keys = [content_key(item, panel.identity.id, repeat) for item in judged]
+    return Ran(verdicts, keys, left, asked, cost, tokens, cost_known)
 
 
 class _Run:
@@ -143,9 +146,19 @@ class _Run:
     def result(self) -> Ran:
         """What there is, in the order of the items."""
         undone = [item for place, item in enumerate(self._items) if place not in self._verdicts]
-        verdicts = [self._verdicts[place] for place in sorted(self._verdicts)]
+        keys = {place: key for key, places in self._places.items() for place in places}
+        judged = sorted(self._verdicts)
+        verdicts = [self._verdicts[place] for place in judged]
         tally = self._tally
-        return Ran(verdicts, undone, tally.asked, tally.cost, tally.tokens, tally.cost_known)
+        return Ran(
+            verdicts,
+            [keys[place] for place in judged],
+            undone,
+            tally.asked,
+            tally.cost,
+            tally.tokens,
+            tally.cost_known,
+        )
 
     def _admitted(self) -> Iterator[Item]:
         while self._unknown:
@@ -171,7 +184,9 @@ class _Run:
     def _settle(self, key: str, verdict: Verdict) -> None:
         for place in self._places[key]:
             item_id = self._items[place].id
-            self._verdicts[place] = structs.replace(verdict, item_id=item_id, repeat=self._repeat)
+            if (verdict.item_id, verdict.repeat) != (item_id, self._repeat):
+                verdict = structs.replace(verdict, item_id=item_id, repeat=self._repeat)
+            self._verdicts[place] = verdict
             self._tally.abstained += verdict.state != "scored"
 
     def _tell(self) -> None:

@@ -82,10 +82,13 @@ def _in_range(score: float) -> bool:
     return math.isfinite(score) and 0 <= score <= 1
 
 
+_as_json = json.JSONEncoder(sort_keys=True).encode
+
+
 def content_key(item: Item, judge_id: str, repeat: int) -> str:
     """SHA-256 (64 hexadecimal digits) of what is judged and who judges: the key of a cached verdict.
 
     The item's id is left out: the same answer to the same prompt need not be paid for twice.
     """
     content = [item.messages, item.output, item.reference, judge_id, repeat]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode("ascii")).hexdigest()
+    return hashlib.sha256(_as_json(content).encode("ascii")).hexdigest()

@@ -8,12 +8,13 @@ import polars as pl
 import pytest
 
 from judge.budget import Budget
-from judge.frames import ITEMS, VERDICTS, item_frame, items_of, judge_frame, verdict_frame
+from judge.frames import ITEMS, VERDICTS, item_frame, items_of, judge_frame
 from judge.panel import Member, Panel
 from judge.protocol import Forecast
 from judge.reference import ReferenceJudge
 from judge.verdict import Item, Verdict, content_key
 from loop.spool import Memory
+from tests.judge.judges import verdict_frame
 
 TURNS = [{"role": "user", "content": "Which city?"}]
 

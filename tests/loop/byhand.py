@@ -14,7 +14,7 @@ from curation.rows import frame
 from curation.snapshot import Manifest, write_snapshot
 from curation.steps import Dedup, begin, run_steps
 from judge.correct import from_reference
-from judge.frames import items_of, verdict_frame
+from judge.frames import items_of
 from judge.verdict import Verdict
 from loop.evaluation import EVALUATIONS
 from loop.ledger import Ledger, Outcome
@@ -25,6 +25,7 @@ from loop.store import insert, publish, transaction, utc_now
 from loop.traces import items, judged
 from loop.verdicts import verdict_rows
 from loop.workspace import Workspace
+from tests.judge.judges import verdict_frame
 
 if TYPE_CHECKING:
     from pathlib import Path

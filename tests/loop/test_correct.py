@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from curation.errors import UserError
-from judge.frames import items_of, verdict_frame
+from judge.frames import items_of
 from judge.verdict import Item, Verdict
 from loop.cycle import Context
 from loop.progress import Progress
@@ -18,6 +18,7 @@ from loop.store import insert, query, transaction
 from loop.traces import items
 from loop.verdicts import verdict_rows
 from loop.workspace import Workspace
+from tests.judge.judges import verdict_frame
 from tests.loop.byhand import JUDGE, add_trace, build_workspace
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from curation.errors import UserError
-from judge.frames import verdict_frame
 from judge.verdict import Item, Verdict, content_key
 from loop.spool import FileCache, clear_spool, open_spool
 from loop.store import insert, transaction
 from loop.verdicts import verdict_rows
+from tests.judge.judges import verdict_frame
 from tests.loop.processes import python
 
 ROOT = Path(__file__).parents[2]
@@ -75,7 +75,6 @@ def test_no_room_keeps_whole_lines_only(tmp_path: Path) -> None:
     code = """
 import pathlib, resource, signal, sys
 from curation.errors import UserError
-from judge.frames import verdict_frame
 from judge.verdict import Verdict
 from loop.spool import FileCache
 path = pathlib.Path(sys.argv[1])
@@ -102,7 +101,6 @@ def test_a_file_that_is_nothing_but_a_torn_line(tmp_path: Path) -> None:
 def test_a_verdict_survives_the_process_that_is_killed_after_putting_it(tmp_path: Path) -> None:
     code = """
 import os, pathlib, signal, sys
-from judge.frames import verdict_frame
 from judge.verdict import Verdict
 from loop.spool import FileCache
 cache = FileCache(pathlib.Path(sys.argv[1]))
