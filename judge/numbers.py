@@ -13,7 +13,7 @@ _LETTERS = str.maketrans(
     | {"\u00d7": "*", "\u00b7": "*", "\u00a0": "'", "\u202f": "'", "\u2009": "'"}
 )
 """One sign for each meaning; a space that does not break separates thousands."""
-_DIGITS = r"(?:\d+(?:[-/]\d+){2,}|\d+(?:[.,']\d+)*|[.,]\d+)"
+_DIGITS = r"(?:\d+(?:[-/]\d+){2,}|\d+(?:[.,]\d+|'\d{3}(?!\d))*|[.,]\d+)"
 _NUMBER = re.compile(
     rf"(?<![\w.^])(?P<sign>[-+]?)(?P<digits>{_DIGITS})"
     r"(?:(?P<whole> \d+)?/(?P<below>\d+)(?![/\d]))?"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -58,13 +59,10 @@ class Service:
         )
         times = httpx2.Timeout(settings.timeout, connect=min(CONNECT_S, settings.timeout))
         self._client = httpx2.Client(headers=dict(headers), timeout=times, limits=limits)
+        weakref.finalize(self, self._client.close)  # no __del__: that may come when half of Python is gone
         self._pace = Pace(settings.concurrency)
         self._stopped = threading.Event()
         self._silent = 0
-
-    def __del__(self) -> None:
-        if hasattr(self, "_client"):
-            self._client.close()
 
     def stop(self) -> None:
         """End all waits: a request under way may come to its end, and no further one begins."""

@@ -120,6 +120,7 @@ def judged(check, output, reference, **fields):
         ("numeric", "1'234", "1234", True),
         ("numeric", "1\u202f234\u00a0567", "1234567", True),
         ("numeric", "0,123", "0.123", True),
+        ("numeric", "3\u00a0fois 5\u00a07", "7", True),
         ("numeric", "+.5", "0.5", True),
         ("numeric", "1.5 \u00d7 10^3 m", "1500", True),
         ("numeric", "1.5\u00b710\u00b3", "1500", True),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -382,3 +384,11 @@ def test_a_budget_in_tokens_needs_a_judge_that_counts_them(safety, monkeypatch):
 def test_when_a_run_is_over_none_of_its_threads_is_left():
     judge_items(items(50), Scripted(scored, concurrency=8), Memory())
     assert not [thread for thread in threading.enumerate() if thread.name == "judge"]
+
+
+def test_a_service_that_is_alive_when_python_ends_is_closed_in_silence():
+    """A `__del__` that comes when half of Python is gone may do anything."""
+    code = "from judge.service import Service; from judge.settings import ServiceSettings\n"
+    code += "import sys; sys.kept = Service('s', 'http://127.0.0.1:1', {}, ServiceSettings(), {})\n"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
