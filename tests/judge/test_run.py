@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import gc
 import threading
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from judge.identity import Identity
 from judge.protocol import Forecast
 from judge.reference import ReferenceJudge
 from judge.run import judge_items
+from judge.service import Service
 from judge.settings import ServiceSettings
 from judge.side_by_side import side_by_side
 from judge.verdict import Item, Verdict, content_key
@@ -386,9 +386,10 @@ def test_when_a_run_is_over_none_of_its_threads_is_left():
     assert not [thread for thread in threading.enumerate() if thread.name == "judge"]
 
 
-def test_a_service_that_is_alive_when_python_ends_is_closed_in_silence():
-    """A `__del__` that comes when half of Python is gone may do anything."""
-    code = "from judge.service import Service; from judge.settings import ServiceSettings\n"
-    code += "import sys; sys.kept = Service('s', 'http://127.0.0.1:1', {}, ServiceSettings(), {})\n"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+def test_a_service_that_nobody_uses_any_more_is_closed():
+    service = Service("s", "http://127.0.0.1:1", {}, ServiceSettings(), {})
+    client = service._client
+    assert not client.is_closed
+    del service
+    gc.collect()
+    assert client.is_closed
