@@ -72,6 +72,20 @@ def new_file(target: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def demand_place(target: Path) -> None:
+    """Find out before the work whether `new_file` could write there; leaves nothing behind.
+
+    Raises:
+        UserError: It could not.
+    """
+    with writing(target):
+        if not target.is_char_device():
+            target = _regular(target)
+            temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+            temporary.touch()
+            temporary.unlink()
+
+
 def _regular(target: Path) -> Path:
     """The file behind a name; a pipe, a device or a folder is refused, because a rename would replace it."""
     if str(target) == "-" or not target.name:

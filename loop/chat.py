@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from curation.augmentation.chat import Reply
 from judge.messages_api import MAX_TOKENS, MessagesChat
 from judge.prices import PRICES, Tokens, cost
-from judge.service import NoAnswerError
 from judge.settings import ServiceSettings
+from judge.wire import NoAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from judge.run import estimate
+from judge.estimate import estimate
 from judge.verdict import Item
 from loop.cycle import STEPS
 from loop.inputs import changes, inputs_key, inputs_of
