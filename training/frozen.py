@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import torch
 
 from training.alike import shared_prefix
+from training.masks import attention_mask
 from training.model import LoadedModel, autocast
-from training.pack import Pack, mask, pack
+from training.pack import Pack, pack
+from training.virtual import inner_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -89,11 +91,13 @@ def upper_part(model: PreTrainedModel, states: States | None) -> Iterator[None]:
 def _frozen_layers(model: PreTrainedModel) -> int:
     if model.config.model_type not in _PLAIN_CHAINS or model.config.attention_dropout:
         return 0
+    if inner_model(model) is not model:  # virtual tokens change what every layer sees
+        return 0
     decoder = model.get_decoder()
     if any(weight.requires_grad for weight in decoder.embed_tokens.parameters()):
         return 0
     trained = [any(weight.requires_grad for weight in layer.parameters()) for layer in decoder.layers]
-    return trained.index(True)
+    return trained.index(True) if any(trained) else 0
 
 
 def _empty(model: PreTrainedModel, layers: int, rows: Sequence[Encoded]) -> States:
@@ -109,7 +113,7 @@ def _run(model: PreTrainedModel, packed: Pack) -> torch.Tensor:
     output = model.get_decoder()(
         input_ids=packed.input_ids,
         position_ids=packed.position_ids,
-        attention_mask=mask(model, packed),
+        attention_mask=attention_mask(model, packed),
         use_cache=False,
     )
     states: torch.Tensor = output.last_hidden_state[0]

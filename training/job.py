@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from curation.errors import UserError
+from training.adapters import adapt, demand_quantising
 from training.embedded import find_model
 from training.evaluate import exact_share, mean_loss
 from training.jobfiles import clear, encode_file, read_json, snapshot_id, write_json
 from training.model import LoadedModel, dtype_of, load_base
 from training.settings import TrainSettings
-from training.trainer import lora_config, train
+from training.trainer import train
 
 if TYPE_CHECKING:
     from training.encode import Encoded
@@ -106,16 +107,18 @@ def _run(jobdir: Path, on_step: Progress, cache: Path) -> dict[str, Any]:
 
 
 def _prepare(base: Path, settings: TrainSettings) -> LoadedModel:
-    if settings.method == "full":
-        # fp32 weights: bf16 has too few digits to add small updates to.
-        return load_base(base, torch.float32)
-    from peft import get_peft_model
-
-    loaded = load_base(base, dtype_of(settings.precision))
-    adapted = get_peft_model(loaded.model, lora_config(loaded.model, settings))
-    # The name as the user gave it, not this machine's path: the same job writes the same adapter anywhere.
-    adapted.peft_config["default"].base_model_name_or_path = settings.base_model
-    return LoadedModel(adapted, loaded.tokenizer, base)
+    if settings.method == "qlora":
+        demand_quantising()
+    # Full: fp32 weights, because bf16 has too few digits to add small updates to.
+    dtype = torch.float32 if settings.method == "full" else dtype_of(settings.precision)
+    loaded = load_base(
+        base,
+        dtype,
+        attention=settings.attention,
+        trust=settings.trust_remote_code,
+        nf4=settings.method == "qlora",
+    )
+    return LoadedModel(adapt(loaded.model, settings), loaded.tokenizer, base)
 
 
 def _require_rows(rows: Sequence[Encoded], left_out: Sequence[str], settings: TrainSettings) -> None:
@@ -164,5 +167,7 @@ def _save_adapter(model: Any, building: Path) -> None:  # noqa: ANN401 - PEFT's 
     (building / "README.md").unlink(missing_ok=True)
     config = read_json(building / "adapter_config.json")
     # PEFT writes a set in the order of this process's string hashes.
-    config["target_modules"] = sorted(config["target_modules"])
+    for name in ("target_modules", "feedforward_modules"):
+        if config.get(name):
+            config[name] = sorted(config[name])
     write_json(building / "adapter_config.json", config)

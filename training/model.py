@@ -28,24 +28,28 @@ class LoadedModel:
     base: Path
 
 
-def load(base: Path, adapter: Path | None = None, precision: str = "auto") -> LoadedModel:
+def load(
+    base: Path, adapter: Path | None = None, precision: str = "auto", *, trust_remote_code: bool = False
+) -> LoadedModel:
     """Load a model for inference, on the best device there is, from safetensors only.
 
     Args:
         base: A model directory with configuration, weights and tokenizer.
         adapter: A PEFT adapter directory, or a fine-tuned model's directory (the base is then not read).
         precision: "auto", "fp32" or "bf16": what the weights are held in.
+        trust_remote_code: Run Python code from the model's directory.
 
     Raises:
         UserError: `adapter` is neither of the two.
     """
+    how: dict[str, Any] = {"dtype": dtype_of(precision), "trust": trust_remote_code}
     if adapter is None:
-        return load_base(base, dtype_of(precision))
+        return load_base(base, **how)
     if (adapter / "adapter_config.json").is_file():
-        loaded = load_base(base, dtype_of(precision))
+        loaded = load_base(base, **how)
         return LoadedModel(_with_adapter(loaded.model, adapter), loaded.tokenizer, base)
     if (adapter / "config.json").is_file():
-        whole = load_base(adapter, dtype_of(precision))
+        whole = load_base(adapter, **how)
         return LoadedModel(whole.model, whole.tokenizer, base)
     raise UserError(
         "neither an adapter (adapter_config.json) nor a model (config.json) is in this directory",
@@ -54,8 +58,17 @@ def load(base: Path, adapter: Path | None = None, precision: str = "auto") -> Lo
     )
 
 
-def load_base(base: Path, dtype: torch.dtype) -> LoadedModel:
-    """Load the model of one directory, its weights in `dtype`, in evaluation mode.
+def load_base(
+    base: Path, dtype: torch.dtype, *, attention: str = "auto", trust: bool = False, nf4: bool = False
+) -> LoadedModel:
+    """Load the model of one directory, in evaluation mode.
+
+    Args:
+        base: A model directory with configuration, weights and tokenizer.
+        dtype: Of the weights, and of the arithmetic where they are quantised.
+        attention: "auto" for the fastest exact one of the model, or one of transformers' names.
+        trust: Run Python code from the directory.
+        nf4: Hold the linear maps in 4 bits (NF4, double quantisation), for QLoRA.
 
     Raises:
         UserError: the weights are not in safetensors files, or a file is damaged.
@@ -69,13 +82,32 @@ def load_base(base: Path, dtype: torch.dtype) -> LoadedModel:
             where=str(base),
             fix="save it again with save_pretrained, which writes safetensors",
         )
+    options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": trust}
+    chosen = {} if attention == "auto" else {"attn_implementation": attention}
     with _readable(base):
-        # SDPA takes the 4-D masks that packing needs; flash attention kernels do not.
         model = AutoModelForCausalLM.from_pretrained(
-            base, dtype=dtype, use_safetensors=True, local_files_only=True, attn_implementation="sdpa"
+            base,
+            dtype=dtype,
+            use_safetensors=True,
+            **options,
+            **chosen,
+            **(_in_four_bits(dtype) if nf4 else {}),
         )
-        tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
-    return LoadedModel(model.to(device()).eval(), tokenizer, base)
+        tokenizer = AutoTokenizer.from_pretrained(base, **options)
+    # Quantised weights were put where they belong as they were made.
+    return LoadedModel((model if nf4 else model.to(device())).eval(), tokenizer, base)
+
+
+def _in_four_bits(dtype: torch.dtype) -> dict[str, Any]:
+    from transformers import BitsAndBytesConfig
+
+    how = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
+    return {"quantization_config": how, "device_map": {"": device()}}
 
 
 @contextlib.contextmanager

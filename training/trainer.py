@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
-from transformers.pytorch_utils import Conv1D
 
 from curation.errors import UserError
 from training.frozen import States, lower_states, upper_part
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from peft import LoraConfig
     from transformers import PreTrainedModel, TrainerControl, TrainerState
 
     from training.encode import Encoded
@@ -72,33 +69,6 @@ def collate(indices: Sequence[int], rows: Sequence[Encoded], states: States | No
     return {"packs": [packed._asdict() for packed in packs], "labels": labels, "shift_labels": labels}
 
 
-def lora_config(model: PreTrainedModel, settings: TrainSettings) -> LoraConfig:
-    """Describe an adapter on every linear map inside the last layers of any decoder.
-
-    Args:
-        model: A causal language model of transformers.
-        settings: Rank, alpha, dropout and how many of the last layers.
-    """
-    from peft import LoraConfig
-
-    inside = re.compile(r"\.(\d+)\.")
-    linear = [
-        (name, int(found[1]))
-        for name, module in model.named_modules()
-        if isinstance(module, (torch.nn.Linear, Conv1D)) and (found := inside.search(name))
-    ]
-    layers = 1 + max(layer for _, layer in linear)
-    first = max(0, layers - (settings.last_layers or layers))
-    return LoraConfig(
-        task_type="CAUSAL_LM",
-        r=settings.lora_rank,
-        lora_alpha=settings.lora_alpha,
-        lora_dropout=settings.lora_dropout,
-        target_modules=[name for name, layer in linear if layer >= first],
-        fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
-    )
-
-
 def train(
     loaded: LoadedModel,
     rows: Sequence[Encoded],
@@ -139,7 +109,7 @@ def _arguments(settings: TrainSettings, scratch: Path) -> TrainingArguments:
         num_train_epochs=settings.epochs,
         per_device_train_batch_size=settings.batch_size,
         gradient_accumulation_steps=settings.gradient_accumulation_steps,
-        learning_rate=settings.learning_rate,
+        learning_rate=settings.rate,
         warmup_steps=settings.warmup_steps,
         lr_scheduler_type=settings.lr_scheduler,
         weight_decay=settings.weight_decay,

@@ -15,12 +15,12 @@ from transformers import (
 )
 
 from training import frozen
+from training.adapters import peft_config
 from training.encode import Encoded
 from training.frozen import lower_states, upper_part
 from training.model import LoadedModel
 from training.pack import answer_loss, pack
 from training.settings import TrainSettings
-from training.trainer import lora_config
 
 PREFIX = list(range(10, 40))
 ROWS = [Encoded([*PREFIX, *range(41, 44 + i % 4), 50 + i], [60 + i, 1]) for i in range(9)]
@@ -38,7 +38,7 @@ PLAIN = [LlamaConfig, MistralConfig, Qwen2Config, Qwen3Config]
 def _adapted(config, last_layers):
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(config)
-    adapter = lora_config(model, TrainSettings(last_layers=last_layers, lora_rank=4))
+    adapter = peft_config(model, TrainSettings(last_layers=last_layers, lora_rank=4))
     # Random instead of zero, or no gradient would reach its first half.
     adapter.init_lora_weights = False
     return LoadedModel(get_peft_model(model, adapter).double(), None, None)

@@ -8,11 +8,12 @@ from peft import get_peft_model
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from curation.errors import UserError
+from training.adapters import peft_config
 from training.encode import encode
 from training.evaluate import mean_loss
 from training.model import LoadedModel, load
 from training.settings import TrainSettings
-from training.trainer import lora_config, train
+from training.trainer import train
 
 LINEAR = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
 
@@ -22,7 +23,7 @@ def _adapted(base, precision="fp32", **settings):
     loaded = load(base, precision=precision)
     torch.manual_seed(settings.seed)
     return LoadedModel(
-        get_peft_model(loaded.model, lora_config(loaded.model, settings)), loaded.tokenizer, base
+        get_peft_model(loaded.model, peft_config(loaded.model, settings)), loaded.tokenizer, base
     ), settings
 
 
@@ -48,7 +49,7 @@ def test_all_linear_maps_of_the_last_layers_are_adapted(tiny, last_layers, layer
 
 def test_convolutions_that_are_linear_maps_are_adapted_too():
     model = GPT2LMHeadModel(GPT2Config(n_layer=2, n_embd=16, n_head=2, vocab_size=32, n_positions=32))
-    adapted = get_peft_model(model, lora_config(model, TrainSettings(last_layers=1, lora_rank=2)))
+    adapted = get_peft_model(model, peft_config(model, TrainSettings(last_layers=1, lora_rank=2)))
     trained = {name for name, weight in adapted.named_parameters() if weight.requires_grad}
     assert {
         part for name in trained for part in ("attn.c_attn", "mlp.c_fc", "mlp.c_proj") if part in name
@@ -91,7 +92,7 @@ def test_steps_report_their_place_and_the_learning_rate_falls(tiny, rows, tmp_pa
     loaded, settings = _adapted(tiny, epochs=2, batch_size=4)
     steps, _ = _trained(loaded, rows, settings, tmp_path)
     assert [(step["step"], step["total"]) for step in steps] == [(i, 6) for i in range(1, 7)]
-    assert steps[-1]["learning_rate"] < max(step["learning_rate"] for step in steps) <= settings.learning_rate
+    assert steps[-1]["learning_rate"] < max(step["learning_rate"] for step in steps) <= settings.rate
     assert steps[-1]["epoch"] == 2
 
 
