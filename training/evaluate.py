@@ -11,6 +11,7 @@ from curation.errors import UserError
 from training.encode import Encoded, Messages, encode
 from training.model import LoadedModel, as_loaded, autocast
 from training.pack import answer_logits, answer_loss, pack
+from training.plan import MAX_TOKENS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -49,25 +50,30 @@ def exact_match(
     return matched
 
 
-def mean_loss(loaded: LoadedModel, rows: Sequence[Encoded], precision: str = "auto") -> float | None:
+def mean_loss(
+    loaded: LoadedModel, rows: Sequence[Encoded], precision: str = "auto", *, packing: bool = True
+) -> float | None:
     """Return the loss in nats per answer token over all rows, or None when there are none."""
     if not rows:
         return None
     total = 0.0
     with _evaluating(loaded, precision):
         for batch in _batches(rows, _BATCH):
-            total += sum(
-                answer_loss(loaded.model, packed.to(loaded.model.device)).item() for packed in pack(batch)
-            )
+            packs = pack(batch, _size(packing))
+            total += sum(answer_loss(loaded.model, one.to(loaded.model.device)).item() for one in packs)
     return total / sum(len(row.answer_ids) for row in rows)
 
 
-def exact_share(loaded: LoadedModel, rows: Sequence[Encoded], precision: str = "auto") -> float | None:
+def exact_share(
+    loaded: LoadedModel, rows: Sequence[Encoded], precision: str = "auto", *, packing: bool = True
+) -> float | None:
     """Return the share of rows that `exact_match` is true of, 0 to 1, or None when there are none."""
     if not rows:
         return None
     with _evaluating(loaded, precision):
-        matched = [match for batch in _batches(rows, _BATCH) for match in _matches(loaded, batch)]
+        matched = [
+            match for batch in _batches(rows, _BATCH) for match in _matches(loaded, batch, packing=packing)
+        ]
     return sum(matched) / len(matched)
 
 
@@ -82,14 +88,18 @@ def _evaluating(loaded: LoadedModel, precision: str) -> Iterator[None]:
         loaded.model.train(was_training)
 
 
-def _matches(loaded: LoadedModel, batch: Sequence[Encoded]) -> list[bool]:
+def _matches(loaded: LoadedModel, batch: Sequence[Encoded], *, packing: bool = True) -> list[bool]:
     matched = [True] * len(batch)
-    for packed in pack(batch):
+    for packed in pack(batch, _size(packing)):
         logits = answer_logits(loaded.model, packed.to(loaded.model.device))
         right = (logits.argmax(dim=-1).cpu() == packed.labels).tolist()
         for row, token_right in zip(packed.row.tolist(), right, strict=True):
             matched[row] = matched[row] and token_right
     return matched
+
+
+def _size(packing: bool) -> int:
+    return MAX_TOKENS if packing else 0
 
 
 def _encode(loaded: LoadedModel, index: int, messages: Messages) -> Encoded:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,6 +14,7 @@ from training.alike import shared_prefix
 from training.masks import attention_mask
 from training.model import LoadedModel, autocast
 from training.pack import Pack, pack
+from training.plan import MAX_TOKENS
 from training.virtual import inner_model
 
 if TYPE_CHECKING:
@@ -20,11 +23,14 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from training.encode import Encoded
+    from training.settings import TrainSettings
 
 _PLAIN_CHAINS = {"llama", "mistral", "qwen2", "qwen3"}
 """Architectures whose decoder does nothing between its layers, so that it can be started in the middle."""
 _MOST_BYTES = 256 * 2**20
 _BATCH = 64
+
+Whole = Callable[[], contextlib.AbstractContextManager[None]]
 
 
 @dataclass
@@ -57,8 +63,13 @@ class States:
         return torch.where(position < self.shared, position, self.starts[row] + position)
 
 
-def lower_states(loaded: LoadedModel, rows: Sequence[Encoded], precision: str) -> States | None:
+def lower_states(loaded: LoadedModel, rows: Sequence[Encoded], settings: TrainSettings) -> States | None:
     """Run the layers below the lowest trained one over all rows.
+
+    Args:
+        loaded: The model; what is to be trained requires gradients.
+        rows: The encoded training rows.
+        settings: Precision, and whether rows are packed.
 
     Returns:
         The states, or None where that does not pay or is not safe: nothing is frozen, the architecture is not
@@ -70,28 +81,46 @@ def lower_states(loaded: LoadedModel, rows: Sequence[Encoded], precision: str) -
     empty = _empty(loaded.model, layers, rows)
     if empty.table.numel() * empty.table.element_size() > _MOST_BYTES:
         return None
-    with torch.no_grad(), autocast(loaded.model, precision), _only(loaded.model, slice(layers)):
+    max_tokens = MAX_TOKENS if settings.packing else 0
+    with torch.no_grad(), autocast(loaded.model, settings.precision), _only(loaded.model, slice(layers)):
         for start in range(0, len(rows), _BATCH):
             indices = range(start, min(start + _BATCH, len(rows)))
-            for packed in pack([rows[i] for i in indices]):
+            for packed in pack([rows[i] for i in indices], max_tokens):
                 empty.keep(packed, indices, _run(loaded.model, packed.to(loaded.model.device)).cpu())
     return empty
 
 
 @contextlib.contextmanager
-def upper_part(model: PreTrainedModel, states: States | None) -> Iterator[None]:
-    """Leave the model only the layers above the states while the context lasts."""
+def upper_part(model: PreTrainedModel, states: States | None) -> Iterator[Whole]:
+    """Leave the model only the layers above the states while the context lasts.
+
+    Yields:
+        A context in which the model has all its layers again.
+    """
     if states is None:
-        yield
+        yield contextlib.nullcontext
         return
+    layers = model.get_decoder().layers
     with _only(model, slice(states.layers, None)):
+        yield partial(_with_layers, model, layers)
+
+
+@contextlib.contextmanager
+def _with_layers(model: PreTrainedModel, layers: torch.nn.ModuleList) -> Iterator[None]:
+    decoder = model.get_decoder()
+    upper, decoder.layers = decoder.layers, layers
+    try:
         yield
+    finally:
+        decoder.layers = upper
 
 
 def _frozen_layers(model: PreTrainedModel) -> int:
     if model.config.model_type not in _PLAIN_CHAINS or model.config.attention_dropout:
         return 0
     if inner_model(model) is not model:  # virtual tokens change what every layer sees
+        return 0
+    if len(set(getattr(model.config, "layer_types", None) or ())) > 1:  # a layer's kind goes by its number
         return 0
     decoder = model.get_decoder()
     if any(weight.requires_grad for weight in decoder.embed_tokens.parameters()):

@@ -2,40 +2,57 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from curation.errors import UserError
 from curation.files import writing
 from training.encode import Encoded, encode
+from training.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from transformers import PreTrainedTokenizerBase
 
+    from training.settings import TrainSettings
+
+STATE, STOP = "state.json", "stop"
 _ROW = '{"id": ..., "messages": [{"role": ..., "content": ...}, ...]}'
+_INCIDENTAL = (
+    "base_model",
+    "batch_size",
+    "gradient_accumulation_steps",
+    "logging_steps",
+    "save_steps",
+    "save_total_limit",
+    "stage",
+    "threads",
+)
 _AGAIN = "prepare the job directory again"
 
 
-def encode_file(
-    path: Path, tokenizer: PreTrainedTokenizerBase, max_length: int
-) -> tuple[list[Encoded], list[str]]:
-    """Encode a JSONL file of rows.
+class Rows(NamedTuple):
+    """The rows of a file: encoded, the id of each, and the ids of those that are too long."""
 
-    Returns:
-        The rows that fit into `max_length` tokens, and the ids of those that do not.
+    encoded: list[Encoded]
+    ids: list[str]
+    left_out: list[str]
+
+
+def encode_file(path: Path, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Rows:
+    """Encode a JSONL file of rows; those of more than `max_length` tokens are left out and named.
 
     Raises:
         UserError: the file is missing or a line is not a training row; names the line.
     """
-    rows: list[Encoded] = []
-    left_out: list[str] = []
+    rows = Rows([], [], [])
     for number, line in _lines(path):
         try:
             row = json.loads(line)
-            identity, encoded = str(row["id"]), encode(tokenizer, row["messages"], max_length)
+            name, encoded = str(row["id"]), encode(tokenizer, row["messages"], max_length)
         except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
             raise UserError(
                 f"not a training row: {error!r}", where=f"{path}:{number}", fix=f"write each line as {_ROW}"
@@ -43,10 +60,69 @@ def encode_file(
         except UserError as error:
             raise UserError(error.problem, where=f"{path}:{number}", fix=error.fix) from error
         if encoded is None:
-            left_out.append(identity)
+            rows.left_out.append(name)
         else:
-            rows.append(encoded)
-    return rows, left_out
+            rows.encoded.append(encoded)
+            rows.ids.append(name)
+    return rows
+
+
+def identity(jobdir: Path, settings: TrainSettings, base: Path) -> str:
+    """Return 16 hexadecimal digits for all that decides a job's checkpoints: rows, settings and base model.
+
+    How many rows a step has counts, not how they are split; nor where the base lies, or the threads.
+    """
+    found = hashlib.sha256(fingerprint(base).encode())
+    for name in ("train.jsonl", "validation.jsonl"):
+        found.update((jobdir / name).read_bytes() + b"\0")
+    chosen = {name: value for name, value in settings.to_dict().items() if name not in _INCIDENTAL}
+    chosen["rows_per_step"] = settings.batch_size * settings.gradient_accumulation_steps
+    found.update(json.dumps(chosen, sort_keys=True).encode())
+    return found.hexdigest()[:16]
+
+
+class Stream:
+    """The metrics of a run, a JSON line a step, with the lines of what is gone on from.
+
+    Args:
+        path: The file.
+        writes: False in all but the first process of a job.
+    """
+
+    def __init__(self, path: Path, writes: bool) -> None:
+        self._path, self._writes = path, writes
+
+    def __enter__(self) -> Stream:
+        """Begin with no line at all, until the run says what it goes on from."""
+        self._kept = read_metrics(self._path)
+        self.keep_up_to(0)
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def keep_up_to(self, step: int) -> None:
+        """Keep the lines up to a step: those behind it are written again."""
+        if self._writes:
+            lines = [json.dumps(line) for line in self._kept if line["step"] <= step]
+            self._path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+
+    def write(self, event: dict[str, Any]) -> None:
+        """Append what a step, or a scoring, told."""
+        if self._writes:
+            line = {name: value for name, value in event.items() if name not in ("total", "tokens")}
+            with self._path.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(line) + "\n")
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of a metrics stream; one that a kill tore is left out."""
+    lines = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+        try:
+            lines.append(json.loads(line))
+        except ValueError:
+            break
+    return lines
 
 
 def snapshot_id(path: Path) -> str:
@@ -61,14 +137,22 @@ def snapshot_id(path: Path) -> str:
     return identity
 
 
-def clear(jobdir: Path) -> None:
-    """Remove what an earlier run left."""
+def clear(jobdir: Path, *, keep_progress: bool) -> None:
+    """Remove what an earlier run left.
+
+    Args:
+        jobdir: The job directory.
+        keep_progress: Leave checkpoints and metrics, to go on from.
+    """
     # The result first: while it is there, the rest must be whole.
-    for name in ("result.json", "state.json", "metrics.jsonl"):
+    for name in ("result.json", STATE, STOP):
         (jobdir / name).unlink(missing_ok=True)
-    shutil.rmtree(jobdir / "model", ignore_errors=True)
-    for unfinished in jobdir.glob(".model-*"):
-        shutil.rmtree(unfinished, ignore_errors=True)
+    folders = [jobdir / "model", *jobdir.glob(".model*"), *jobdir.glob("checkpoints/.*")]
+    if not keep_progress:
+        (jobdir / "metrics.jsonl").unlink(missing_ok=True)
+        folders.append(jobdir / "checkpoints")
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def read_json(path: Path) -> dict[str, Any]:

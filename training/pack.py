@@ -65,18 +65,24 @@ def pack(rows: Sequence[Encoded], max_tokens: int = MAX_TOKENS) -> list[Pack]:
 
 def answer_logits(model: PreTrainedModel, pack: Pack) -> torch.Tensor:
     """Run one pack and return the (N, vocabulary) logits that predict its labels, and no others."""
-    virtual = virtual_tokens(model)
+    virtual = virtual_tokens(bare(model))
     if virtual is not None:
         return _behind(model, pack, virtual)
     source = {"input_ids": pack.input_ids} if pack.states is None else {"inputs_embeds": pack.states}
     output: Any = model(
         **source,
         position_ids=pack.position_ids,
-        attention_mask=attention_mask(model, pack),
+        attention_mask=attention_mask(bare(model), pack),
         use_cache=False,
         logits_to_keep=pack.predicts,
     )
     return output.logits[0]  # type: ignore[no-any-return]
+
+
+def bare(model: PreTrainedModel) -> PreTrainedModel:
+    """Return the model inside the wrapper that keeps several processes together."""
+    inside = isinstance(model, torch.nn.parallel.DistributedDataParallel)
+    return model.module if inside else model
 
 
 def _behind(model: PreTrainedModel, pack: Pack, virtual: Virtual) -> torch.Tensor:

@@ -46,10 +46,13 @@ def test_a_run_learns_its_rows_and_writes_what_it_promises(make_job, rows, tiny)
         "adapter_model.safetensors",
     ]
     assert _json(job / "result.json") == result
-    assert _json(job / "state.json") == {"state": "completed", "step": 30, "total": 30}
+    state = _json(job / "state.json")
+    assert (state["state"], state["step"], state["total"], state["seconds_left"]) == ("completed", 30, 30, 0)
+    assert state["tokens_per_second"] > 0
+    assert state["memory_mb"] > 0
     metrics = [json.loads(line) for line in (job / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in metrics] == list(range(1, 31))
-    assert all(set(line) == {"step", "epoch", "loss", "learning_rate"} for line in metrics)
+    assert all(set(line) == {"step", "epoch", "loss", "learning_rate", "grad_norm"} for line in metrics)
     assert [step["loss"] for step in seen] == [line["loss"] for line in metrics]
 
     assert result["snapshot"] == "snapshot-1"

@@ -13,7 +13,7 @@ from training.encode import encode
 from training.evaluate import mean_loss
 from training.model import LoadedModel, load
 from training.settings import TrainSettings
-from training.trainer import train
+from training.trainer import Run, train
 
 LINEAR = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
 
@@ -33,7 +33,8 @@ def _encoded(loaded, rows):
 
 def _trained(loaded, rows, settings, scratch):
     steps = []
-    train(loaded, _encoded(loaded, rows), settings, scratch, steps.append)
+    names = [row["id"] for row in rows]
+    train(loaded, Run(settings, _encoded(loaded, rows), names, scratch, steps.append))
     return steps, {name: weight for name, weight in loaded.model.named_parameters() if weight.requires_grad}
 
 
@@ -100,6 +101,6 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_names_the_step(tiny, rows
     loaded, settings = _adapted(tiny, epochs=1, batch_size=4)
     with torch.no_grad():
         loaded.model.get_decoder().norm.weight.fill_(float("nan"))
-    with pytest.raises(UserError, match="step 1") as caught:
+    with pytest.raises(UserError, match=r"step 1, on the rows r\d") as caught:
         _trained(loaded, rows, settings, tmp_path)
     assert caught.value.where == "train.learning_rate"
