@@ -26,7 +26,7 @@ Method = Literal[
 ]
 Precision = Literal["auto", "fp32", "bf16"]
 Scheduler = Literal["linear", "cosine", "constant_with_warmup"]
-Optimizer = Literal["adamw_torch", "adafactor", "sgd", "adamw_8bit", "paged_adamw_8bit"]
+Optimizer = Literal["adamw_torch_fused", "adamw_torch", "adafactor", "sgd", "adamw_8bit", "paged_adamw_8bit"]
 Evaluate = Literal["no", "steps", "epoch"]
 Metric = Literal["loss", "exact_match", "score"]
 Attention = Literal["auto", "sdpa", "eager", "flex_attention"]
@@ -57,8 +57,8 @@ class TrainSettings:
     """Rise to the peak over this many steps, or over this share of all steps when below 1."""
     lr_scheduler: Scheduler = "linear"
     """How the rate goes on after the warm-up: to zero, because the last steps should settle."""
-    optim: Optimizer = "adamw_torch"
-    """AdamW; its 8-bit forms need bitsandbytes and save memory only where many weights train."""
+    optim: Optimizer = "adamw_torch_fused"
+    """AdamW in one kernel; its 8-bit forms need bitsandbytes, and pay where many weights train."""
     weight_decay: float = 0.0
     """Off: a low rank is restraint enough for a few hundred rows."""
     max_grad_norm: float = 1.0

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 
 import pytest
@@ -162,19 +165,40 @@ def test_the_command_says_what_is_wrong_and_returns_1(make_job, capsys):
     assert captured.out == ""
 
 
-def test_it_runs_with_none_of_the_other_rooms_libraries(make_job):
+ALLOWED = ("torch", "transformers", "peft", "accelerate")
+
+
+def _with_what_they_need(names):
+    """Modules of distributions and of all that these need."""
+    wanted, known = list(names), set()
+    while wanted:
+        name = re.split(r"[^\w.-]", wanted.pop())[0].lower().replace("_", "-")
+        if name not in known:
+            known.add(name)
+            with contextlib.suppress(PackageNotFoundError):
+                wanted += [need for need in requires(name) or [] if "extra ==" not in need]
+    modules = packages_distributions()
+    return {m for m, of in modules.items() if known & {d.lower().replace("_", "-") for d in of}}
+
+
+def test_it_runs_with_torch_transformers_peft_and_accelerate_alone(make_job):
     job = make_job(epochs=1)
-    absent = "polars duckdb datasets pandas msgspec typer numba jsonschema judge loop"
+    present = [*_with_what_they_need(ALLOWED), *sys.stdlib_module_names, "training", "curation"]
     program = f"""
 import sys
 from importlib.machinery import PathFinder
+present = {sorted(present)!r}
 find = PathFinder.find_spec
-def find_others(name, path=None, target=None):
-    return None if name.split(".")[0] in {absent.split()!r} else find(name, path, target)
-PathFinder.find_spec = staticmethod(find_others)
+def find_those(name, path=None, target=None):
+    return find(name, path, target) if name.split(".")[0] in present else None
+PathFinder.find_spec = staticmethod(find_those)
 from training.__main__ import main
-sys.exit(main(["run", {str(job)!r}]))
+code = main(["run", {str(job)!r}])
+ours = sorted(name for name in sys.modules if name.split(".")[0] == "curation")
+assert ours == ["curation", "curation.errors", "curation.files"], ours
+sys.exit(code)
 """
+    assert not {"polars", "duckdb", "datasets", "pydantic", "msgspec", "numba", "trl"} & set(present)
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
     )
