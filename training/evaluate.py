@@ -9,7 +9,7 @@ import torch
 
 from curation.errors import UserError
 from training.encode import Encoded, Messages, encode
-from training.model import LoadedModel, as_loaded, autocast
+from training.model import LoadedModel, as_loaded, autocast, evaluating
 from training.pack import answer_logits, answer_loss, pack
 from training.plan import MAX_TOKENS
 
@@ -80,7 +80,7 @@ def exact_share(
 @contextlib.contextmanager
 def _evaluating(loaded: LoadedModel, precision: str) -> Iterator[None]:
     was_training = loaded.model.training
-    loaded.model.eval()
+    evaluating(loaded.model)
     try:
         with torch.no_grad(), autocast(loaded.model, precision):
             yield

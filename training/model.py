@@ -95,7 +95,20 @@ def load_base(
         )
         tokenizer = AutoTokenizer.from_pretrained(base, **options)
     # Quantised weights were put where they belong as they were made.
-    return LoadedModel((model if nf4 else model.to(device())).eval(), tokenizer, base)
+    return LoadedModel(evaluating(model if nf4 else model.to(device())), tokenizer, base)
+
+
+def evaluating(model: PreTrainedModel) -> PreTrainedModel:
+    """Put a model into evaluation mode, and return it.
+
+    Maps in 4 bits are left in training mode, which changes nothing that they compute: in the other one
+    bitsandbytes repacks them on a CPU, for good, in a way that no gradient runs through.
+    """
+    model.eval()
+    for module in model.modules():
+        if type(module).__name__ == "Linear4bit":
+            module.training = True
+    return model
 
 
 def _in_four_bits(dtype: torch.dtype) -> dict[str, Any]:
