@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from loop.progress import Progress
     from loop.workspace import Workspace
-    from training.generate import Answer
+    from training.answer import Answer
     from training.model import LoadedModel
 
 

@@ -43,10 +43,15 @@ def _do(options: argparse.Namespace) -> None:
         _tell("asked: it ends after its current step")
     else:
         wait_passively()
+        from training.curves import terminal
         from training.job import run
+        from training.jobfiles import read_metrics
 
         result = run(options.jobdir, _tell_event, fresh=options.fresh)
         if first():
+            _tell(terminal(read_metrics(options.jobdir / "metrics.jsonl")))
+            for warning in result["warnings"]:
+                _tell(f"warning: {warning}")
             model = options.jobdir / "model"
             _tell(f"done: {result['steps']} steps in {result['seconds']:.0f} s, model in {model}")
 

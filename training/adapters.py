@@ -43,7 +43,7 @@ def adapt(model: PreTrainedModel, settings: TrainSettings) -> PreTrainedModel:
         ) from error
     # The name as the user gave it, not this machine's path: the same job writes the same adapter anywhere.
     adapted.peft_config["default"].base_model_name_or_path = settings.base_model
-    return adapted  # type: ignore[no-any-return]
+    return adapted
 
 
 def demand_quantising() -> None:

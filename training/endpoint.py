@@ -93,7 +93,8 @@ def _one(
     began = time.perf_counter()
     texts: list[str] = []
     nats: list[float] = []
-    reason, usage = "stop", {}
+    reason = "stop"
+    usage: dict[str, Any] = {}
     for event in _events(endpoint, body):
         usage = event.get("usage") or usage
         for choice in event.get("choices") or []:

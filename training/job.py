@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from curation.errors import UserError
+from curation.files import write_text
 from training.adapters import adapt, demand_quantising
 from training.apart import demand_apart
 from training.checkpoint import FOLDER as CHECKPOINTS
+from training.curves import svg, warnings
 from training.embedded import find_model
-from training.evaluate import exact_share, mean_loss
+from training.evaluate import Measured, measure
 from training.jobfiles import (
+    STOP,
     Rows,
     Stream,
     clear,
@@ -35,7 +38,7 @@ from training.memory import is_out_of_memory, release, with_smaller_batches
 from training.model import LoadedModel, dtype_of, load_base
 from training.save import save_model
 from training.settings import TrainSettings
-from training.state import STOP, JobState
+from training.state import JobState
 from training.together import first, joined, processes, wait
 from training.trainer import Run, train
 
@@ -57,7 +60,8 @@ def run(
     """Train on a job directory's rows; the same directory and thread count give the same model, bit for bit.
 
     Read: settings.json (a TrainSettings mapping), manifest.json (its "id"), train.jsonl, validation.jsonl.
-    Written: state.json, metrics.jsonl and checkpoints/ while running, then model/, and result.json last.
+    Written: state.json, metrics.jsonl and checkpoints/ while running, then curves.svg, model/, and last
+    result.json.
     A run that was stopped or killed goes on from its newest checkpoint; a finished one is run anew.
 
     Args:
@@ -118,7 +122,7 @@ class _Trained:
     loaded: LoadedModel
     rows: Rows
     held: Rows
-    loss_before: float | None
+    before: Measured | None
     step: int
 
 
@@ -175,7 +179,7 @@ def _attempt(job: _Job, base: Path, settings: TrainSettings) -> _Trained:
     _require_rows(rows, held, settings)
     if settings.packing:
         demand_apart(loaded, rows.encoded, settings.precision)
-    before = mean_loss(loaded, held.encoded, settings.precision)
+    before = measure(loaded, held.encoded, settings.precision, packing=settings.packing)
     step = _train(job, loaded, rows, held, settings, identity(job.jobdir, settings, base))
     return _Trained(loaded, rows, held, before, step)
 
@@ -259,9 +263,9 @@ def _train(
 def _scores(
     loaded: LoadedModel, held: Sequence[Encoded], settings: TrainSettings, score: Score | None
 ) -> dict[str, float]:
-    loss = mean_loss(loaded, held, settings.precision, packing=settings.packing)
-    share = exact_share(loaded, held, settings.precision, packing=settings.packing)
-    found = {"loss": loss or 0.0, "exact_match": share or 0.0}
+    measured = measure(loaded, held, settings.precision, packing=settings.packing)
+    assert measured is not None, "scoring without validation rows is refused before"
+    found = {"loss": measured.loss, "exact_match": measured.exact_match}
     if score is not None:
         found["score"] = float(score(loaded))
     return found
@@ -289,15 +293,17 @@ def _measured(job: _Job, trained: _Trained, settings: TrainSettings) -> dict[str
     metrics = read_metrics(job.jobdir / "metrics.jsonl")
     losses = [line["loss"] for line in metrics if "loss" in line]
     held = trained.held.encoded
-    after = mean_loss(trained.loaded, held, settings.precision, packing=settings.packing)
+    after = measure(trained.loaded, held, settings.precision, packing=settings.packing)
+    if first():
+        write_text(job.jobdir / "curves.svg", svg(metrics))
     return {
         "steps": metrics[-1]["step"],
         "model_of_step": trained.step,
         "train_loss_first": losses[0],
         "train_loss_last": losses[-1],
-        "validation_loss_before": trained.loss_before,
-        "validation_loss_after": after,
-        "validation_exact_match": exact_share(
-            trained.loaded, held, settings.precision, packing=settings.packing
-        ),
+        "validation_loss_before": trained.before.loss if trained.before else None,
+        "validation_loss_after": after.loss if after else None,
+        "validation_exact_match": after.exact_match if after else None,
+        "end_of_turn_share": after.end_of_turn if after else None,
+        "warnings": warnings(metrics, after.end_of_turn if after else None),
     }

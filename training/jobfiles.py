@@ -145,7 +145,7 @@ def clear(jobdir: Path, *, keep_progress: bool) -> None:
         keep_progress: Leave checkpoints and metrics, to go on from.
     """
     # The result first: while it is there, the rest must be whole.
-    for name in ("result.json", STATE, STOP):
+    for name in ("result.json", "curves.svg", STATE, STOP):
         (jobdir / name).unlink(missing_ok=True)
     folders = [jobdir / "model", *jobdir.glob(".model*"), *jobdir.glob("checkpoints/.*")]
     if not keep_progress:

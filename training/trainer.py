@@ -55,7 +55,7 @@ class Run:
     ids: Sequence[str]
     scratch: Path
     on_step: Told
-    on_resume: Callable[[int], None] = int
+    on_resume: Callable[[int], None] = lambda _: None
     scores: Scores = field(default=dict)
     checkpoints: Path | None = None
     identity: str = ""
@@ -104,7 +104,7 @@ class PackedTrainer(Trainer):  # type: ignore[misc]
             found = self.run.scores()
         scores = {f"eval_{name}": value for name, value in found.items()}
         self.log(scores)
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, scores)
+        self.callback_handler.on_evaluate(self.args, self.state, self.control, scores)
         return scores
 
     def _refuse_loss(self, loss: float, rows: Sequence[int]) -> None:

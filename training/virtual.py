@@ -37,7 +37,7 @@ def inner_model(model: PreTrainedModel) -> PreTrainedModel:
     config = getattr(model, "active_peft_config", None)
     if config is None or not config.is_prompt_learning:
         return model
-    return model.get_base_model()  # type: ignore[no-any-return]
+    return model.get_base_model()
 
 
 def embed(model: PreTrainedModel, virtual: Virtual, input_ids: torch.Tensor) -> dict[str, Any]:

@@ -46,7 +46,9 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         """Tell a line of metrics."""
         place = {"step": state.global_step, "epoch": round(float(state.epoch or 0), 4)}
         if "loss" in logs:
-            kept = {name: logs[name] for name in ("loss", "learning_rate", "grad_norm") if name in logs}
+            kept: dict[str, Any] = {
+                name: logs[name] for name in ("loss", "learning_rate", "grad_norm") if name in logs
+            }
             self._run.on_step({**place, "total": state.max_steps, **kept, "tokens": self.trainer.tokens})
         elif any(name.startswith("eval_") for name in logs):
             scores = {k.replace("eval_", "validation_"): v for k, v in logs.items() if k.startswith("eval_")}

@@ -82,13 +82,16 @@ def resume(job: Job = "", workspace: WorkspaceDir = Path(), as_json: AsJson = Fa
 
 @app.command()
 def status(job: Job = "", workspace: WorkspaceDir = Path(), as_json: AsJson = False) -> None:
-    """How the training jobs stand: state, progress, loss, speed, memory, seconds left.
+    """How the training jobs stand: state, progress, loss, speed, memory, seconds left; of one its curves.
 
     Example: regrind train status -w my-loop
     """
     from loop.jobs import SHOWN, all_jobs, standing
+    from training.curves import terminal, warnings
+    from training.jobfiles import read_metrics
 
-    found = [standing(path) for path in all_jobs(open_workspace(workspace)) if path.name.startswith(job)]
+    space = open_workspace(workspace)
+    found = [standing(path) for path in all_jobs(space) if path.name.startswith(job)]
     if as_json:
         out_json(found)
     else:
@@ -96,6 +99,11 @@ def status(job: Job = "", workspace: WorkspaceDir = Path(), as_json: AsJson = Fa
         for entry in found:
             if "error" in entry:
                 out(f"{entry['job']}: {entry['error']}")
+        if len(found) == 1:
+            metrics = read_metrics(space.jobs / found[0]["job"] / "metrics.jsonl")
+            out(terminal(metrics))
+            for warning in warnings(metrics) if found[0]["state"] == "completed" else []:
+                out(f"warning: {warning}")
     next_command(f"regrind train run -w {sh(workspace)}")
 
 

@@ -66,6 +66,8 @@ def train_version(workspace: Workspace, snapshot: str, progress: Progress) -> Ou
         raise UserError("the base model has not been adopted yet", where=f"model {name}", fix=fix)
     job = prepare_job(workspace, snapshot)
     result = train_job(job, progress, score_function(workspace, job))
+    for warning in result.get("warnings", []):
+        progress.say(f"  warning: {warning}")
     place_model(job, workspace.model(version))
     base = base_id(workspace)
 

@@ -42,7 +42,7 @@ def test_a_run_learns_its_rows_and_writes_what_it_promises(make_job, rows, tiny)
     result = run(job, seen.append)
 
     given = {"settings.json", "manifest.json", "train.jsonl", "validation.jsonl"}
-    written = {"metrics.jsonl", "state.json", "result.json", "model"}
+    written = {"metrics.jsonl", "state.json", "result.json", "curves.svg", "model"}
     assert {path.name for path in job.iterdir()} == given | written
     assert sorted(path.name for path in (job / "model").iterdir()) == [
         "adapter_config.json",
@@ -213,4 +213,6 @@ sys.exit(code)
     assert _json(job / "state.json")["state"] == "completed"
     lines = done.stderr.splitlines()
     assert lines[0].startswith("step 1/2  loss ")
-    assert len(lines) == 3
+    assert [line.split()[0] for line in lines[2:4]] == ["loss", "learning_rate"]
+    assert lines[4].startswith("warning: only 2 steps")
+    assert lines[5].startswith("done: 2 steps")

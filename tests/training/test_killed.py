@@ -59,5 +59,5 @@ def test_killed_twenty_times_the_run_ends_with_the_same_bits(make_job, rows):
         k: v for k, v in expected.items() if k not in told
     }
     given = {"settings.json", "manifest.json", "train.jsonl", "validation.jsonl"}
-    left = {"metrics.jsonl", "state.json", "result.json", "model"}
+    left = {"metrics.jsonl", "state.json", "result.json", "curves.svg", "model"}
     assert {path.name for path in killed.iterdir()} == given | left

@@ -10,7 +10,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from curation.errors import UserError
 from training.adapters import peft_config
 from training.encode import encode
-from training.evaluate import mean_loss
+from training.evaluate import measure
 from training.model import LoadedModel, load
 from training.settings import TrainSettings
 from training.trainer import Run, train
@@ -71,7 +71,7 @@ def test_adapter_weights_stay_fp32_under_bf16(tiny, rows, tmp_path):
 
 def test_the_reported_loss_is_the_mean_over_answer_tokens(tiny, rows, tmp_path):
     loaded, settings = _adapted(tiny, epochs=1, batch_size=12, last_layers=1)
-    before = mean_loss(loaded, _encoded(loaded, rows), "fp32")
+    before = measure(loaded, _encoded(loaded, rows), "fp32").loss
     steps, _ = _trained(loaded, rows, settings, tmp_path)
     assert [step["loss"] for step in steps] == [pytest.approx(before, rel=1e-5)]
 
