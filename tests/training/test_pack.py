@@ -154,3 +154,18 @@ def test_the_tokens_of_packs_are_known_without_making_them(rows, max_tokens):
     packs = pack(rows, max_tokens)
     assert packed_tokens(rows, max_tokens) == sum(one.input_ids.numel() for one in packs)
     assert packed_tokens([], max_tokens) == 0
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="flex attention trains on CUDA")
+@pytest.mark.parametrize("name", ["llama", "gemma", "mistral+window"])
+def test_flex_attention_keeps_rows_apart_too(name):
+    torch.manual_seed(0)
+    flex = make(name, "flex_attention").cuda().eval()
+    plain = make(name, "eager").cuda().eval()
+    plain.load_state_dict(flex.state_dict())
+    for rows in CASES.values():
+        packs = [one.to(flex.device) for one in pack(rows)]
+        loss = torch.stack([answer_loss(flex, one) for one in packs]).sum()
+        expected = torch.stack([answer_loss(plain, one.to(flex.device)) for one in pack(rows, 0)]).sum()
+        torch.testing.assert_close(loss, expected, rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(_gradients(flex, loss), _gradients(plain, expected), rtol=1e-2, atol=1e-3)

@@ -8,10 +8,10 @@ from peft import get_peft_model
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from curation.errors import UserError
-from training.adapters import peft_config
+from training.adapters import adapt, peft_config
 from training.encode import encode
 from training.evaluate import measure
-from training.model import LoadedModel, load
+from training.model import LoadedModel, load, load_base
 from training.settings import TrainSettings
 from training.trainer import Run, train
 
@@ -104,3 +104,26 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_names_the_step(tiny, rows
     with pytest.raises(UserError, match=r"step 1, on the rows r\d") as caught:
         _trained(loaded, rows, settings, tmp_path)
     assert caught.value.where == "train.learning_rate"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"packing": False},
+        {"activation_cache": False},
+        {"attention": "eager"},
+        {"gradient_checkpointing": True},
+        {"gradient_checkpointing": True, "activation_cache": False, "packing": False},
+    ],
+    ids=str,
+)
+def test_how_a_step_is_computed_does_not_change_it(tiny, rows, tmp_path, change):
+    losses = []
+    for name, settings in (("as it is", {}), ("changed", change)):
+        chosen = TrainSettings(precision="fp32", epochs=2, batch_size=5, last_layers=1, **settings)
+        torch.manual_seed(0)
+        loaded = load_base(tiny, torch.float32, attention=chosen.attention)
+        loaded = LoadedModel(adapt(loaded.model, chosen), loaded.tokenizer, tiny)
+        steps, _ = _trained(loaded, rows, chosen, tmp_path / name)
+        losses.append([step["loss"] for step in steps])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
