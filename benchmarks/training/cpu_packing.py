@@ -159,7 +159,7 @@ def _trl(variant: str, loaded: Any, rows: Any, settings: Any, scratch: Path) -> 
         ]
     )
     plain = {"bf16": False, "gradient_checkpointing": False} if variant == "trl_fp32" else {}
-    arguments = SFTConfig(**_arguments(settings, scratch), **plain)
+    arguments = SFTConfig(**_arguments(settings, scratch), completion_only_loss=True, **plain)
     trainer = SFTTrainer(loaded.model, arguments, train_dataset=data, processing_class=loaded.tokenizer)
     return lambda: _losses(trainer)
 
