@@ -152,7 +152,7 @@ def _generators() -> dict[str, torch.Tensor]:
 
 def _numpy_state() -> list[Any]:
     name, keys, position, has_gauss, cached = np.random.get_state()  # type: ignore[misc]
-    return [name, keys.tolist(), position, has_gauss, cached]  # type: ignore[attr-defined]
+    return [name, keys.tolist(), position, has_gauss, cached]
 
 
 def _tensors(state: dict[int, dict[str, Any]]) -> dict[str, torch.Tensor]:

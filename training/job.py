@@ -251,6 +251,7 @@ def _train(
             scores=partial(_scores, loaded, held.encoded, settings, job.score),
             checkpoints=job.jobdir / CHECKPOINTS,
             identity=identity,
+            activations=job.cache / "activations",
             stopped=(job.jobdir / STOP).exists,
         )
         ended = train(loaded, run)

@@ -29,6 +29,7 @@ Scheduler = Literal["linear", "cosine", "constant_with_warmup"]
 Optimizer = Literal["adamw_torch_fused", "adamw_torch", "adafactor", "sgd", "adamw_8bit", "paged_adamw_8bit"]
 Evaluate = Literal["no", "steps", "epoch"]
 Metric = Literal["loss", "exact_match", "score"]
+ActivationCache = Literal["run", "kept", "off"]
 Attention = Literal["auto", "sdpa", "eager", "flex_attention"]
 
 
@@ -78,8 +79,9 @@ class TrainSettings:
     """Rows of more tokens than this are left out and counted, never cut."""
     packing: bool = True
     """Lay rows into one sequence, a common start computed once; exact, so off is only slower."""
-    activation_cache: bool = True
-    """Run frozen lower layers once per row, not once per epoch, where that is known to be exact."""
+    activation_cache: ActivationCache = "run"
+    """Frozen lower layers run once per row, not once per epoch, where that is exact; "kept": once for all
+    runs. That makes retrains cheap, but equal to a cold run up to rounding only: not the default."""
     attention: Attention = "auto"
     """SDPA, or eager where a model has no SDPA; flex_attention (CUDA) never makes the whole mask."""
     gradient_checkpointing: bool = False
@@ -166,5 +168,6 @@ _CHOICES = {
     "Optimizer": get_args(Optimizer),
     "Evaluate": get_args(Evaluate),
     "Metric": get_args(Metric),
+    "ActivationCache": get_args(ActivationCache),
     "Attention": get_args(Attention),
 }

@@ -47,6 +47,7 @@ class Run:
         scores: Scores the validation rows; only called with an `eval_strategy`.
         checkpoints: Folder of the checkpoints; None: none are written.
         identity: What the job is made of: its own checkpoints alone are gone on from.
+        activations: Folder where states of frozen layers are kept for the next run.
         stopped: Whether somebody asked the run to stop.
     """
 
@@ -59,6 +60,7 @@ class Run:
     scores: Scores = field(default=dict)
     checkpoints: Path | None = None
     identity: str = ""
+    activations: Path | None = None
     stopped: Callable[[], bool] = bool
 
 
@@ -170,7 +172,8 @@ def train(loaded: LoadedModel, run: Run) -> Ended:
         UserError: the loss became infinite or not a number; a checkpoint is damaged.
     """
     settings = run.settings
-    states = lower_states(loaded, run.rows, settings) if settings.activation_cache else None
+    kept = run.activations if settings.activation_cache == "kept" else None
+    states = lower_states(loaded, run.rows, settings, kept)
     max_tokens = MAX_TOKENS if settings.packing else 0
     checkpoints = _checkpoints(loaded.model, run)
     newest = checkpoints.newest() if checkpoints else None

@@ -205,7 +205,7 @@ def _settings(steps: int, rows: int) -> TrainSettings:
         precision="bf16",
         learning_rate=1e-4,
         warmup_steps=0,
-        activation_cache=False,
+        activation_cache="off",
         gradient_checkpointing=torch.cuda.is_available(),
     )
 

@@ -95,7 +95,7 @@ def measure(variant: str, prefix: int) -> dict[str, Any]:
         batch_size=ROWS,
         warmup_steps=0,
         lr_scheduler="linear",
-        activation_cache=False,
+        activation_cache="off",
         threads=1,
     )
     torch.manual_seed(0)

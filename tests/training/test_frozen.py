@@ -15,10 +15,10 @@ from transformers import (
 )
 
 from training import frozen
-from training.adapters import peft_config
+from training.adapters import adapt, peft_config
 from training.encode import Encoded
 from training.frozen import lower_states, upper_part
-from training.model import LoadedModel
+from training.model import LoadedModel, load
 from training.pack import answer_loss, pack
 from training.settings import TrainSettings
 
@@ -114,3 +114,29 @@ def test_a_prefix_is_known_whichever_of_its_rows_is_first(chosen):
     torch.testing.assert_close(loss, expected)
     for name, gradient in found.items():
         torch.testing.assert_close(gradient, gradients[name])
+
+
+def test_a_retrain_computes_only_its_new_rows(tmp_path, tiny, monkeypatch):
+    settings = TrainSettings(precision="fp32", last_layers=1)
+    loaded = load(tiny, precision="fp32")
+    loaded = LoadedModel(adapt(loaded.model, settings), loaded.tokenizer, tiny)
+    prefix = list(range(10, 40))
+    rows = [Encoded([*prefix, 100 + i, *range(41, 44 + i % 4)], [60 + i, 1]) for i in range(9)]
+    more = [Encoded([*prefix, 120, 121], [61, 62, 1]), Encoded([*prefix, 130], [1])]
+    ran = []
+    real = frozen._run
+    monkeypatch.setattr(
+        frozen, "_run", lambda model, packed: ran.append(packed.input_ids.numel()) or real(model, packed)
+    )
+    lower_states(loaded, rows, settings, tmp_path)
+    ran.clear()
+    lower_states(loaded, rows, settings, tmp_path)
+    assert ran == []
+    warm = lower_states(loaded, [*more, *rows[::-1]], settings, tmp_path)
+    assert ran == [len(prefix) + 4 + 1]
+    cold = lower_states(loaded, [*more, *rows[::-1]], settings)
+    torch.testing.assert_close(warm.table, cold.table, rtol=1e-5, atol=1e-5)
+    # Another base, or another common start, knows nothing of these.
+    ran.clear()
+    lower_states(loaded, [Encoded(row.prompt_ids[1:], row.answer_ids) for row in rows], settings, tmp_path)
+    assert ran != []

@@ -29,7 +29,7 @@ def test_killed_twenty_times_the_run_ends_with_the_same_bits(make_job, rows):
         "batch_size": 4,
         "save_steps": 3,
         "lora_dropout": 0.1,
-        "activation_cache": False,
+        "activation_cache": "off",
         "eval_strategy": "steps",
         "eval_steps": 10,
         "load_best_model_at_end": True,

@@ -53,7 +53,7 @@ def two_jobs(make_job):
     "settings",
     [
         {"last_layers": 1},
-        {"lora_dropout": 0.3, "activation_cache": False, "gradient_accumulation_steps": 2},
+        {"lora_dropout": 0.3, "activation_cache": "off", "gradient_accumulation_steps": 2},
         pytest.param({"method": "full", "learning_rate": 1e-3}, marks=pytest.mark.crash),
         pytest.param({"optim": "adafactor"}, marks=pytest.mark.crash),
         pytest.param({"method": "prompt-tuning"}, marks=pytest.mark.crash),

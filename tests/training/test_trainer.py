@@ -110,10 +110,10 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_names_the_step(tiny, rows
     "change",
     [
         {"packing": False},
-        {"activation_cache": False},
+        {"activation_cache": "off"},
         {"attention": "eager"},
         {"gradient_checkpointing": True},
-        {"gradient_checkpointing": True, "activation_cache": False, "packing": False},
+        {"gradient_checkpointing": True, "activation_cache": "off", "packing": False},
     ],
     ids=str,
 )
