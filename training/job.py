@@ -39,7 +39,7 @@ from training.model import LoadedModel, dtype_of, load_base
 from training.save import save_model
 from training.settings import TrainSettings
 from training.state import JobState
-from training.together import first, joined, processes, wait
+from training.together import first, joined, processes, sharded, wait
 from training.trainer import Run, train
 
 if TYPE_CHECKING:
@@ -192,6 +192,10 @@ def _demand_possible(settings: TrainSettings, job: _Job) -> None:
         fix = f"make it a multiple of {processes()}"
         problem = f"{processes()} processes cannot share a batch of {settings.batch_size}"
         raise UserError(problem, where="train.batch_size", fix=fix)
+    if sharded():
+        fix = "use a launcher's plain data parallelism, in which each process holds the whole model"
+        problem = "FSDP and DeepSpeed keep the model in parts, which our checkpoints do not hold yet"
+        raise UserError(problem, where="accelerate's configuration", fix=fix)
     if settings.virtual and processes() > 1:
         fix = 'run it in one process, or use method "lora"'
         raise UserError(f"{settings.method} trains in one process", where="train.method", fix=fix)

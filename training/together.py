@@ -20,6 +20,11 @@ def first() -> bool:
     return int(os.environ.get("RANK", "0")) == 0
 
 
+def sharded() -> bool:
+    """Say whether accelerate was told to spread the model itself over the processes."""
+    return any(os.environ.get(f"ACCELERATE_USE_{how}") == "true" for how in ("FSDP", "DEEPSPEED"))
+
+
 @contextlib.contextmanager
 def joined() -> Iterator[None]:
     """Connect this process with the others while the context lasts."""

@@ -45,11 +45,15 @@ def main() -> None:
 
 
 def _row(line: str) -> dict[str, Any] | None:
+    """A row of the shipped data, some of which is wrong on purpose."""
     try:
         record = json.loads(line)
-        return {"id": str(record["id"]), "messages": record["messages"]} if record["messages"][1:] else None
-    except (ValueError, KeyError, TypeError):
+        turns = [(turn["role"], turn["content"].strip()) for turn in record["messages"]]
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
+    if [role for role, _ in turns] != ["user", "assistant"] or not all(text for _, text in turns):
+        return None
+    return {"id": str(record.get("id")), "messages": record["messages"]}
 
 
 def _cpu_seconds(job: Path, how: str, rows: list[dict[str, Any]], folder: Path) -> dict[str, float]:

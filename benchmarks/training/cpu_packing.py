@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from record import record
 
 ROWS = 8
-STEPS = {60: 3, 300: 2}
+STEPS = {60: 2, 300: 1}
 VARIANTS = ("ours", "trainer_padded", "trl_fp32", "trl_defaults")
 MESSAGES = [
     ("My card was declined in a shop in Lisbon.", "cards"),

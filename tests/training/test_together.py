@@ -52,6 +52,12 @@ def test_a_batch_that_processes_cannot_share_is_refused(make_job, monkeypatch):
     assert caught.value.where == "train.batch_size"
 
 
+def test_a_model_in_parts_is_refused(make_job, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(UserError, match="FSDP"):
+        run(make_job())
+
+
 @pytest.mark.parametrize(("rows", "batch"), [(9, 4), (8, 4), (1, 3)])
 def test_each_epoch_has_every_row_once_in_whole_batches(rows, batch):
     order = RowOrder(rows, batch, seed=3)
