@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import time
@@ -32,13 +33,12 @@ from training.jobfiles import (
     read_json,
     read_metrics,
     snapshot_id,
-    write_json,
 )
 from training.memory import is_out_of_memory, release, with_smaller_batches
 from training.model import LoadedModel, dtype_of, load_base
 from training.save import save_model
 from training.settings import TrainSettings
-from training.state import JobState
+from training.state import JobState, demand_free
 from training.together import first, joined, processes, sharded, wait
 from training.trainer import Run, train
 
@@ -76,11 +76,12 @@ def run(
         The content of result.json.
 
     Raises:
-        UserError: a file, a row or a setting is wrong; the loss became infinite or not a number; memory ran
-            out with one row at a time; the run was asked to stop.
+        UserError: the job is running already; a file, a row or a setting is wrong; the loss became infinite
+            or not a number; memory ran out with one row at a time; the run was asked to stop.
     """
     with joined():
         if first():
+            demand_free(jobdir)
             clear(jobdir, keep_progress=not fresh and not (jobdir / "result.json").exists())
         wait()
         state = JobState(jobdir, writes=first())
@@ -95,7 +96,7 @@ def run(
         finally:
             torch.set_num_threads(threads)
         if first():
-            write_json(jobdir / "result.json", result)
+            write_text(jobdir / "result.json", json.dumps(result, indent=2, sort_keys=True) + "\n")
             shutil.rmtree(jobdir / CHECKPOINTS, ignore_errors=True)
         state.tell("completed", seconds_left=0.0)
         wait()

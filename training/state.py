@@ -87,6 +87,19 @@ def ask_to_stop(jobdir: Path) -> None:
     (jobdir / STOP).touch()
 
 
+def demand_free(jobdir: Path) -> None:
+    """Refuse to run a job that another process runs, or that is not there.
+
+    Raises:
+        UserError: it does, or there is none.
+    """
+    state = read_state(jobdir)
+    if state["state"] in RUNNING and (state["pid"], state["host"]) != (os.getpid(), platform.node()):
+        problem = f"process {state['pid']} on {state['host']} runs this job already"
+        fix = f"wait for it, or stop it; remove {jobdir / STATE} if it does not run any more"
+        raise UserError(problem, where=str(jobdir), fix=fix)
+
+
 def memory_mb() -> float:
     """Return the peak memory of this process in MB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

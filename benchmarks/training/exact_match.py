@@ -1,6 +1,6 @@
 """Exact match by teacher forcing beside generating the answers: CPU seconds, and whether they agree.
 
-The base answers the shipped held-out questions whose answers are some words long, greedily, in one batch size.
+The base answers shipped held-out questions greedily, 64 in a batch.
 
 `python benchmarks/training/exact_match.py`; needs `pip install 'regrind[train]'` and the embedded model.
 """

@@ -106,12 +106,17 @@ def test_the_state_is_told_to_another_process(make_job, capsys):
     held = json.loads((job / "state.json").read_text())
     (job / "state.json").write_text(json.dumps({**held, "state": "running", "pid": os.getpid()}))
     assert read_state(job)["state"] == "running"
+    (job / "state.json").write_text(json.dumps({**held, "state": "running", "pid": os.getppid()}))
+    with pytest.raises(UserError, match=f"process {os.getppid()} .* runs this job already"):
+        run(job)
     (job / "state.json").write_text(json.dumps({**held, "state": "running", "pid": 2**22 + 1}))
     assert main(["status", str(job)]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["state"] == "interrupted"
     assert {"step", "total", "epoch", "loss", "learning_rate", "memory_mb", "tokens_per_second"} <= set(told)
     assert main(["stop", str(job)]) == 1
+    assert main(["run", str(job / "nowhere")]) == 1
+    assert not (job / "nowhere").exists()
 
 
 @pytest.mark.parametrize(
