@@ -151,7 +151,8 @@ def _generators() -> dict[str, torch.Tensor]:
 
 
 def _numpy_state() -> list[Any]:
-    name, keys, position, has_gauss, cached = np.random.get_state()  # type: ignore[misc]
+    held: Any = np.random.get_state()
+    name, keys, position, has_gauss, cached = held
     return [name, keys.tolist(), position, has_gauss, cached]
 
 

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from record import record
 
-ROWS, MORE = 60, 66
+ROWS, MORE = 30, 33
 SETTINGS = {"last_layers": 10, "epochs": 3, "batch_size": 10, "threads": 1, "save_steps": 0}
 RUNS = (("off", MORE), ("run", MORE), ("kept", ROWS), ("kept", MORE))
 
