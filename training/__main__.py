@@ -45,7 +45,7 @@ def _do(options: argparse.Namespace) -> None:
         wait_passively()
         from training.curves import terminal
         from training.job import run
-        from training.jobfiles import read_metrics
+        from training.metrics import read_metrics
 
         result = run(options.jobdir, _tell_event, fresh=options.fresh)
         if first():

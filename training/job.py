@@ -17,29 +17,30 @@ import torch
 
 from curation.errors import UserError
 from curation.files import write_text
-from training.adapters import adapt, demand_quantising
+from training.adapters import adapt
 from training.apart import demand_apart
 from training.checkpoint import FOLDER as CHECKPOINTS
-from training.curves import svg, warnings
+from training.curves import svg
 from training.embedded import find_model
-from training.evaluate import Measured, measure
+from training.evaluate import measure
 from training.jobfiles import (
     STOP,
     Rows,
-    Stream,
     clear,
     encode_file,
     identity,
     read_json,
-    read_metrics,
     snapshot_id,
 )
 from training.memory import is_out_of_memory, release, with_smaller_batches
+from training.metrics import Stream, read_metrics
 from training.model import LoadedModel, dtype_of, load_base
+from training.possible import demand_possible, demand_rows
+from training.result import Trained, described, measured
 from training.save import save_model
 from training.settings import TrainSettings
 from training.state import JobState, demand_free
-from training.together import first, joined, processes, sharded, wait
+from training.together import first, joined, processes, wait
 from training.trainer import Run, train
 
 if TYPE_CHECKING:
@@ -116,17 +117,6 @@ class _Job:
     score: Score | None
 
 
-@dataclass(frozen=True)
-class _Trained:
-    """What an attempt made: the model, the rows it had, and which step's model it is."""
-
-    loaded: LoadedModel
-    rows: Rows
-    held: Rows
-    before: Measured | None
-    step: int
-
-
 def _told(progress: Progress | None) -> Progress:
     return progress if progress and first() else lambda _: None
 
@@ -135,24 +125,25 @@ def _run(job: _Job) -> dict[str, Any]:
     began = time.perf_counter()
     settings = TrainSettings.from_dict(read_json(job.jobdir / "settings.json"))
     snapshot = snapshot_id(job.jobdir / "manifest.json")
-    _demand_possible(settings, job)
+    demand_possible(settings, scored=job.score is not None)
     if settings.threads:
         torch.set_num_threads(settings.threads)
     base = find_model(settings.base_model, job.cache)
     settings, trained = _as_memory_allows(job, base, settings)
-    measured = _measured(job, trained, settings)
+    metrics = read_metrics(job.jobdir / "metrics.jsonl")
+    found = described(settings, trained) | measured(metrics, trained, settings)
     if first():
+        write_text(job.jobdir / "curves.svg", svg(metrics))
         save_model(job.jobdir / "model", trained.loaded, settings)
     return {
         "snapshot": snapshot,
-        **_described(settings, trained),
-        **measured,
+        **found,
         "seconds": round(time.perf_counter() - began, 3),
         "versions": {name: version(name) for name in ("torch", "transformers", "peft", "accelerate")},
     }
 
 
-def _as_memory_allows(job: _Job, base: Path, settings: TrainSettings) -> tuple[TrainSettings, _Trained]:
+def _as_memory_allows(job: _Job, base: Path, settings: TrainSettings) -> tuple[TrainSettings, Trained]:
     """Train; when memory runs out, go on from the last checkpoint with the same steps in smaller batches."""
     while True:
         try:
@@ -172,37 +163,17 @@ def _as_memory_allows(job: _Job, base: Path, settings: TrainSettings) -> tuple[T
         job.state.tell("running", note=note)
 
 
-def _attempt(job: _Job, base: Path, settings: TrainSettings) -> _Trained:
+def _attempt(job: _Job, base: Path, settings: TrainSettings) -> Trained:
     torch.manual_seed(settings.seed)
     loaded = _prepare(base, settings)
     rows = encode_file(job.jobdir / "train.jsonl", loaded.tokenizer, settings.max_length)
     held = encode_file(job.jobdir / "validation.jsonl", loaded.tokenizer, settings.max_length)
-    _require_rows(rows, held, settings)
+    demand_rows(rows, held, settings)
     if settings.packing:
         demand_apart(loaded, rows.encoded, settings.precision)
     before = measure(loaded, held.encoded, settings.precision, packing=settings.packing)
     step = _train(job, loaded, rows, held, settings, identity(job.jobdir, settings, base))
-    return _Trained(loaded, rows, held, before, step)
-
-
-def _demand_possible(settings: TrainSettings, job: _Job) -> None:
-    """Refuse what this machine, or this call, cannot do."""
-    if settings.method == "qlora":
-        demand_quantising()
-    if settings.batch_size % processes():
-        fix = f"make it a multiple of {processes()}"
-        problem = f"{processes()} processes cannot share a batch of {settings.batch_size}"
-        raise UserError(problem, where="train.batch_size", fix=fix)
-    if sharded():
-        fix = "use a launcher's plain data parallelism, in which each process holds the whole model"
-        problem = "FSDP and DeepSpeed keep the model in parts, which our checkpoints do not hold yet"
-        raise UserError(problem, where="accelerate's configuration", fix=fix)
-    if settings.virtual and processes() > 1:
-        fix = 'run it in one process, or use method "lora"'
-        raise UserError(f"{settings.method} trains in one process", where="train.method", fix=fix)
-    if settings.metric_for_best_model == "score" and settings.eval_strategy != "no" and job.score is None:
-        fix = 'hand a function to training.job.run, or use "loss" or "exact_match"'
-        raise UserError("no score function was handed in", where="train.metric_for_best_model", fix=fix)
+    return Trained(loaded, rows, held, before, step)
 
 
 def _prepare(base: Path, settings: TrainSettings) -> LoadedModel:
@@ -216,21 +187,6 @@ def _prepare(base: Path, settings: TrainSettings) -> LoadedModel:
         nf4=settings.method == "qlora",
     )
     return LoadedModel(adapt(loaded.model, settings), loaded.tokenizer, base)
-
-
-def _require_rows(rows: Rows, held: Rows, settings: TrainSettings) -> None:
-    if not rows.encoded:
-        raise UserError(
-            f"no row to train on ({len(rows.left_out)} have more than {settings.max_length} tokens)",
-            where="train.jsonl",
-            fix="raise train.max_length" if rows.left_out else "put rows into the snapshot's train split",
-        )
-    if settings.eval_strategy != "no" and not held.encoded:
-        raise UserError(
-            "there are no validation rows to score during the run",
-            where="train.eval_strategy",
-            fix='put rows into the validation split, or set train.eval_strategy to "no"',
-        )
 
 
 def _train(
@@ -275,41 +231,3 @@ def _scores(
     if score is not None:
         found["score"] = float(score(loaded))
     return found
-
-
-def _described(settings: TrainSettings, trained: _Trained) -> dict[str, Any]:
-    rows, held = trained.rows, trained.held
-    return {
-        "base": settings.base_model,
-        "method": settings.method,
-        "precision": "bf16" if dtype_of(settings.precision) == torch.bfloat16 else "fp32",
-        "threads": torch.get_num_threads(),
-        "processes": processes(),
-        "batch_size": settings.batch_size,
-        "gradient_accumulation_steps": settings.gradient_accumulation_steps,
-        "rows": len(rows.encoded),
-        "left_out": rows.left_out,
-        "validation_rows": len(held.encoded),
-        "validation_left_out": held.left_out,
-        "answer_tokens": sum(len(row.answer_ids) for row in rows.encoded),
-    }
-
-
-def _measured(job: _Job, trained: _Trained, settings: TrainSettings) -> dict[str, Any]:
-    metrics = read_metrics(job.jobdir / "metrics.jsonl")
-    losses = [line["loss"] for line in metrics if "loss" in line]
-    held = trained.held.encoded
-    after = measure(trained.loaded, held, settings.precision, packing=settings.packing)
-    if first():
-        write_text(job.jobdir / "curves.svg", svg(metrics))
-    return {
-        "steps": metrics[-1]["step"],
-        "model_of_step": trained.step,
-        "train_loss_first": losses[0],
-        "train_loss_last": losses[-1],
-        "validation_loss_before": trained.before.loss if trained.before else None,
-        "validation_loss_after": after.loss if after else None,
-        "validation_exact_match": after.exact_match if after else None,
-        "end_of_turn_share": after.end_of_turn if after else None,
-        "warnings": warnings(metrics, after.end_of_turn if after else None),
-    }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -59,37 +58,6 @@ def load(
     )
 
 
-def swap_adapter(loaded: LoadedModel, adapter: Path | None) -> LoadedModel:
-    """Put another adapter on a loaded model without reading its base again.
-
-    Args:
-        loaded: The model; it is changed, and adapters that it had stay in memory.
-        adapter: A PEFT adapter directory; None: the base alone.
-
-    Raises:
-        UserError: the directory is no adapter, or is damaged.
-    """
-    from peft import PeftModel
-
-    model: Any = loaded.model
-    if adapter is None:
-        if isinstance(model, PeftModel):
-            model.base_model.disable_adapter_layers()
-        return loaded
-    if not (adapter / "adapter_config.json").is_file():
-        fix = "give the model/ directory of a completed training run of an adapter"
-        raise UserError("this directory holds no adapter", where=str(adapter), fix=fix)
-    name = hashlib.sha256(str(adapter.resolve()).encode()).hexdigest()[:16]
-    with _readable(adapter):
-        if not isinstance(model, PeftModel):
-            model = PeftModel.from_pretrained(model, str(adapter), adapter_name=name)
-        elif name not in model.peft_config:
-            model.load_adapter(str(adapter), adapter_name=name)
-        model.base_model.enable_adapter_layers()
-        model.set_adapter(name)
-    return LoadedModel(evaluating(model), loaded.tokenizer, loaded.base)
-
-
 def load_base(
     base: Path, dtype: torch.dtype, *, attention: str = "auto", trust: bool = False, nf4: bool = False
 ) -> LoadedModel:
@@ -116,7 +84,7 @@ def load_base(
         )
     options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": trust}
     chosen = {} if attention == "auto" else {"attn_implementation": attention}
-    with _readable(base):
+    with readable(base):
         model = AutoModelForCausalLM.from_pretrained(
             base,
             dtype=dtype,
@@ -156,7 +124,8 @@ def _in_four_bits(dtype: torch.dtype) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _readable(directory: Path) -> Iterator[None]:
+def readable(directory: Path) -> Iterator[None]:
+    """Turn any fault of reading a model's files into an error that names their directory."""
     try:
         yield
     except (
@@ -223,5 +192,5 @@ def as_loaded(loaded: LoadedModel, precision: str) -> contextlib.AbstractContext
 def _with_adapter(model: PreTrainedModel, adapter: Path) -> PeftModel:
     from peft import PeftModel
 
-    with _readable(adapter):
+    with readable(adapter):
         return PeftModel.from_pretrained(model, str(adapter)).eval()

@@ -33,6 +33,7 @@ def main() -> None:
     rows = [row for line in lines if (row := _row(line))][:MORE]
     found = {}
     with tempfile.TemporaryDirectory() as folder:
+        _cpu_seconds(Path(folder) / "warm-up", "off", rows[:1], Path(folder))
         for number, (how, count) in enumerate(RUNS):
             name = f"{how} {count}"
             found[name] = _cpu_seconds(Path(folder) / str(number), how, rows[:count], Path(folder))

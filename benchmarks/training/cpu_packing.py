@@ -27,7 +27,7 @@ from record import record
 
 ROWS = 8
 STEPS = {60: 2, 300: 1}
-VARIANTS = ("ours", "trainer_padded", "trl_fp32", "trl_defaults")
+VARIANTS = {60: ("ours", "trainer_padded", "trl_fp32"), 300: ("ours", "trl_defaults")}
 MESSAGES = [
     ("My card was declined in a shop in Lisbon.", "cards"),
     ("Please move 200 to my savings account.", "accounts"),
@@ -48,13 +48,13 @@ def main() -> None:
     """Measure every variant in a process of its own, and store ratios."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--prefix", type=int, choices=sorted(STEPS), default=60)
-    parser.add_argument("--variant", choices=VARIANTS)
+    parser.add_argument("--variant", help="only this one, printed and not stored")
     options = parser.parse_args()
     if options.variant:
         print(json.dumps(measure(options.variant, options.prefix)))
         return
     found = {}
-    for variant in VARIANTS:
+    for variant in VARIANTS[options.prefix]:
         command = [sys.executable, __file__, "--prefix", str(options.prefix), "--variant", variant]
         environment = os.environ | {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -69,9 +69,9 @@ def main() -> None:
         for name, other in found.items()
         if name != "ours"
     }
-    ratios["memory_of_trainer_padded"] = round(
-        ours["extra_peak_mb"] / found["trainer_padded"]["extra_peak_mb"], 2
-    )
+    if "trainer_padded" in found:
+        padded = found["trainer_padded"]["extra_peak_mb"]
+        ratios["memory_of_trainer_padded"] = round(ours["extra_peak_mb"] / padded, 2)
     command = f"python benchmarks/training/cpu_packing.py --prefix {options.prefix}"
     record(f"cpu_packing_{options.prefix}", {"command": command, "variants": found, "ratios": ratios})
 

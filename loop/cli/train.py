@@ -88,7 +88,7 @@ def status(job: Job = "", workspace: WorkspaceDir = Path(), as_json: AsJson = Fa
     """
     from loop.jobs import SHOWN, all_jobs, standing
     from training.curves import terminal, warnings
-    from training.jobfiles import read_metrics
+    from training.metrics import read_metrics
 
     space = open_workspace(workspace)
     found = [standing(path) for path in all_jobs(space) if path.name.startswith(job)]

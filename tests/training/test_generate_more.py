@@ -11,8 +11,9 @@ from training.adapters import adapt
 from training.encode import encode_prompt, stop_ids
 from training.generate import GenerateSettings, generate
 from training.job import run
-from training.model import LoadedModel, load, swap_adapter
+from training.model import LoadedModel, load
 from training.settings import TrainSettings
+from training.swap import swap_adapter
 
 SHORT = [[{"role": "user", "content": text}] for text in ("a", "cards and", "tell me the balance of it")]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from training.job import run
-from training.jobfiles import read_metrics
+from training.metrics import read_metrics
 
 ROOT = Path(__file__).parents[2]
 RUNNER = Path(__file__).with_name("kill_runner.py")

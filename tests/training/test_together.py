@@ -46,7 +46,7 @@ def test_two_processes_train_as_one_does(make_job, rows):
 
 
 def test_a_batch_that_processes_cannot_share_is_refused(make_job, monkeypatch):
-    monkeypatch.setattr("training.job.processes", lambda: 4)
+    monkeypatch.setattr("training.possible.processes", lambda: 4)
     with pytest.raises(UserError, match="cannot share a batch of 10") as caught:
         run(make_job())
     assert caught.value.where == "train.batch_size"
