@@ -2,7 +2,7 @@
 """Tokens per CPU-second and peak memory of LoRA: ours beside transformers' Trainer with peft, and TRL.
 
 The same rows, adapter, steps and learning rate, one thread, fp32, each in a process of its own. The rows
-share a system prompt of about so many tokens. TRL is measured with its defaults too (bf16, checkpointing).
+share a system prompt of so many tokens; beside a long one TRL has its own defaults (bf16, checkpointing).
 
 `python benchmarks/training/cpu_packing.py --prefix 60` (or 300); needs `pip install 'regrind[train,dev]'`.
 """
