@@ -56,7 +56,7 @@ def demand_quantising() -> None:
         raise UserError(
             "qlora needs bitsandbytes, which is not installed here",
             where="train.method",
-            fix='pip install bitsandbytes, or use method "lora"',
+            fix="pip install 'regrind[qlora]' (or bitsandbytes), or use method \"lora\"",
         )
 
 
