@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
+import msgspec
 import polars as pl
 
 from curation.children import descendants
 from curation.near import nearest_items, residuals
 from curation.overlap import RUN, overlaps
 from curation.redact import redact_text
-from curation.rows import SHAPED_FROM, drop_frame, prompt_text, row_id, short_hash, split_answer
+from curation.rows import ROWS, SHAPED_FROM, drop_frame, frame, prompt_text, row_id, short_hash, split_answer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +32,18 @@ class HeldoutSet(NamedTuple):
     items: pl.DataFrame
 
 
+class Checks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How near a row may come to a held-out item.
+
+    Attributes:
+        threshold: Smallest Jaccard similarity of two prompts that counts as the same.
+        words: Words in a row that count as taken from an item; a shorter item counts as a whole.
+    """
+
+    threshold: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.8
+    words: Annotated[int, msgspec.Meta(ge=4)] = RUN
+
+
 class Match(NamedTuple):
     """The item that a row gives away: its number, how similar, how it was found, the words in common."""
 
@@ -46,7 +59,11 @@ def freeze(name: str, items: pl.DataFrame) -> HeldoutSet:
 
 
 def without_heldout(
-    rows: pl.DataFrame, heldout: Sequence[HeldoutSet], *, threshold: float = 0.8, run: int = RUN
+    rows: pl.DataFrame,
+    heldout: Sequence[HeldoutSet],
+    checks: Checks | None = None,
+    *,
+    beside: pl.DataFrame | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Leave out every row whose prompt is, or nearly is, that of a held-out item, or which holds one.
 
@@ -58,23 +75,21 @@ def without_heldout(
 
     Args:
         rows: Rows with schema ROWS.
-        heldout: The frozen sets.
-        threshold: Smallest Jaccard similarity that counts as the same prompt.
-        run: Words in a row that count as taken from an item.
+        heldout: The frozen sets; an item of several versions counts once.
+        checks: How near a row may come.
+        beside: Other rows of the same data, which tell what text all of them share; nothing is said of them.
 
     Returns:
         The rows that may stay, and the others as drops whose partner is the held-out item.
     """
-    items = (
-        pl.concat([h.items.with_columns(source=pl.lit(f"heldout:{h.name}")) for h in heldout])
-        if heldout
-        else None
-    )
-    if items is None or not rows.height:
+    items = _items(heldout)
+    if not items.height or not rows.height:
         return rows, drop_frame([])
-    prompts = _compared(pl.concat([rows.select("messages", "meta"), items.select("messages", "meta")]))
-    matches = _holding(rows, items, prompts[0], run) | _matches(rows, items, prompts, threshold)
-    found = _with_children(rows, matches)
+    checks, columns = checks or Checks(), ["messages", "meta"]
+    seen = [rows] if beside is None else [rows, beside]
+    prompts = _compared(pl.concat([part.select(columns) for part in [*seen, items]]))
+    matches = _holding(rows, items, prompts[0], checks.words)
+    found = _with_children(rows, matches | _matches(rows, items, prompts, checks.threshold))
     drops = [
         {
             "row_id": row["id"],
@@ -96,6 +111,12 @@ def without_heldout(
     return rows.filter(stay), drop_frame(drops)
 
 
+def _items(heldout: Sequence[HeldoutSet]) -> pl.DataFrame:
+    """The items of all sets, each once; the source says of which set one is."""
+    parts = [h.items.select(ROWS.names()).with_columns(source=pl.lit(f"heldout:{h.name}")) for h in heldout]
+    return pl.concat([frame([]), *parts]).unique("id", keep="first", maintain_order=True)
+
+
 def _matches(
     rows: pl.DataFrame, items: pl.DataFrame, prompts: list[list[str]], threshold: float
 ) -> dict[int, Match]:
@@ -104,8 +125,9 @@ def _matches(
     exact = {_prompt_id(messages): j for j, messages in enumerate(right)}
     found: dict[int, Match] = {}
     for texts in prompts:
-        best, similar = nearest_items(texts[: len(left)], texts[len(left) :], threshold)
-        for i, (item, s) in enumerate(zip(best.tolist(), similar.tolist(), strict=True)):
+        best, similar = nearest_items(texts[: -len(right)], texts[-len(right) :], threshold)
+        near = zip(best.tolist()[: len(left)], similar.tolist(), strict=False)
+        for i, (item, s) in enumerate(near):
             if item >= 0 and (i not in found or s > found[i].similarity):
                 found[i] = Match(item, s, "near")
     for i, messages in enumerate(left):

@@ -12,7 +12,7 @@ RUN = 13
 """Words in a row that count as taken from an item."""
 
 SHORTEST = 8
-"""Words that an item must have to be looked for inside other texts: fewer stand anywhere."""
+"""Words that an item must have to be looked for inside other texts, unless a shorter run counts."""
 
 
 def overlaps(texts: pl.Series, items: list[str], run: int = RUN) -> pl.DataFrame:
@@ -41,7 +41,7 @@ def overlaps(texts: pl.Series, items: list[str], run: int = RUN) -> pl.DataFrame
 def runs(item: str, run: int) -> list[str]:
     """Every run of so many words of an item, each with a space at both ends."""
     words = padded_words(pl.Series([item]))[0].split()
-    if len(words) < SHORTEST:
+    if len(words) < min(SHORTEST, run):
         return []
     size = min(run, len(words))
     return [f" {' '.join(words[i : i + size])} " for i in range(len(words) - size + 1)]

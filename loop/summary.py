@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from curation.snapshot import read_manifest
+from curation.manifest import read_manifest
 from loop.gate import interval
 from loop.store import query
 

@@ -50,6 +50,11 @@ class Workspace:
         return self.hidden / "snapshots"
 
     @property
+    def heldout(self) -> Path:
+        """Registered held-out sets, a folder a name."""
+        return self.hidden / "heldout"
+
+    @property
     def spool(self) -> Path:
         """Verdicts that are not in the store yet."""
         return self.hidden / "spool"
@@ -93,6 +98,6 @@ class Workspace:
 
     def tidy(self) -> None:
         """Remove what a killed process left half-written."""
-        for folder in (self.hidden, self.snapshots, self.jobs, self.model(0).parent):
+        for folder in (self.hidden, self.snapshots, self.jobs, self.model(0).parent, *self.heldout.glob("*")):
             if folder.is_dir():
                 remove_leftovers(folder)

@@ -24,7 +24,8 @@ from loop.cli.files import beside, demand_distinct, write
 if TYPE_CHECKING:
     import polars as pl
 
-    from curation.steps import Curated, Step
+    from curation.state import Curated
+    from curation.steps import Step
 
 app = typer.Typer(help="Prepare data: validate, deduplicate, redact, select, augment.", no_args_is_help=True)
 validate.add_to(app)
@@ -44,12 +45,12 @@ def run_recipe(workspace: WorkspaceDir = Path(), as_json: AsJson = False) -> Non
 
     from loop.lock import only_one
     from loop.snapshots import record
-    from loop.steps.curate import curate
+    from loop.steps.curate import run_recipe as run_steps
     from loop.store import publish, transaction
 
     space = open_workspace(workspace)
     with only_one(space.lock):
-        manifest, rejected = curate(space, told())
+        manifest, rejected = run_steps(space, told())
         with transaction(space.store) as connection:
             record(connection, space.snapshots / manifest.id, manifest, 0)
         publish(space.store, space.view)
@@ -70,7 +71,8 @@ def run_on(
     rows: pl.DataFrame, files: tuple[Path, Path, Path | None], step: Step, *, as_json: bool
 ) -> Curated:
     """One step on the rows of a file, into a file; where they go to stdout, the rest is told on stderr."""
-    from curation.steps import begin, run_step
+    from curation.state import begin
+    from curation.steps import run_step
 
     _, output, drops = files
     demand_distinct(*files)

@@ -65,7 +65,7 @@ def select(
     from curation.selection.against_random import lines
     from curation.selection.rows import select_rows
     from curation.selection.settings import Select
-    from curation.steps import advance, begin
+    from curation.state import advance, begin
 
     if k is None and budget_tokens is None and not quota and not min_gain:
         raise typer.BadParameter(
@@ -118,7 +118,7 @@ def _rows_of(prior: Path | None) -> pl.DataFrame | None:
     if prior is None:
         return None
     if (prior / "manifest.json").is_file():
-        from curation.snapshot import read_rows
+        from curation.stored import read_rows
 
         return read_rows(prior)
     return only_rows(prior)

@@ -53,7 +53,7 @@ def show(identity: Identity, workspace: WorkspaceDir = Path(), as_json: AsJson =
     """
     import msgspec
 
-    from curation.snapshot import read_manifest
+    from curation.manifest import read_manifest
     from loop.lookup import snapshot_folder
 
     folder = snapshot_folder(open_workspace(workspace), identity)
@@ -70,7 +70,7 @@ def log(identity: Identity, workspace: WorkspaceDir = Path(), as_json: AsJson = 
 
     Example: regrind snapshot log -w my-loop 91bc
     """
-    from curation.snapshot import chain
+    from curation.manifest import chain
     from loop.lookup import snapshot_folder
 
     manifests = chain(snapshot_folder(open_workspace(workspace), identity))
@@ -132,7 +132,7 @@ def verify(identity: Identity, workspace: WorkspaceDir = Path(), as_json: AsJson
 
     Example: regrind snapshot verify -w my-loop 3f2a
     """
-    from curation.snapshot import verify as find_faults
+    from curation.verify import verify as find_faults
     from loop.lookup import snapshot_folder
 
     folder = snapshot_folder(open_workspace(workspace), identity)

@@ -16,7 +16,8 @@ from curation.prompts import stage
 from curation.rows import frame, make_row
 from curation.selection.settings import Select
 from curation.snapshot import read_rows, write_snapshot
-from curation.steps import Dedup, Redact, begin, run_step
+from curation.state import begin
+from curation.steps import Dedup, Redact, run_step
 
 
 def corpus(count: int = 40) -> pl.DataFrame:

@@ -16,7 +16,7 @@ from curation.handover import EVERY, hand_over
 from curation.intake import read_file
 from curation.rows import frame, make_row
 from curation.snapshot import read_rows, write_snapshot
-from curation.steps import begin
+from curation.state import begin
 from tests.tiny import build_tiny_model
 
 RATIOS = {"train": 0.7, "validation": 0.3, "test": 0.0}

@@ -17,7 +17,8 @@ from curation.files import remove_leftovers
 from curation.heldout import freeze, without_heldout
 from curation.rows import frame, make_row
 from curation.snapshot import card, chain, content_id, read_manifest, read_rows, verify, write_snapshot
-from curation.steps import Validate, begin, run_steps
+from curation.state import begin
+from curation.steps import Validate, run_steps
 
 RATIOS = {"train": 0.8, "validation": 0.2}
 RECIPE = {"steps": ["none"]}

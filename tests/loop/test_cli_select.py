@@ -10,7 +10,7 @@ import pytest
 
 from curation.rows import frame, make_row
 from curation.snapshot import write_snapshot
-from curation.steps import begin
+from curation.state import begin
 from tests.curation.selection.texts import planted
 from tests.loop.byhand import write_lines
 from tests.loop.commands import lines, session

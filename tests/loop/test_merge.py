@@ -9,7 +9,7 @@ import pytest
 
 from curation.rows import answer_text, frame, make_row
 from curation.snapshot import read_rows
-from curation.steps import begin
+from curation.state import begin
 from judge.verdict import Item, Verdict
 from loop.progress import Progress
 from loop.steps.curate import curate

@@ -11,7 +11,7 @@ from curation.errors import UserError
 from curation.prompts import stage
 from curation.rows import frame, make_row
 from curation.snapshot import write_snapshot
-from curation.steps import begin
+from curation.state import begin
 from loop.heldout import read_heldout
 from loop.steps.train import prepare_job
 from loop.workspace import Workspace
