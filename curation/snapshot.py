@@ -200,14 +200,10 @@ def _without_heldout(
     if all(before.manifest.recipe.get(key) == recipe[key] for key in ("heldout", "checks")):
         return *without_heldout(rows, heldout, checks, beside=first_rows(before.folder, BESIDE)), before
     old = before.rows().drop("split")
-    stay, leaked = without_heldout(pl.concat([old, rows]), heldout, checks)
-    ids = set(leaked["row_id"])
-    gone = sorted({*before.gone, *(i for i in old["id"] if i in ids)})
-    return (
-        rows.join(leaked, left_on="id", right_on="row_id", how="anti", maintain_order="left"),
-        leaked,
-        before._replace(gone=gone),
-    )
+    _, leaked = without_heldout(pl.concat([old, rows]), heldout, checks)
+    ids = leaked["row_id"].to_list()
+    gone = {*before.gone, *old["id"].filter(old["id"].is_in(ids))}
+    return rows.filter(~pl.col("id").is_in(ids)), leaked, before._replace(gone=sorted(gone))
 
 
 def _heights(rows: pl.DataFrame, old: pl.DataFrame | None, gone: Sequence[str]) -> dict[str, int]:

@@ -27,8 +27,8 @@ class Split(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         train: What is trained on.
         validation: What is watched while training.
         test: What is looked at in the end; the gate uses held-out sets, not this.
-        stratify: Give each `tag` (a row's first one) or each `label` (its answer) these shares, as near as its
-            families allow; empty: all rows together have them.
+        stratify: Give each `tag` (a row's first one) or each `label` (its answer) these shares, as near as
+            its families allow; empty: all rows together have them.
     """
 
     train: Share = 0.8
@@ -85,23 +85,23 @@ def place(
     )
     counted = old.select(*ROWS.names(), "split")
     stay = _with_splits(stay, split, counted)
-    drops = pl.concat([_bridges(both, found, counted["split"]), orphans])
+    drops = pl.concat([_bridges(both, found), orphans])
     return Placed(stay, drops, shares(pl.concat([counted, stay]), split.ratios, split.stratify))
 
 
 def _known(both: pl.DataFrame, old: pl.DataFrame) -> Known:
     """Old families as they are; new rows of one given family, and children with their parents, together."""
-    given = pl.int_range(pl.len()).first().over("family")
+    numbered = both.select("family", at=pl.int_range(pl.len(), dtype=pl.Int64))
+    first = pl.col("at").min().over("family")
     family = np.arange(both.height)
-    family[: old.height] = old.select(given).to_series().to_numpy()
+    family[: old.height] = numbered[: old.height].select(first).to_series().to_numpy()
     side = np.full(both.height, NEITHER, np.int8)
     side[: old.height] = old["split"].replace_strict(_SIDES, return_dtype=pl.Int8).to_numpy()
-    ties = both[old.height :].select(
-        "family", one=pl.int_range(old.height, both.height), other=given + old.height
+    ties = (
+        numbered[old.height :].drop_nulls().with_columns(first=first).filter(pl.col("at") != pl.col("first"))
     )
-    ties = ties.filter(pl.col("family").is_not_null(), pl.col("one") != pl.col("other"))
     child, parent = descent(both, old.height)
-    left, right = (np.concatenate((ties[n].to_numpy(), e)) for n, e in (("one", child), ("other", parent)))
+    left, right = (np.concatenate((ties[n].to_numpy(), e)) for n, e in (("at", child), ("first", parent)))
     return Known(family, side, left, right)
 
 
@@ -114,7 +114,7 @@ def _sides(side: NDArray[np.int8]) -> pl.Series:
 
 
 def _named(rows: pl.DataFrame, found: Families, old: int = 0) -> pl.DataFrame:
-    """Rows with the name of their family: the one that it has among the old, or has, or its smallest row id."""
+    """Rows with the name of their family: one that it has, an old one first, or its smallest row id."""
     before = pl.col("family").filter(pl.col("at") < old).min().over("first")
     name = pl.coalesce(before, pl.coalesce(pl.col("family").min(), pl.col("id").min()).over("first"))
     numbered = rows.with_columns(first=pl.Series(found.first), at=pl.int_range(pl.len()))
@@ -132,7 +132,7 @@ def _with_splits(rows: pl.DataFrame, split: Split, old: pl.DataFrame) -> pl.Data
     return rows.with_columns(split=pl.coalesce("split", taken))
 
 
-def _bridges(both: pl.DataFrame, found: Families, split: pl.Series) -> pl.DataFrame:
+def _bridges(both: pl.DataFrame, found: Families) -> pl.DataFrame:
     """Rows that are left out, with the two that they are like."""
     (numbers,) = np.nonzero(found.one >= 0)
     names = _sides(found.side)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from curation.errors import UserError
-from curation.manifest import RESTORE, read_manifest
+from curation.manifest import RESTORE, decode
 from curation.rows import ROWS
 from curation.strata import SPLITS
 
@@ -55,7 +55,7 @@ def read_rows(
     """
     gone = NOBODY
     found: list[pl.DataFrame] = []
-    for layer in range(read_manifest(folder).own, -1, -1):
+    for layer in range(decode(folder).own, -1, -1):
         rows = read_layer(folder, layer, split, columns, chosen=chosen)
         found.append(rows.join(gone, on="id", how="anti", maintain_order="left") if gone.height else rows)
         if layer:
@@ -123,6 +123,6 @@ def read_parquet(
 
 def own_changes(folder: Path) -> tuple[int, int]:
     """How many rows a snapshot's own layer adds, and how many it takes away."""
-    layer = read_manifest(folder).own
+    layer = decode(folder).own
     come = sum(read_parquet(folder / part(name, layer), ["id"]).height for name in SPLITS)
     return come, read_parquet(folder / part(GONE, layer)).height if layer else 0

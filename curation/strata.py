@@ -41,7 +41,7 @@ def _hash(name: str) -> int:
 
 
 def stratum(rows: pl.DataFrame, by: Stratify) -> pl.Series:
-    """The stratum of each row (rows,): its first tag, or its answer without regard to case and white space."""
+    """The stratum of each row (rows,): its first tag, or its answer without case and white space."""
     if by == "tag":
         return rows.select(stratum=pl.col("tags").list.first().fill_null("")).to_series()
     labels = [" ".join(answer_text(messages).split()).casefold() for messages in rows["messages"].to_list()]
@@ -104,12 +104,12 @@ def shares(rows: pl.DataFrame, ratios: Mapping[str, float], by: Stratify) -> dic
         by: What a stratum is; none where it is empty.
 
     Returns:
-        `asked` and `realised` shares by split, the number of `families`, and rows by split of each of `strata`.
+        `asked` and `realised` shares by split, the number of `families`, rows by split of each of `strata`.
     """
     heights = Counter(dict(rows.group_by("split").len().rows()))
     realised = {name: round(heights[name] / rows.height, 4) for name in SPLITS if heights[name]}
-    notes = {"asked": {name: share for name, share in ratios.items() if share}, "realised": realised}
-    notes["families"] = rows["family"].n_unique()
+    asked = {name: share for name, share in ratios.items() if share}
+    notes = {"asked": asked, "realised": realised, "families": rows["family"].n_unique()}
     strata: dict[str, dict[str, int]] = {}
     for name, split, height in _counted(rows, by) if by else ():
         strata.setdefault(name, {})[split] = height

@@ -23,10 +23,11 @@ def verify(folder: Path) -> list[str]:
         UserError: There is no snapshot here, or its manifest does not decode.
     """
     manifest = decode(folder)
-    faults = [] if sealed(manifest) == manifest else [f"{NAME}: changed since it was written"]
-    faults += _files(folder, manifest) + _inherited(folder, manifest)
+    faults = _files(folder, manifest) + _inherited(folder, manifest)
     if not faults:
-        faults = _content(folder, manifest)
+        faults += _content(folder, manifest)
+    if sealed(manifest) != manifest:
+        faults.append(f"{NAME}: changed since it was written")
     if folder.name != manifest.id:
         faults.append(f"{NAME}: the folder is called {folder.name}, the snapshot {manifest.id}")
     return faults

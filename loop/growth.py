@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import polars as pl
 
+from curation.augmentation.settings import Augment
 from curation.children import descendants
 from curation.manifest import read_manifest
-from curation.rows import DROPS, canonical, drop_frame, frame, make_row, meta_text, plain, split_answer
+from curation.rows import canonical, drop_frame, frame, make_row, meta_text, plain, split_answer
 from curation.snapshot import Growth, write_snapshot
 from curation.state import advance, begin
-from curation.steps import Augment, Dedup, Merge, Redact, Validate, dedup_against, recipe_of, run_steps
+from curation.steps import Dedup, Merge, Redact, Validate, dedup_against, recipe_of, run_steps
 from curation.stored import read_rows
 from loop.config import rule_settings
 from loop.heldout import kept_out
@@ -81,7 +82,7 @@ def changed_seed(workspace: Workspace, parent: Path) -> tuple[Curated, pl.DataFr
 def offered(
     traces: Sequence[Judged], corrected: Mapping[str, tuple[str, str]], threshold: float
 ) -> pl.DataFrame:
-    """Rows that traces give: corrected answers by the lowest score, then answers that scored high, by the highest.
+    """Rows that traces give: corrected answers, the lowest score first, then those that scored high.
 
     A trace without a score gives none, unless it was corrected: nothing is known about its answer.
     """
@@ -106,18 +107,16 @@ def offered(
 
 def capped(state: Curated, caps: Merge) -> Curated:
     """At most so many corrections and traces, the first ones; the others are drops."""
-    kinds = {CORRECTION: caps.corrections, TRACE: caps.traces}
-    origin = pl.col("tags").list.last()
-    place = pl.int_range(pl.len()).over(origin)
-    over = state.rows.filter(place >= origin.replace_strict(kinds, return_dtype=pl.Int64))
-    if not over.height:
-        return state
-    reason = pl.format("over the cap of {} {}s", origin.replace_strict(kinds, return_dtype=pl.Int64), origin)
-    drops = over.select(row_id="id", source="source", line="line", step=pl.lit("merge"), reason=reason)
-    stay = state.rows.filter(place < origin.replace_strict(kinds, return_dtype=pl.Int64))
-    return advance(
-        state, "cap", stay, pl.concat([drop_frame([]), drops], how="diagonal").select(DROPS.names())
+    corrected = state.rows.select(pl.col("tags").list.contains(CORRECTION)).to_series()
+    kinds = {CORRECTION: (corrected, caps.corrections), TRACE: (~corrected, caps.traces)}
+    parts = {kind: (state.rows.filter(chosen), most) for kind, (chosen, most) in kinds.items()}
+    drops = drop_frame(
+        {"row_id": row["id"], "source": row["source"], "step": "merge"}
+        | {"reason": f"over the cap of {most} {kind}s"}
+        for kind, (rows, most) in parts.items()
+        for row in rows[most:].iter_rows(named=True)
     )
+    return advance(state, "cap", pl.concat(rows.head(most) for rows, most in parts.values()), drops)
 
 
 def merge(workspace: Workspace, old: pl.DataFrame, new: Curated, seed: Curated) -> tuple[Curated, list[str]]:
@@ -148,8 +147,8 @@ def merge(workspace: Workspace, old: pl.DataFrame, new: Curated, seed: Curated) 
     )
     joined = advance(start, "merge", pl.concat([stay, checked.rows]), pl.concat([wrong, also]))
     gone = wrong["row_id"].to_list()
-    kept = old.filter(~pl.col("id").is_in(gone))
-    return dedup_against(joined, kept, how.how), gone
+    done = dedup_against(joined, old.filter(~pl.col("id").is_in(gone)), how.how)
+    return (contradicted(done, old, gone) if how.conflicts == "drop_all" else done), gone
 
 
 def superseded(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
@@ -177,6 +176,23 @@ def superseded(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
         | {"partner_line": wrong[row["id"]]["line"], "similarity": 1.0}
         for row in old.filter(pl.col("id").is_in(list(wrong))).iter_rows(named=True)
     )
+
+
+def contradicted(done: Curated, old: pl.DataFrame, gone: list[str]) -> Curated:
+    """The policy `drop_all` for old rows: those that a new row contradicts go, too; `gone` gets their ids."""
+    found = done.conflicts.select("row_id", "partner_id", "partner_source", "partner_line")
+    turned = done.conflicts.select(
+        row_id="partner_id", partner_id="row_id", partner_source="source", partner_line="line"
+    )
+    by = {row["row_id"]: row for row in pl.concat([found, turned]).iter_rows(named=True)}
+    wrong = old.filter(pl.col("id").is_in(list(by)) & ~pl.col("id").is_in(gone))
+    drops = drop_frame(
+        by[row["id"]] | {"source": row["source"], "line": row["line"], "step": "merge"}
+        | {"reason": "conflicting answer"}
+        for row in wrong.iter_rows(named=True)
+    )
+    gone += wrong["id"].to_list()
+    return advance(done, "conflicts", done.rows, drops)
 
 
 def _prompt(row: dict[str, Any]) -> str:

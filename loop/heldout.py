@@ -15,7 +15,7 @@ from curation.validate import validate
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from curation.snapshot import Manifest
+    from curation.manifest import Manifest
     from loop.config import Config
     from loop.workspace import Workspace
 

@@ -110,16 +110,11 @@ def _families(
             if own >= 0:
                 add(index, asked, own)
             continue
-        count, copy = 0, False
-        for other in links[starts[text] : starts[text + 1]]:
-            if (other < text or side[other] != NEITHER) and apart[0, other] < 0:
-                near, count = _with(near, count, other)
-        if own >= 0 and copies[own] != own:
-            first = index.numbers[copies[own]]
-            if apart[0, first] < 0 and similarity(index, own, copies[own], 1.0) == 1.0:
-                near, count = _with(near, count, first)
-                copy = True
-        if own >= 0 and not copy:
+        near, count = _linked(text, links[starts[text] : starts[text + 1]], near, side, apart)
+        copy = own >= 0 and _is_copy(index, own, copies[own], apart)
+        if copy:
+            near, count = _with(near, count, index.numbers[copies[own]])
+        elif own >= 0:
             ask(index, asked, own)
             while more(index, asked, own, threshold):
                 for other in asked.found[: asked.cursor[2]]:
@@ -127,6 +122,30 @@ def _families(
                         near, count = _with(near, count, index.numbers[other])
         if _join(text, near[:count], parents, side, apart) and own >= 0 and not copy:
             add(index, asked, own)
+
+
+@compiled
+def _linked(
+    text: int,
+    links: NDArray[np.int64],
+    near: NDArray[np.int64],
+    side: NDArray[np.int8],
+    apart: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], int]:
+    """The texts at the other ends of a text's edges that have a family by now."""
+    count = 0
+    for other in links:
+        if (other < text or side[other] != NEITHER) and apart[0, other] < 0:
+            near, count = _with(near, count, other)
+    return near, count
+
+
+@compiled
+def _is_copy(index: Index, own: int, first: int, apart: NDArray[np.int64]) -> bool:
+    """Whether an earlier member, which is not left out, has the same set."""
+    if first == own or apart[0, index.numbers[first]] >= 0:
+        return False
+    return similarity(index, own, first, 1.0) == 1.0
 
 
 @compiled

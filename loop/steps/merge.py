@@ -52,8 +52,8 @@ def last_snapshot(connection: duckdb.DuckDBPyConnection, cycle: int, model: str)
 def accepted(connection: duckdb.DuckDBPyConnection, cycle: int | None = None) -> dict[str, tuple[str, str]]:
     """Accepted corrections of a cycle, or of all: output and author by trace; a person's beats any other."""
     rows = connection.execute(
-        "SELECT trace, output, author FROM corrections WHERE (cycle = $1 OR $1 IS NULL) AND state = 'accepted'"
-        " ORDER BY author LIKE 'person:%', author",
+        "SELECT trace, output, author FROM corrections WHERE state = 'accepted'"
+        " AND (cycle = $1 OR $1 IS NULL) ORDER BY author LIKE 'person:%', author",
         [cycle],
     ).fetchall()
     return {trace: (output, author) for trace, output, author in rows}
