@@ -122,7 +122,9 @@ def write_snapshot(
 def whole_recipe(recipe: dict[str, Any], heldout: Sequence[HeldoutSet], checks: Checks) -> dict[str, Any]:
     """A recipe with what was kept out: part of what the snapshot is, even where it took out nothing."""
     versions = {h.name: [k.version for k in heldout if k.name == h.name] for h in heldout}
-    return recipe | {"heldout": versions, "checks": msgspec.to_builtins(checks)}
+    whole = recipe | {"heldout": versions, "checks": msgspec.to_builtins(checks)}
+    told: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(whole))  # as a manifest reads it back
+    return told
 
 
 def grown_to(root: Path, parent: Manifest | None, curated: Curated) -> tuple[Curated, Growth | None]:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
-Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z")]
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z"
+Name = Annotated[str, msgspec.Meta(pattern=NAME)]
 """A name that is a folder's name too."""
 
 
@@ -42,11 +43,18 @@ class Data(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Heldout(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """A held-out set. The gate promotes on a `target`; a `regression` set must not get worse."""
+    """A held-out set. The gate promotes on a `target`; a `regression` set must not get worse.
+
+    Attributes:
+        name: Its name.
+        rubric: Path of the rubric that its answers are scored by.
+        file: Its items; empty: the newest version that `regrind heldout add` registered under its name.
+        role: What the gate uses it for.
+    """
 
     name: Name
-    file: str
     rubric: str
+    file: str = ""
     role: Literal["target", "regression"] = "target"
 
 

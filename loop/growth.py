@@ -187,7 +187,8 @@ def contradicted(done: Curated, old: pl.DataFrame, gone: list[str]) -> Curated:
     by = {row["row_id"]: row for row in pl.concat([found, turned]).iter_rows(named=True)}
     wrong = old.filter(pl.col("id").is_in(list(by)) & ~pl.col("id").is_in(gone))
     drops = drop_frame(
-        by[row["id"]] | {"source": row["source"], "line": row["line"], "step": "merge"}
+        by[row["id"]]
+        | {"source": row["source"], "line": row["line"], "step": "merge"}
         | {"reason": "conflicting answer"}
         for row in wrong.iter_rows(named=True)
     )

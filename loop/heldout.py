@@ -1,4 +1,4 @@
-"""The workspace's held-out sets: demanded, read, frozen, and registered for good."""
+"""The workspace's held-out sets: demanded, read, frozen, and kept out of what is trained on."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import polars as pl
 from curation.errors import UserError
 from curation.heldout import HeldoutSet, freeze
 from curation.intake import read_file
-from curation.registry import register, registered
+from curation.registry import Registered, register, registered
 from curation.validate import validate
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from curation.manifest import Manifest
-    from loop.config import Config
+    from loop.config import Config, Heldout
     from loop.workspace import Workspace
 
 
@@ -37,8 +37,26 @@ def read_heldout(workspace: Workspace) -> list[HeldoutSet]:
     Raises:
         UserError: As `read_items`.
     """
-    sets = workspace.config.heldout
-    return [freeze(held.name, read_items(workspace.path(held.file), held.file)) for held in sets]
+    return [_read(workspace, held) for held in workspace.config.heldout]
+
+
+def _read(workspace: Workspace, held: Heldout) -> HeldoutSet:
+    if held.file:
+        return freeze(held.name, read_items(workspace.path(held.file), held.file))
+    versions = versions_of(workspace, held.name)
+    if not versions:
+        fix = f"run `regrind heldout add {held.name} FILE`, or name its file"
+        raise UserError(
+            f"no version of the held-out set {held.name} is registered",
+            where="regrind.toml: heldout",
+            fix=fix,
+        )
+    return versions[-1].held
+
+
+def versions_of(workspace: Workspace, name: str) -> list[Registered]:
+    """The registered versions of a set, the oldest first."""
+    return [known for known in registered(workspace.heldout) if known.held.name == name]
 
 
 def read_items(path: Path, source: str) -> pl.DataFrame:
