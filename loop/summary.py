@@ -26,11 +26,11 @@ COMPARABLE = (
 """Scores of the content, by the judge and in the setup that the newest version has: others do not compare."""
 
 
-INCOMPARABLE = (
-    "SELECT heldout, version, count(DISTINCT heldout_version) AS versions FROM evaluations"
-    f" WHERE model = $model AND (heldout, version) NOT IN (SELECT (heldout, version) FROM ({COMPARABLE}))"
-    " GROUP BY heldout, version ORDER BY heldout, version"
-)
+INCOMPARABLE = """
+SELECT heldout, version, count(DISTINCT heldout_version) AS versions FROM evaluations
+WHERE model = $model AND (heldout, version) NOT IN (SELECT (heldout, version) FROM (COMPARABLE))
+GROUP BY heldout, version ORDER BY heldout, version
+""".replace("COMPARABLE", COMPARABLE)
 """What was scored, but not so: on another version of the set, by another judge or in another setup."""
 
 

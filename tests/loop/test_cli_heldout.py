@@ -1,4 +1,4 @@
-"""The commands `regrind heldout`: sets are frozen, versions are kept, and scores are told apart by version."""
+"""The commands `regrind heldout`: sets are frozen, versions kept, and scores told apart by version."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_set_is_added_grows_and_is_shown(tmp_path: Path) -> None:
         ("quiz", 2, 3, "reserved"),
     ]
     assert (wrong.code, name.code, unknown.code) == (1, 2, 1)
-    assert "bad.jsonl:1" in wrong.err
+    assert "bad.jsonl: no line can be read" in wrong.err
     assert [e["new"] for e in json.loads(shown.out)] == [2, 1]
     rows = query(tmp_path / ".regrind" / "view.duckdb", "SELECT name, items, role FROM heldout_sets").rows()
     assert sorted(rows) == [("quiz", 2, "reserved"), ("quiz", 3, "reserved")]
