@@ -127,8 +127,10 @@ def _limits(manifest: Manifest) -> list[str]:
 def _rebuild(manifest: Manifest) -> list[str]:
     recipe = json.dumps(manifest.recipe, indent=2, sort_keys=True, ensure_ascii=False)
     command = "regrind cycle run" if "merge" in manifest.recipe else "regrind curate run"
-    inputs = "the inputs, the settings" + (" and the parent" if manifest.parent else "")
-    told = f"With {inputs} that the recipe names, this writes it again, with the same id:"
+    inputs = "inputs, settings and held-out sets" + (
+        f", and from {manifest.parent}" if manifest.parent else ""
+    )
+    told = f"With the {inputs}, as the recipe names them, this writes it again, with the same id:"
     return [
         "",
         "## Rebuild",

@@ -15,7 +15,7 @@ from curation.stored import read_rows, read_table
 if TYPE_CHECKING:
     from pathlib import Path
 
-GONE = "not among the rows of the newer one"
+GONE = "no longer among the rows that were given"
 
 
 class Difference(NamedTuple):

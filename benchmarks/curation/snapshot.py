@@ -1,8 +1,8 @@
 """Snapshots of many rows: writing one, growing it by few rows, and telling two apart beside reading both.
 
 `python benchmarks/curation/snapshot.py [ROWS] [NEW]`; growth is measured from a tenth of the rows, too, to
-see whether it costs as much as the new rows or as the old. Each in a process of its own, for its peak memory. A
-tenth of the rows is checked against held-out items, the whole is not.
+see whether it costs as much as the new rows or as the old. Each has a process of its own, for peak memory.
+A tenth of the rows is checked against held-out items, the whole is not.
 """
 
 from __future__ import annotations

@@ -105,7 +105,8 @@ def diff(
     Example: regrind snapshot diff -w my-loop 3f2a 91bc
     """
     from curation.difference import diff as compare
-    from loop.cli.difference import sections
+    from curation.manifest import read_manifest
+    from loop.cli.difference import in_short, sections
     from loop.lookup import snapshot_folder
 
     space = open_workspace(workspace)
@@ -115,6 +116,7 @@ def diff(
         out_json({name: frame.to_dicts() for name, frame in change._asdict().items()})
         return
     out(f"{'# ' if markdown else ''}snapshot {newer.name} against {older.name}")
+    out(f"\n{in_short(read_manifest(older), read_manifest(newer), change)}")
     for title, headers, rows in sections(change):
         out(f"\n{'## ' if markdown else ''}{title}")
         if markdown and rows:
