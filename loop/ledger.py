@@ -73,7 +73,7 @@ class Ledger:
             row = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM cycles").fetchone()
             number = int(row[0]) if row else 1
             connection.execute(
-                "INSERT INTO cycles VALUES (?, ?, ?, ?, 'running', ?, NULL)",
+                "INSERT INTO cycles (id, model, kind, key, state, started) VALUES (?, ?, ?, ?, 'running', ?)",
                 [number, self._model, kind, key, utc_now()],
             )
         return Cycle(number, kind, key, "running")
@@ -93,7 +93,8 @@ class Ledger:
                 outcome.commit(connection)
             outputs = json.dumps(outcome.outputs, sort_keys=True)
             entry = [cycle.id, position, name, outputs, outcome.summary, started, utc_now()]
-            connection.execute("INSERT INTO steps VALUES (?, ?, ?, ?, ?, ?, ?)", entry)
+            columns = "cycle, position, name, outputs, summary, started, finished"
+            connection.execute(f"INSERT INTO steps ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", entry)  # noqa: S608
 
     def close(self, cycle: Cycle, state: str) -> None:
         """Mark a cycle as `finished` or `abandoned`."""
