@@ -131,10 +131,26 @@ def write_text(target: Path, text: str) -> None:
 def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files and folders that a killed process left in `folder`."""
     for path in folder.glob(".*.tmp"):
+        if _at_work(path):
+            continue
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+
+
+def _at_work(path: Path) -> bool:
+    """Whether the process that is named in a temporary file's name is another one, and lives."""
+    number = path.name.removesuffix(".tmp").rpartition(".")[2]
+    if not number.isdigit() or int(number) == os.getpid():
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def file_hash(path: Path) -> str:

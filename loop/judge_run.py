@@ -18,10 +18,11 @@ from loop.judging import KINDS, judge_of, judges
 from loop.lock import only_one
 from loop.spool import VERDICTS, FileCache, Memory, clear_spool, open_spool, spooled
 from loop.standing import told
-from loop.store import publish, query, transaction
-from loop.traces import plain_turns
+from loop.store import query
+from loop.traces import item
 from loop.verdicts import store_verdicts
 from loop.workspace import Workspace
+from loop.writer import save
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -107,7 +108,7 @@ def traces_task(where: str, config: Config, root: Path, output: Path | None) -> 
     if not rows:
         fix = 'look at them with `regrind sql "select * from traces"`; `--traces true` takes all'
         raise UserError("this condition holds for no trace", where=f"--traces {where}", fix=fix)
-    items = [Item(id=i, messages=plain_turns(m), output=o, reference=r) for i, m, o, r in rows]
+    items = [item(*row) for row in rows]
     return Task(items, config, root, workspace.spool, workspace, output)
 
 
@@ -116,7 +117,7 @@ def dry_run(task: Task) -> Estimate:
     judge = task.make_judge()
     known: Cache = Memory(spooled(task.kept))
     if task.workspace:
-        known = open_spool(task.kept, task.workspace.store, _ids(judge))
+        known = open_spool(task.kept, task.workspace.store, _ids(judge), task.workspace.view)
     return estimate(task.items, judge, known)
 
 
@@ -146,7 +147,7 @@ def run(task: Task, progress: Progress) -> tuple[str, Ran]:
 def _cache(task: Task, judge: Judge | Panel) -> Iterator[Cache]:
     if task.workspace:
         with only_one(task.workspace.lock):
-            yield open_spool(task.kept, task.workspace.store, _ids(judge))
+            yield open_spool(task.kept, task.workspace.store, _ids(judge), task.workspace.view)
     elif all(one.identity.kind == "reference" for one in judges(judge)):
         yield Memory()  # judging again costs nothing
     else:
@@ -157,10 +158,8 @@ def _cache(task: Task, judge: Judge | Panel) -> Iterator[Cache]:
 def _store(task: Task, workspace: Workspace, judge: Judge | Panel, ran: Ran) -> None:
     verdicts = ran.verdicts
     asked = _judged(task.items, verdicts)
-    with transaction(workspace.store) as connection:
-        store_verdicts(connection, judge, asked, verdicts, workspace.spool)
+    save(workspace, lambda connection: store_verdicts(connection, judge, asked, verdicts, workspace.spool))
     clear_spool(workspace.spool)
-    publish(workspace.store, workspace.view)
 
 
 def _judged(items: Sequence[Item], verdicts: Sequence[Verdict]) -> list[Item]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
+from curation.redact import redact_text
 from judge.verdict import Item, Verdict
 
 if TYPE_CHECKING:
@@ -25,7 +26,14 @@ def items(connection: duckdb.DuckDBPyConnection, cycle: int) -> list[Item]:
     rows = connection.execute(
         "SELECT id, messages, output, reference FROM traces WHERE cycle = ? ORDER BY id", [cycle]
     ).fetchall()
-    return [Item(id=i, messages=plain_turns(m), output=o, reference=r) for i, m, o, r in rows]
+    return [item(*row) for row in rows]
+
+
+def item(identity: str, messages: str, output: str, reference: str | None) -> Item:
+    """A trace as a judge is shown it: without personal data, whatever the trace came by."""
+    turns = [turn | {"content": redact_text(turn["content"])[0]} for turn in plain_turns(messages)]
+    right = None if reference is None else redact_text(reference)[0]
+    return Item(id=identity, messages=turns, output=redact_text(output)[0], reference=right)
 
 
 def judged(connection: duckdb.DuckDBPyConnection, cycle: int, judge: str) -> list[Judged]:

@@ -27,10 +27,9 @@ def run(
 
     Example: regrind train run -w my-loop
     """
-    from loop.lock import only_one
     from loop.lookup import latest_snapshot, snapshot_folder
     from loop.steps.train import prepare_job, train_version
-    from loop.store import publish, transaction
+    from loop.writer import working
 
     space = open_workspace(workspace)
     chosen = snapshot_folder(space, snapshot).name if snapshot else latest_snapshot(space)
@@ -40,12 +39,10 @@ def run(
             "copy that folder to the machine with the GPU, run it there, copy it back, run this again"
         )
         return
-    with only_one(space.lock):
+    with working(space) as save:
         outcome = train_version(space, chosen, told())
-        with transaction(space.store) as connection:
-            if outcome.commit:
-                outcome.commit(connection)
-        publish(space.store, space.view)
+        if outcome.commit:
+            save(outcome.commit)
     if as_json:
         out_json(outcome.outputs)
     else:

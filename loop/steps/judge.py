@@ -31,7 +31,8 @@ def run(context: Context) -> Outcome:
     with transaction(workspace.store) as connection:
         asked = items(connection, context.cycle)
     judge = configured_judge(workspace)
-    spool = open_spool(workspace.spool, workspace.store, [one.identity.id for one in judges(judge)])
+    ids = [one.identity.id for one in judges(judge)]
+    spool = open_spool(workspace.spool, workspace.store, ids, workspace.view)
     service = workspace.config.judge.service
     ran = judge_items(
         asked,

@@ -2,17 +2,17 @@
 
 from loop.store.connect import PATIENCE, transaction
 from loop.store.migrate import MIGRATIONS
-from loop.store.publish import publish, published, rewrite
+from loop.store.publish import age, publish, rewrite
 from loop.store.read import pl_frame, query, reading
 from loop.store.write import insert, utc_now
 
 __all__ = [
     "MIGRATIONS",
     "PATIENCE",
+    "age",
     "insert",
     "pl_frame",
     "publish",
-    "published",
     "query",
     "reading",
     "rewrite",

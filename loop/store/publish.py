@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from datetime import UTC, datetime
+import time
 from typing import TYPE_CHECKING
 
 from curation.files import sync, writing
-from loop.store.connect import opened, quoted
+from loop.store.connect import PATIENCE, opened, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,16 +18,21 @@ if TYPE_CHECKING:
     import duckdb
 
 
-def publish(store: Path, view: Path) -> None:
+def publish(store: Path, view: Path, *, patience: float = PATIENCE) -> None:
     """Replace the copy that readers open by the store as it stands, in one rename.
 
     The file is copied, not the rows: at a million traces that takes a tenth of the time
     (docs/decisions/0013-the-copy-is-a-file.md).
 
+    Args:
+        store: The DuckDB file.
+        view: The copy.
+        patience: Seconds to wait while another process holds the store.
+
     Raises:
         UserError: As `loop.store.transaction`.
     """
-    with _settled(store), _folder(view) as folder, writing(view), store.open("rb") as source:
+    with _settled(store, patience), _folder(view) as folder, writing(view), store.open("rb") as source:
         # This file is closed last: with it goes the lock that keeps writers out.
         with (folder / view.name).open("wb") as target:
             shutil.copyfileobj(source, target, 2**20)
@@ -47,20 +52,21 @@ def rewrite(store: Path) -> None:
         _into_place(folder / store.name, store)
 
 
-def published(view: Path) -> datetime | None:
-    """When the copy was put in place (UTC, without a zone); None where there is none."""
-    try:
-        return datetime.fromtimestamp(view.stat().st_mtime, UTC).replace(tzinfo=None)
-    except FileNotFoundError:
-        return None
+def age(view: Path) -> str:
+    """How old the copy is, such as `42 s` or `3.5 h`; a clock that was set back makes it 0 s."""
+    seconds = max(time.time() - view.stat().st_mtime, 0.0)
+    for limit, unit, name in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds / 86_400:.0f} days"
 
 
 @contextlib.contextmanager
-def _settled(store: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def _settled(store: Path, patience: float = PATIENCE) -> Iterator[duckdb.DuckDBPyConnection]:
     """Keep writers out of a store whose file has everything, the log beside it nothing."""
-    with opened(store) as connection:
+    with opened(store, patience) as connection:
         connection.execute("CHECKPOINT")
-    with opened(store, read_only=True) as connection:
+    with opened(store, patience, read_only=True) as connection:
         yield connection
 
 

@@ -30,8 +30,22 @@ def insert(
         rows: Columns named as in the table.
         known: What becomes of rows whose key is there already; `none` where the table has no key.
     """
+    keys = _primary_key(connection, table) if known == "ignore" else []
+    if keys:  # not OR IGNORE, which takes twenty times as long where a table has two unique keys
+        rows = rows.unique(keys, keep="first", maintain_order=True)
     columns = ", ".join(f'"{name}"' for name in rows.columns)
-    conflict = {"ignore": "OR IGNORE", "replace": "OR REPLACE", "none": ""}[known]
+    same = " AND ".join(f'old."{key}" = incoming."{key}"' for key in keys)
+    unknown = f" WHERE NOT EXISTS (SELECT 1 FROM {table} old WHERE {same})" if keys else ""  # noqa: S608
+    replacing = "OR REPLACE " if known == "replace" else ""
     connection.register("incoming", rows.to_arrow())
-    connection.execute(f"INSERT {conflict} INTO {table} ({columns}) SELECT {columns} FROM incoming")  # noqa: S608
+    connection.execute(f"INSERT {replacing}INTO {table} ({columns}) SELECT {columns} FROM incoming{unknown}")  # noqa: S608
     connection.unregister("incoming")
+
+
+def _primary_key(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
+    row = connection.execute(
+        "SELECT constraint_column_names FROM duckdb_constraints()"
+        " WHERE table_name = ? AND constraint_type = 'PRIMARY KEY'",
+        [table],
+    ).fetchone()
+    return list(row[0]) if row else []
