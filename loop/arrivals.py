@@ -1,4 +1,4 @@
-"""Arrivals: imported traces on disk until the store has them, so that a store in use delays only their way in."""
+"""Arrivals: imported traces on disk until the store has them; a store in use delays only their way in."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _unseen(
 ) -> pl.DataFrame:
     """The rows whose value in a column is no key of a table."""
     connection.register("incoming", rows.select(column).to_arrow())
-    sql = f"SELECT {key} FROM {table} SEMI JOIN incoming ON {key} = incoming.{column}"  # noqa: S608
+    sql = f"SELECT t.{key} FROM {table} t SEMI JOIN incoming i ON t.{key} = i.{column}"  # noqa: S608
     seen = connection.sql(sql).pl().to_series()
     connection.unregister("incoming")
     return rows.filter(~pl.col(column).is_in(seen.implode())) if seen.len() else rows

@@ -30,6 +30,9 @@ HOLDERS = """
 """
 
 
+MODELS = "SELECT name, version, status, snapshot FROM models WHERE list_contains(?, snapshot) ORDER BY ALL"
+
+
 class Choice(NamedTuple):
     """What is deleted: everything of a user, or everything older than so many days."""
 
@@ -68,7 +71,7 @@ def delete_traces(workspace: Workspace, choice: Choice, *, dry_run: bool = False
             snapshots = _dicts(connection, HOLDERS)
             models = _dicts(
                 connection,
-                "SELECT name, version, status, snapshot FROM models WHERE list_contains(?, snapshot) ORDER BY ALL",
+                MODELS,
                 [[s["snapshot"] for s in snapshots]],
             )
             if not dry_run:
@@ -84,6 +87,7 @@ def delete_traces(workspace: Workspace, choice: Choice, *, dry_run: bool = False
 
 def _choose(connection: duckdb.DuckDBPyConnection, choice: Choice) -> None:
     """The table `gone`: the ids that go, and the runs of which nothing is left then."""
+    given: list[Any]
     if choice.user is not None:
         condition, given = "user_id IN (?, ?)", [choice.user, pseudonym(choice.user)]
     else:
@@ -112,8 +116,8 @@ def _count(connection: duckdb.DuckDBPyConnection, table: str, key: str) -> int:
 
 def _among(table: str, key: str) -> str:
     """The condition for what goes: a label may be about a whole run."""
-    of_run = f" OR {key} IN (SELECT id FROM ended)" if table == "labels" else ""
-    return f"{key} IN (SELECT id FROM gone){of_run}"
+    also = f" OR {key} IN (FROM ended)" if table == "labels" else ""
+    return f"{key} IN (FROM gone){also}"
 
 
 def _dicts(
@@ -125,7 +129,7 @@ def _dicts(
 
 
 def _remove_jobs(workspace: Workspace, snapshots: set[str]) -> int:
-    """Remove the training jobs on some snapshots: each is a copy of rows, and is made anew where it is needed."""
+    """Remove the training jobs on some snapshots: copies of rows, made anew where they are needed."""
     folders = [f for f in workspace.jobs.iterdir() if f.is_dir()] if workspace.jobs.is_dir() else []
     held = [f for f in folders if (f / "manifest.json").exists() and read_manifest(f).id in snapshots]
     for folder in held:

@@ -21,7 +21,7 @@ _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  (the store keeps UTC without a zo
 CHATS = """
     SELECT t.*, l.score AS rating, l.comment
     FROM traces t LEFT JOIN labels l ON l.trace = t.id AND l.name = 'rating' AND l.origin = 'import'
-    WHERE t.id IN (SELECT id FROM traces WHERE {where})
+    WHERE t.id IN (SELECT id FROM traces WHERE {where}) ORDER BY t.id
 """
 PREFERENCES = """
     SELECT t.id, t.messages, t.output, c.output AS corrected, c.author,
@@ -29,14 +29,29 @@ PREFERENCES = """
     FROM traces t JOIN corrections c ON c.trace = t.id AND c.state = 'accepted'
     WHERE t.id IN (SELECT id FROM traces WHERE {where}) AND c.output <> t.output
     QUALIFY row_number() OVER (PARTITION BY t.id ORDER BY c.author LIKE 'person:%' DESC, c.author) = 1
+    ORDER BY t.id
 """
 EVALUATIONS = """
-    SELECT t.source, t.event, v.judge, v.state, v.score, v.criteria, v.feedback, coalesce(v.time, t.time) AS time
+    SELECT t.source, t.event, v.judge, v.state, v.score, v.criteria, v.feedback,
+           coalesce(v.time, t.time) AS time
     FROM verdicts v JOIN traces t ON t.id = v.trace WHERE t.id IN (SELECT id FROM traces WHERE {where})
+    ORDER BY t.id, v.judge, v.repeat
 """
-TABLE = "SELECT * FROM traces WHERE {where}"
-FIELDS = ("model", "workload", "user_id", "conversation_id", "reference", "prompt_tokens", "output_tokens")
-FIELDS += ("latency", "cost", "finish_reason", "rating", "comment")
+TABLE = "SELECT * FROM traces WHERE {where} ORDER BY id"
+FIELDS = (
+    "model",
+    "workload",
+    "user_id",
+    "conversation_id",
+    "reference",
+    "prompt_tokens",
+    "output_tokens",
+    "latency",
+    "cost",
+    "finish_reason",
+    "rating",
+    "comment",
+)
 """What a chat says beside its messages, where it is known."""
 
 
@@ -79,11 +94,8 @@ def _write_lines(
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, sql: str) -> Iterator[dict[str, Any]]:
-    cursor = connection.execute(f"{sql} ORDER BY ALL" if "QUALIFY" not in sql else sql)
-    names = [column[0] for column in cursor.description or []]
-    while rows := cursor.fetchmany(BATCH):
-        for row in rows:
-            yield dict(zip(names, row, strict=True))
+    for part in connection.sql(sql).to_arrow_reader(BATCH):
+        yield from part.to_pylist()
 
 
 def _write_table(connection: duckdb.DuckDBPyConnection, sql: str, path: Path) -> int:

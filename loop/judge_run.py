@@ -11,7 +11,6 @@ import msgspec
 from curation.errors import UserError
 from judge.budget import Budget
 from judge.run import Estimate, Ran, estimate, judge_items
-from judge.verdict import Item
 from loop.config import Config, load_config
 from loop.judge_file import read_items, write_verdicts
 from loop.judging import KINDS, judge_of, judges
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
     from judge.panel import Panel
     from judge.protocol import Cache, Judge
-    from judge.verdict import Verdict
+    from judge.verdict import Item, Verdict
     from loop.progress import Progress
 
 

@@ -112,9 +112,7 @@ def _tell(done: Imported) -> None:
         told_ = ", ".join(f"{path} ({count})" for path, count in done.unmapped.most_common(SHOWN))
         out(f"  kept in the payload only: {told_}")
     if done.drained:
-        out(
-            f"stored: {done.drained.traces} new, {done.drained.known} known already, {done.drained.labels} labels"
-        )
+        out(f"stored: {done.drained.traces} new, {done.drained.known} known, {done.drained.labels} labels")
     else:
         out(f"{done.held}: what was read waits in the spool")
 

@@ -21,19 +21,50 @@ if TYPE_CHECKING:
     from loop.imports.event import Call, Label
 
 TRACES = schema(
-    {"id": pl.String, "source": pl.String, "event": pl.String, "run": pl.String, "time": pl.Datetime("us")}
-    | {"model": pl.String, "workload": pl.String, "user_id": pl.String, "conversation_id": pl.String}
-    | {"messages": pl.String, "output": pl.String, "reference": pl.String, "tags": pl.List(pl.String)}
-    | {"prompt_tokens": pl.Int32, "output_tokens": pl.Int32, "latency": pl.Float64, "cost": pl.Float64}
-    | {"finish_reason": pl.String, "sampling": pl.String, "origin": pl.String}
+    {
+        "id": pl.String,
+        "source": pl.String,
+        "event": pl.String,
+        "run": pl.String,
+        "time": pl.Datetime("us"),
+        "model": pl.String,
+        "workload": pl.String,
+        "user_id": pl.String,
+        "conversation_id": pl.String,
+        "messages": pl.String,
+        "output": pl.String,
+        "reference": pl.String,
+        "tags": pl.List(pl.String),
+        "prompt_tokens": pl.Int32,
+        "output_tokens": pl.Int32,
+        "latency": pl.Float64,
+        "cost": pl.Float64,
+        "finish_reason": pl.String,
+        "sampling": pl.String,
+        "origin": pl.String,
+    }
 )
 PAYLOADS = schema(
-    {"trace": pl.String, "format": pl.String, "mapping": pl.Int32, "payload": pl.String}
-    | {"unmapped": pl.List(pl.String)}
+    {
+        "trace": pl.String,
+        "format": pl.String,
+        "mapping": pl.Int32,
+        "payload": pl.String,
+        "unmapped": pl.List(pl.String),
+    }
 )
 LABELS = schema(
-    {"id": pl.String, "trace": pl.String, "name": pl.String, "author": pl.String, "score": pl.Float64}
-    | {"label": pl.String, "comment": pl.String, "time": pl.Datetime("us"), "origin": pl.String}
+    {
+        "id": pl.String,
+        "trace": pl.String,
+        "name": pl.String,
+        "author": pl.String,
+        "score": pl.Float64,
+        "label": pl.String,
+        "comment": pl.String,
+        "time": pl.Datetime("us"),
+        "origin": pl.String,
+    }
 )
 JSON = {"messages", "payload", "sampling"}
 """Columns whose text is JSON: redaction leaves it JSON."""

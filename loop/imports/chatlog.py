@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from curation.rows import short_hash
 from loop.imports.event import Call, Label, Skipped, Unreadable
 from loop.imports.fields import Fields, as_object, as_texts
-from loop.imports.turns import said, turn, turns
+from loop.imports.turns import said, turn, turns, unsaid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,11 +15,24 @@ if TYPE_CHECKING:
     from loop.imports.event import Event
 
 MAPPING = 1
-SAMPLING = ("temperature", "top_p", "top_k", "max_tokens", "max_completion_tokens", "seed", "stop", "n")
-SAMPLING += ("frequency_penalty", "presence_penalty")
+SAMPLING = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "max_tokens",
+    "max_completion_tokens",
+    "seed",
+    "stop",
+    "n",
+    "frequency_penalty",
+    "presence_penalty",
+)
+ASKED = {"messages", "metadata", *SAMPLING}
+ANSWERED = {"id", "object", "created", "model", "choices", "usage", "system_fingerprint"}
+"""Which fields of a stored completion are of the request, and which of the response."""
 IDS = ("id", "event_id", "trace_id", "request_id")
 TIMES = ("time", "timestamp", "created_at", "created", "start_time")
-USERS = ("user_id", "user", "metadata.user_id", "client_id")
+USERS = ("user_id", "user", "metadata.user_id")
 CONVERSATIONS = (
     "conversation_id",
     "session_id",
@@ -35,7 +47,7 @@ THUMBS |= {"false": 0.0}
 
 
 def read_pair(record: dict[str, Any]) -> Iterator[Event]:
-    """A request and the response to it: `{"request": {…}, "response": {…}}`, with what a log adds beside them."""
+    """A request and the response to it, `{"request": {…}, "response": {…}}`, with what a log adds to them."""
     beside = Fields({k: v for k, v in record.items() if k not in {"request", "response"}})
     asked, answered = Fields(_body(record.get("request"))), Fields(_body(record.get("response")))
     choices = answered.take("choices")
@@ -44,15 +56,19 @@ def read_pair(record: dict[str, Any]) -> Iterator[Event]:
         return
     event = answered.text("id") or beside.text(*IDS) or short_hash(record)
     given = asked.take("messages")
+    model, client = answered.text("model") or asked.text("model") or "", beside.text("client_id")
+    asked.take("model", reads=lambda named: named if named == model else None)
+    created = answered.time("created")
     yield Call(
         event=event,
-        time=beside.time(*TIMES) or answered.time("created"),
-        model=answered.text("model") or asked.text("model") or "",
+        time=beside.time(*TIMES) or created,
+        model=model,
         workload=beside.text("workload_id", "workload"),
         user_id=asked.text("user", "metadata.user_id") or beside.text(*USERS),
         conversation_id=beside.text(*CONVERSATIONS) or asked.text("metadata.conversation_id"),
         messages=turns(given if given is not None else asked.take("prompt")),
         output=_choice(choices[0]),
+        tags=[f"client:{client}"] if client else [],
         finish_reason=choices[0].get("finish_reason"),
         prompt_tokens=answered.count("usage.prompt_tokens"),
         output_tokens=answered.count("usage.completion_tokens"),
@@ -66,16 +82,13 @@ def read_pair(record: dict[str, Any]) -> Iterator[Event]:
 
 
 def read_stored(record: dict[str, Any]) -> Iterator[Event]:
-    """A stored completion: the response itself, with the `messages` or the `request` it answered."""
-    asked = {
-        "messages": record.get("messages"),
-        "model": record.get("model"),
-        "metadata": record.get("metadata"),
-    }
-    asked |= {name: record[name] for name in SAMPLING if name in record}
-    inner = ("messages", "metadata", "model", *SAMPLING)
-    response = {k: v for k, v in record.items() if k not in inner} | {"model": record.get("model")}
-    for event in read_pair({"request": asked, "response": response}):
+    """A stored completion: the response itself, with the `messages` that it answered."""
+    parts: dict[str, dict[str, Any]] = {"request": {}, "response": {}}
+    beside: dict[str, Any] = {}
+    for key, value in record.items():
+        where = "request" if key in ASKED else "response" if key in ANSWERED else ""
+        (parts[where] if where else beside)[key] = value
+    for event in read_pair(parts | beside):
         yield event if not isinstance(event, Call) else _as_it_came(event, record)
 
 
@@ -96,6 +109,7 @@ def read_plain(record: dict[str, Any]) -> Iterator[Event]:
     if answer is None or not prompt:
         yield Skipped("prompt without an answer" if prompt else "answer without a prompt")
         return
+    answering = turn(answer, "assistant")
     yield Call(
         event=event,
         time=fields.time(*TIMES),
@@ -104,7 +118,7 @@ def read_plain(record: dict[str, Any]) -> Iterator[Event]:
         user_id=fields.text(*USERS),
         conversation_id=fields.text(*CONVERSATIONS),
         messages=prompt,
-        output=said(turn(answer, "assistant")),
+        output=said(answering),
         reference=fields.text("reference"),
         tags=as_texts(fields.take("tags")),
         prompt_tokens=fields.count("prompt_tokens", "usage.prompt_tokens", "usage.input_tokens"),
@@ -115,7 +129,7 @@ def read_plain(record: dict[str, Any]) -> Iterator[Event]:
         sampling=_sampling(fields) | as_object(fields.take("sampling")),
         labels=_labels(fields, event),
         payload=record,
-        unmapped=fields.rest(),
+        unmapped=fields.rest() + unsaid(answering),
     )
 
 
@@ -142,9 +156,7 @@ def _sampling(fields: Fields) -> dict[str, Any]:
 
 def _labels(fields: Fields, event: str) -> list[Label]:
     """The rating and the comment of the user, as one label."""
-    rating, comment = fields.take(*RATINGS), fields.text(*COMMENTS)
-    if isinstance(told := fields.take("feedback"), str | int | float | bool):
-        rating = told if rating is None else rating
+    rating, comment = fields.take(*RATINGS, "feedback", reads=_rating), fields.text(*COMMENTS)
     if rating is None and comment is None:
         return []
     word = None if rating is None else str(rating).lower()
@@ -155,23 +167,21 @@ def _labels(fields: Fields, event: str) -> list[Label]:
     return [Label(name="rating", event=event, score=number, label=label, comment=comment, key=event)]
 
 
+def _rating(value: object) -> object:
+    return value if isinstance(value, str | int | float) else None
+
+
 def _unmapped(beside: Fields, asked: Fields, answered: Fields, choices: list[Any]) -> list[str]:
     for known in ("object", "usage.total_tokens"):
         answered.take(known)
-    found = (
-        beside.rest() + [f"request.{p}" for p in asked.rest()] + [f"response.{p}" for p in answered.rest()]
-    )
-    return found + [f"response.choices[{n}]" for n in range(1, len(choices))]
+    first = turn(choices[0].get("message") or choices[0].get("text") or "", "assistant")
+    told = {"index", "message", "text", "finish_reason"}
+    found = unsaid(first) + [f"response.choices[0].{k}" for k, v in choices[0].items() if k not in told and v]
+    found += [f"response.choices[{n}]" for n in range(1, len(choices))] + beside.rest()
+    return found + [f"request.{p}" for p in asked.rest()] + [f"response.{p}" for p in answered.rest()]
 
 
 def _as_it_came(call: Call, record: dict[str, Any]) -> Call:
     call.payload = record
-    call.unmapped = [path.partition(".")[2] for path in call.unmapped]
+    call.unmapped = [path.removeprefix("request.").removeprefix("response.") for path in call.unmapped]
     return call
-
-
-def is_pair(record: dict[str, Any]) -> bool:
-    """Whether a record has a request and a response."""
-    return {"request", "response"} <= record.keys() and isinstance(
-        as_object(json.dumps(record["request"])), dict
-    )

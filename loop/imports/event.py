@@ -23,6 +23,7 @@ class Label(msgspec.Struct, kw_only=True):
         comment: Its text.
         time: When (UTC, without a zone); the call's time unless given.
         key: Its own id at the source; made from the other fields unless given.
+        unmapped: Paths of fields that nothing above holds.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Label(msgspec.Struct, kw_only=True):
     comment: str | None = None
     time: datetime | None = None
     key: str | None = None
+    unmapped: list[str] = []
 
 
 class Call(msgspec.Struct, kw_only=True):
@@ -73,6 +75,7 @@ class Skipped(NamedTuple):
     """An object that is no call of a model, such as the span of a tool: nothing is wrong with it."""
 
     what: str
+    unmapped: tuple[str, ...] = ()
 
 
 Event = Call | Label | Skipped

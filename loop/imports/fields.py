@@ -5,9 +5,16 @@ from __future__ import annotations
 import json
 import math
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from loop.imports.event import Unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def _as_it_is(value: Any) -> Any:  # noqa: ANN401
+    return value
 
 
 class Fields:
@@ -22,27 +29,39 @@ class Fields:
         self._record, self._flat = record, flat
         self._taken: set[str] = set()
 
-    def take(self, *paths: str) -> Any:  # noqa: ANN401  (whatever JSON can say)
-        """The first of some fields that has a value; all of them count as taken. None where none has."""
-        self._taken.update(paths)
-        return next((v for path in paths if (v := self._at(path)) is not None), None)
+    def take(self, *paths: str, reads: Callable[[Any], Any] = _as_it_is) -> Any:  # noqa: ANN401  (any JSON)
+        """The first of some fields that can be read; it counts as taken, and so do those that say the same.
+
+        Args:
+            paths: The fields' paths.
+            reads: Gives what a value says, or None where it says nothing of the kind.
+        """
+        found = {path: said for path in paths if (said := reads(self._at(path))) is not None}
+        first = next(iter(found.values()), None)
+        self._taken.update(path for path, said in found.items() if said == first)
+        return first
 
     def text(self, *paths: str) -> str | None:
-        """As `take`, as text; a number too, nothing else."""
-        value = self.take(*paths)
-        return str(value) if isinstance(value, str | int | float) and value != "" else None
+        """As `take`, of text; a number too, nothing else."""
+        found: str | None = self.take(*paths, reads=as_text)
+        return found
 
     def number(self, *paths: str) -> float | None:
-        """As `take`, as a finite number."""
-        return as_number(self.take(*paths))
+        """As `take`, of finite numbers."""
+        found: float | None = self.take(*paths, reads=as_number)
+        return found
 
     def count(self, *paths: str) -> int | None:
-        """As `take`, as a whole number that is not negative."""
-        value = self.number(*paths)
-        return int(value) if value is not None and 0 <= value < 2**31 else None
+        """As `take`, of whole numbers that are not negative."""
+        found: int | None = self.take(*paths, reads=as_count)
+        return found
 
     def time(self, *paths: str) -> datetime | None:
-        """As `take`, as a time in UTC without a zone."""
+        """As `take`, of times in UTC without a zone.
+
+        Raises:
+            Unreadable: What stands there is no time.
+        """
         value = self.take(*paths)
         return None if value is None else as_time(value)
 
@@ -70,6 +89,17 @@ class Fields:
             else:
                 found.append(path)
         return found
+
+
+def as_text(value: object) -> str | None:
+    """Text from text or a number; None from anything else."""
+    return str(value) if isinstance(value, str | int | float) and value != "" else None
+
+
+def as_count(value: object) -> int | None:
+    """A whole number that fits a column; None from anything else."""
+    number = as_number(value)
+    return int(number) if number is not None and 0 <= number < 2**31 else None
 
 
 def as_number(value: object) -> float | None:

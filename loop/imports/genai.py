@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from loop.imports.event import Call, Label, Skipped, Unreadable
-from loop.imports.fields import Fields, as_number, as_texts, as_time, decoded
-from loop.imports.turns import said, turn, turns
+from loop.imports.fields import Fields, as_texts, as_time, decoded
+from loop.imports.turns import said, turn, turns, unsaid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,13 +16,26 @@ if TYPE_CHECKING:
 
 MAPPING = 1
 EVALUATION = "gen_ai.evaluation.result"
+EVALUATED = "gen_ai.evaluation."
 DETAILS = "gen_ai.client.inference.operation.details"
 CALLS = {"chat", "text_completion", "generate_content", None}
 """Operations that are calls of a model; agents and tools have spans of their own."""
-SAMPLING = ("temperature", "top_p", "top_k", "max_tokens", "seed", "stop_sequences", "frequency_penalty")
-SAMPLING += ("presence_penalty", "choice.count")
+KNOWN = ("gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.system", "gen_ai.response.id", "event.name")
+"""What every call has, and the payload keeps."""
+SAMPLING = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "max_tokens",
+    "seed",
+    "stop_sequences",
+    "frequency_penalty",
+    "presence_penalty",
+    "choice.count",
+)
 ROLES = {"gen_ai.system.message": "system", "gen_ai.user.message": "user"}
 ROLES |= {"gen_ai.assistant.message": "assistant", "gen_ai.tool.message": "tool"}
+EVENTS = {*ROLES, EVALUATION, DETAILS, "gen_ai.choice", "gen_ai.content.prompt", "gen_ai.content.completion"}
 
 
 def knows(span: dict[str, Any]) -> bool:
@@ -46,7 +59,7 @@ def read(span: dict[str, Any], resource: dict[str, Any]) -> Iterator[Event]:
     reasons = as_texts(fields.take("gen_ai.response.finish_reasons"))
     start, end = span.get("startTimeUnixNano"), span.get("endTimeUnixNano")
     sampling = {name: fields.take(f"gen_ai.request.{name}") for name in SAMPLING}
-    for known in ("gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.system", "gen_ai.response.id"):
+    for known in KNOWN:
         fields.take(known)
     yield Call(
         event=identity(span),
@@ -64,7 +77,7 @@ def read(span: dict[str, Any], resource: dict[str, Any]) -> Iterator[Event]:
         finish_reason=reasons[0] if reasons else answers[0].get("finish_reason"),
         sampling={name: entry for name, entry in sampling.items() if entry is not None},
         payload=span,
-        unmapped=fields.rest() + [f"message {n}" for n in range(1, len(answers))],
+        unmapped=fields.rest() + unsaid(answers[0]) + [f"answer {n + 1}" for n in range(1, len(answers))],
     )
 
 
@@ -85,14 +98,18 @@ def evaluation(attributes: dict[str, Any], of: dict[str, Any], moment: datetime)
         of: The span that it stands in, or the log record that it is.
         moment: When.
     """
+    fields = Fields(attributes, flat=True)
+    for known in KNOWN:
+        fields.take(known)
     return Label(
-        name=str(attributes.get("gen_ai.evaluation.name") or "evaluation"),
+        name=fields.text(f"{EVALUATED}name") or "evaluation",
         event=identity({**of, "attributes": attributes}),
-        author=str(attributes.get("regrind.judge") or "opentelemetry"),
-        score=as_number(attributes.get("gen_ai.evaluation.score.value")),
-        label=attributes.get("gen_ai.evaluation.score.label"),
-        comment=attributes.get("gen_ai.evaluation.explanation"),
+        author=fields.text("regrind.judge") or "opentelemetry",
+        score=fields.number(f"{EVALUATED}score.value"),
+        label=fields.text(f"{EVALUATED}score.label"),
+        comment=fields.text(f"{EVALUATED}explanation"),
         time=moment,
+        unmapped=[f"evaluation {path}" for path in fields.rest()],
     )
 
 

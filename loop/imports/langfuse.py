@@ -1,4 +1,4 @@
-"""Langfuse: observations, traces and scores of its exports, in the names of the API or of the blob storage."""
+"""Langfuse: observations, traces and scores of its exports, as the API or the blob storage names them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from loop.imports.event import Call, Label, Skipped, Unreadable
 from loop.imports.fields import Fields, as_number, as_object, as_texts, decoded
-from loop.imports.turns import said, turn, turns
+from loop.imports.turns import said, turn, turns, unsaid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,6 +62,8 @@ class Langfuse:
 
     def _trace(self, snake: dict[str, Any], record: dict[str, Any]) -> Iterator[Event]:
         fields = Fields(snake)
+        for known in ("timestamp", *OURS):
+            fields.take(known)
         self._traces[str(fields.take("id"))] = Trace(
             fields.text("user_id"),
             fields.text("session_id"),
@@ -71,7 +73,9 @@ class Langfuse:
         inside = [o for o in as_list(fields.take("observations")) if isinstance(o, dict)]
         for part in [*inside, *(s for s in as_list(fields.take("scores")) if isinstance(s, dict))]:
             yield from self.read({"traceId": record["id"]} | part)
-        yield Skipped("trace: its observations are the calls")
+        yield Skipped(
+            "trace: its observations are the calls", tuple(f"trace.{path}" for path in fields.rest())
+        )
 
     def _observation(self, snake: dict[str, Any], record: dict[str, Any]) -> Iterator[Event]:
         fields = Fields(snake)
@@ -88,7 +92,7 @@ class Langfuse:
         about = self._traces.get(run, Trace(None, None, [], None))
         start, end = fields.time("start_time"), fields.time("end_time")
         seconds = (end - start).total_seconds() if start and end else None
-        told = fields.number("latency")
+        told, answer = fields.number("latency"), _answer(answered)
         for known in OURS:
             fields.take(known)
         yield Call(
@@ -100,7 +104,7 @@ class Langfuse:
             user_id=fields.text("user_id") or about.user_id,
             conversation_id=fields.text("session_id") or about.conversation_id,
             messages=turns(given),
-            output=said(_answer(answered)),
+            output=said(answer),
             tags=as_texts(fields.take("tags")) or about.tags,
             prompt_tokens=fields.count("usage_details.input", "usage.input", "prompt_tokens"),
             output_tokens=fields.count("usage_details.output", "usage.output", "completion_tokens"),
@@ -108,7 +112,7 @@ class Langfuse:
             cost=fields.number("cost_details.total", "total_cost", "calculated_total_cost"),
             sampling=as_object(fields.take("model_parameters")),
             payload=record,
-            unmapped=fields.rest(),
+            unmapped=fields.rest() + unsaid(answer),
         )
 
 
@@ -132,7 +136,9 @@ def _score(snake: dict[str, Any]) -> Label:
     fields = Fields(snake)
     said_ = fields.take("string_value")
     value = fields.take("value")
-    return Label(
+    for known in (*OURS, "data_type", "config_id"):
+        fields.take(known)
+    label = Label(
         name=str(fields.take("name")),
         event=fields.text("observation_id"),
         run=fields.text("trace_id"),
@@ -143,3 +149,5 @@ def _score(snake: dict[str, Any]) -> Label:
         time=fields.time("timestamp", "created_at"),
         key=fields.text("id"),
     )
+    label.unmapped = [f"score.{path}" for path in fields.rest()]
+    return label

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from loop.imports.event import Call, Label, Skipped
 from loop.imports.fields import Fields, as_number, as_object, as_texts, as_time, decoded
 from loop.imports.genai import identity
-from loop.imports.turns import said, turn, turns
+from loop.imports.turns import said, turn, turns, unsaid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 MAPPING = 1
 FEEDBACK = ("annotations", "evaluations")
 SCOPES = ("", "trace.")
+EXPORTED = ("name", "span_kind", "start_time", "end_time", "context.trace_id", "context.span_id")
 DERIVED = ("openinference.span.kind", "llm.provider", "llm.system", "input.mime_type", "output.mime_type")
 
 
@@ -39,7 +40,14 @@ def read_export(record: dict[str, Any]) -> Iterator[Event]:
         "startTime": record.get("start_time"),
         "endTime": record.get("end_time"),
     }
-    yield from read(span, {})
+    beside = Fields({k: v for k, v in record.items() if not k.startswith("attributes")})
+    for known in EXPORTED:
+        beside.take(known)
+    for event in read(span, {}):
+        if isinstance(event, Call):
+            event.payload = record
+            event.unmapped += beside.rest()
+        yield event
 
 
 def read(span: dict[str, Any], resource: dict[str, Any]) -> Iterator[Event]:
@@ -58,6 +66,7 @@ def read(span: dict[str, Any], resource: dict[str, Any]) -> Iterator[Event]:
         return
     for known in DERIVED:
         fields.take(known)
+    answer = answers[0] if answers else turn(decoded(raw_out), "assistant")
     start, end = (_moment(span, name) for name in ("start", "end"))
     yield Call(
         event=identity(span),
@@ -68,7 +77,7 @@ def read(span: dict[str, Any], resource: dict[str, Any]) -> Iterator[Event]:
         user_id=fields.text("user.id"),
         conversation_id=fields.text("session.id"),
         messages=prompt or turns(raw_in),
-        output=said(answers[0] if answers else turn(decoded(raw_out), "assistant")),
+        output=said(answer),
         tags=as_texts(fields.take("tag.tags")),
         prompt_tokens=fields.count("llm.token_count.prompt"),
         output_tokens=fields.count("llm.token_count.completion"),
@@ -78,7 +87,7 @@ def read(span: dict[str, Any], resource: dict[str, Any]) -> Iterator[Event]:
         sampling=as_object(fields.take("llm.invocation_parameters")),
         labels=list(_labels(given, identity(span), span.get("traceId"))),
         payload=span,
-        unmapped=fields.rest() + [f"message {n}" for n in range(1, len(answers))],
+        unmapped=fields.rest() + unsaid(answer) + [f"answer {n + 1}" for n in range(1, len(answers))],
     )
 
 
@@ -122,7 +131,7 @@ def _message(entry: dict[str, Any]) -> dict[str, Any]:
         }
         for call in _numbered(found, "tool_calls")
     ]
-    others = {k: found[k] for k in ("name", "tool_call_id") if k in found}
+    others: dict[str, Any] = {k: found[k] for k in ("name", "tool_call_id") if k in found}
     content = found.get("content") if found.get("content") is not None else parts
     return {"role": found.get("role"), "content": content, "tool_calls": calls, **others}
 

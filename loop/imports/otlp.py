@@ -7,12 +7,16 @@ import binascii
 from typing import TYPE_CHECKING, Any
 
 from loop.imports import genai, openinference
-from loop.imports.event import Event, Skipped
+from loop.imports.event import Call, Event, Skipped
 from loop.imports.fields import as_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+READ = {"traceId", "spanId", "name", "startTimeUnixNano", "endTimeUnixNano", "startTime", "endTime"}
+READ |= {"attributes", "events", "eventName", "timeUnixNano", "observedTimeUnixNano"}
+"""Fields of a span, of an event in it and of a log record that are read."""
+RESOURCE = {"service.name", "openinference.project.name"}
 HEX = 32
 """Digits of a trace id; the JSON that protobuf makes has it in base64 instead."""
 
@@ -25,9 +29,10 @@ def read(record: dict[str, Any]) -> Iterator[Event]:
             for raw in scope.get("spans") or []:
                 yield from span(_plain(raw), resource)
     for group in _get(record, "resourceLogs") or []:
+        resource = attributes(_get(group.get("resource") or {}, "attributes"))
         for scope in _get(group, "scopeLogs") or []:
             for raw in _get(scope, "logRecords") or []:
-                yield from _log(_plain(raw))
+                yield from _log(_plain(raw), resource)
 
 
 def span(raw: dict[str, Any], resource: dict[str, Any]) -> Iterator[Event]:
@@ -38,9 +43,9 @@ def span(raw: dict[str, Any], resource: dict[str, Any]) -> Iterator[Event]:
         resource: Attributes of what sent it.
     """
     if openinference.knows(raw["attributes"]):
-        yield from openinference.read(raw, resource)
+        yield from _whole(openinference.read(raw, resource), raw, resource)
     elif genai.knows(raw):
-        yield from genai.read(raw, resource)
+        yield from _whole(genai.read(raw, resource), raw, resource)
     else:
         yield Skipped("span that is no model call")
     for event in raw.get("events") or []:
@@ -48,14 +53,34 @@ def span(raw: dict[str, Any], resource: dict[str, Any]) -> Iterator[Event]:
             yield genai.evaluation(event["attributes"], raw, as_time(event.get("timeUnixNano") or 0))
 
 
-def _log(raw: dict[str, Any]) -> Iterator[Event]:
+def _whole(found: Iterator[Event], raw: dict[str, Any], resource: dict[str, Any]) -> Iterator[Event]:
+    """Calls with what stands beside the attributes of their span, and about what sent it."""
+    for event in found:
+        if isinstance(event, Call):
+            event.payload = {**raw, "resource": resource} if resource else raw
+            event.unmapped += _beside(raw, READ, "span")
+            event.unmapped += [f"resource.{key}" for key in resource if key not in RESOURCE]
+            for inner in raw.get("events") or []:
+                name = inner.get("name", "")
+                event.unmapped += _beside(inner, READ, f"event {name}")
+                event.unmapped += [] if name in genai.EVENTS else [f"event {name}"]
+        yield event
+
+
+def _beside(record: dict[str, Any], known: set[str], what: str) -> list[str]:
+    return [f"{what}.{k}" for k, v in record.items() if k not in known and v not in (None, "", [], {})]
+
+
+def _log(raw: dict[str, Any], resource: dict[str, Any]) -> Iterator[Event]:
     """An event that stands by itself: a verdict, or the details of a call."""
     name = raw.get("eventName") or raw["attributes"].get("event.name")
     moment = raw.get("timeUnixNano") or raw.get("observedTimeUnixNano") or 0
     if name == genai.EVALUATION:
-        yield genai.evaluation(raw["attributes"], raw, as_time(moment))
+        label = genai.evaluation(raw["attributes"], raw, as_time(moment))
+        label.unmapped += _beside(raw, READ, "log")
+        yield label
     elif name == genai.DETAILS:
-        yield from genai.read(raw | {"startTimeUnixNano": moment}, {})
+        yield from _whole(genai.read(raw | {"startTimeUnixNano": moment}, resource), raw, resource)
     else:
         yield Skipped("log record that is no model call")
 

@@ -78,5 +78,5 @@ def _decode(message: bytes) -> dict[str, Any]:
     logs.ParseFromString(message)
     if not logs.resource_logs:
         raise DecodeError("neither spans nor log records")
-    found = MessageToDict(logs)
-    return found
+    told: dict[str, Any] = MessageToDict(logs)
+    return told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from curation.decode import Fault, decode
@@ -15,6 +16,8 @@ from loop.imports.event import Event, Unreadable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from curation.sources import Block
 
     Reader = Callable[[dict[str, Any]], Iterator[Event]]
 
@@ -89,23 +92,22 @@ def _objects(path: Path) -> Iterator[list[tuple[int, dict[str, Any] | Reject]]]:
         for number, export in exports(path):
             yield [(number, export)]
         return
-    for block in blocks(path):
-        numbered = list(enumerate(block.lines, block.first))
-        whole = _whole(block.lines) if block.first == 1 else None
-        found = [(1, whole)] if whole else [(n, _object(n, line)) for n, line in numbered if line.strip()]
-        yield found + (
-            [(numbered[-1][0] + 1, Reject(numbered[-1][0] + 1, block.cut, ""))] if block.cut else []
-        )
+    found = blocks(path)
+    for block in _together(found):
+        last = block.first + len(block.lines) - 1
+        objects: list[tuple[int, dict[str, Any] | Reject]]
+        objects = [(n, _object(n, line)) for n, line in enumerate(block.lines, block.first) if line.strip()]
+        yield objects + ([(last, Reject(last, block.cut, ""))] if block.cut else [])
 
 
-def _whole(lines: list[bytes]) -> dict[str, Any] | None:
-    """The one object that is spread over all lines, as a pretty-printed export is; else None."""
-    if len(lines) < 2 or lines[0].strip() != b"{":
-        return None
-    try:
-        return decode(b"\n".join(lines))
-    except Fault:
-        return None
+def _together(found: Iterator[Block]) -> Iterator[Block]:
+    """Blocks of lines; one object that is spread over all lines, as a pretty-printed export is, as one line."""
+    for block in found:
+        if block.first == 1 and block.lines[0].strip() == b"{":
+            lines = chain(block.lines, *(more.lines for more in found))
+            yield block._replace(lines=[b"\n".join(lines)])
+        else:
+            yield block
 
 
 def _object(number: int, line: bytes) -> dict[str, Any] | Reject:

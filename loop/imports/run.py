@@ -77,11 +77,13 @@ def import_files(
         for form_, events in _batches(path, form, done, progress):
             calls = [e for e in events if isinstance(e, Call)]
             labels = [e for e in events if isinstance(e, Label)]
-            done.unmapped.update(p for call in calls for p in call.unmapped)
+            done.unmapped.update(path for call in calls for path in call.unmapped)
+            done.unmapped.update(path for label in labels for path in label.unmapped)
             rows = batch(calls, labels, source or form_, form_, MAPPINGS[form_])
             done.calls, done.labels = done.calls + len(calls), done.labels + rows.labels.height
             if calls or labels:
                 keep(workspace.spool, rows)
+        progress.end(f"{path.name}: {done.formats.get(str(path), 'nothing')}")
     try:
         done.drained = drain(workspace.store, workspace.spool, patience=patience)
         publish(workspace.store, workspace.view)
@@ -99,7 +101,9 @@ def _batches(
     for found, events in read(path, form):
         done.formats[str(path)] = found
         done.rejects += [(str(path), e._replace(text=clean(e.text))) for e in events if isinstance(e, Reject)]
-        done.skipped.update(e.what for e in events if isinstance(e, Skipped))
+        skipped = [e for e in events if isinstance(e, Skipped)]
+        done.skipped.update(e.what for e in skipped)
+        done.unmapped.update(path for e in skipped for path in e.unmapped)
         waiting += [e for e in events if isinstance(e, Call | Label)]
         progress.step(done.calls + len(waiting), 0, f"events of {path.name}")
         while len(waiting) >= ROWS:

@@ -56,6 +56,14 @@ def said(answer: dict[str, Any]) -> str:
     return json.dumps({"tool_calls": calls}, ensure_ascii=False) if calls else ""
 
 
+def unsaid(answer: dict[str, Any]) -> list[str]:
+    """Paths of what an answering turn holds beside what `said` gives."""
+    given = {"role", "content", "finish_reason"} | (set() if answer["content"] else {"tool_calls"})
+    if not answer["content"] and not answer.get("tool_calls"):
+        given.add("parts")
+    return [f"answer.{key}" for key, value in answer.items() if key not in given and value]
+
+
 def _content(value: Any) -> tuple[str, list[Any]]:  # noqa: ANN401
     """Text of a content, and the parts that are no text."""
     if value is None:
