@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from loop.imports.event import Call, Label, Skipped
-from loop.imports.fields import Fields, as_number, as_object, as_texts, as_time, decoded
+from loop.imports.fields import Fields, as_object, as_texts, as_time, decoded
 from loop.imports.genai import identity
 from loop.imports.turns import said, turn, turns, unsaid
 
@@ -119,7 +119,7 @@ def _messages(given: dict[str, Any], head: str) -> list[dict[str, Any]]:
 
 def _message(entry: dict[str, Any]) -> dict[str, Any]:
     """A turn from attributes below one number, such as `message.role`."""
-    found = {k.removeprefix("message."): v for k, v in entry.items() if k.startswith("message.")}
+    found = {k.removeprefix("message."): v for k, v in entry.items()}
     parts = [_text_part(p) for p in _numbered(found, "contents")]
     calls = [
         {
@@ -131,7 +131,8 @@ def _message(entry: dict[str, Any]) -> dict[str, Any]:
         }
         for call in _numbered(found, "tool_calls")
     ]
-    others: dict[str, Any] = {k: found[k] for k in ("name", "tool_call_id") if k in found}
+    read_ = ("role", "content", "contents.", "tool_calls.")
+    others: dict[str, Any] = {k: v for k, v in found.items() if not k.startswith(read_)}
     content = found.get("content") if found.get("content") is not None else parts
     return {"role": found.get("role"), "content": content, "tool_calls": calls, **others}
 
@@ -156,16 +157,17 @@ def _labels(given: dict[str, Any], event: str, run: str | None) -> Iterator[Labe
     for scope in SCOPES:
         for collection, one in (("annotations", "annotation"), ("evaluations", "evaluation")):
             for entry in _numbered(given, f"{scope}{collection}"):
-                said_ = {k.removeprefix(f"{one}."): v for k, v in entry.items()}
+                said_ = Fields({k.removeprefix(f"{one}."): v for k, v in entry.items()}, flat=True)
                 yield Label(
-                    name=str(said_.get("name") or one),
+                    name=said_.text("name") or one,
                     event=None if scope else event,
                     run=run if scope else None,
-                    author=str(said_.get("annotator_kind") or "unknown").lower(),
-                    score=as_number(said_.get("score")),
-                    label=said_.get("label"),
-                    comment=said_.get("explanation"),
-                    key=said_.get("identifier"),
+                    author=(said_.text("annotator_kind") or "unknown").lower(),
+                    score=said_.number("score"),
+                    label=said_.text("label"),
+                    comment=said_.text("explanation"),
+                    key=said_.text("identifier"),
+                    unmapped=[f"{one} {path}" for path in said_.rest()],
                 )
 
 

@@ -59,7 +59,7 @@ def _whole(found: Iterator[Event], raw: dict[str, Any], resource: dict[str, Any]
         if isinstance(event, Call):
             event.payload = {**raw, "resource": resource} if resource else raw
             event.unmapped += _beside(raw, READ, "span")
-            event.unmapped += [f"resource.{key}" for key in resource if key not in RESOURCE]
+            event.unmapped += _foreign(resource)
             for inner in raw.get("events") or []:
                 name = inner.get("name", "")
                 event.unmapped += _beside(inner, READ, f"event {name}")
@@ -71,13 +71,17 @@ def _beside(record: dict[str, Any], known: set[str], what: str) -> list[str]:
     return [f"{what}.{k}" for k, v in record.items() if k not in known and v not in (None, "", [], {})]
 
 
+def _foreign(resource: dict[str, Any]) -> list[str]:
+    return [f"resource.{key}" for key in resource if key not in RESOURCE]
+
+
 def _log(raw: dict[str, Any], resource: dict[str, Any]) -> Iterator[Event]:
     """An event that stands by itself: a verdict, or the details of a call."""
     name = raw.get("eventName") or raw["attributes"].get("event.name")
     moment = raw.get("timeUnixNano") or raw.get("observedTimeUnixNano") or 0
     if name == genai.EVALUATION:
         label = genai.evaluation(raw["attributes"], raw, as_time(moment))
-        label.unmapped += _beside(raw, READ, "log")
+        label.unmapped += _beside(raw, READ, "log") + _foreign(resource)
         yield label
     elif name == genai.DETAILS:
         yield from _whole(genai.read(raw | {"startTimeUnixNano": moment}, resource), raw, resource)

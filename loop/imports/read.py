@@ -101,7 +101,7 @@ def _objects(path: Path) -> Iterator[list[tuple[int, dict[str, Any] | Reject]]]:
 
 
 def _together(found: Iterator[Block]) -> Iterator[Block]:
-    """Blocks of lines; one object that is spread over all lines, as a pretty-printed export is, as one line."""
+    """Blocks of lines; one object over all lines, as in a pretty-printed export, becomes one line."""
     for block in found:
         if block.first == 1 and block.lines[0].strip() == b"{":
             lines = chain(block.lines, *(more.lines for more in found))

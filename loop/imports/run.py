@@ -78,7 +78,8 @@ def import_files(
             calls = [e for e in events if isinstance(e, Call)]
             labels = [e for e in events if isinstance(e, Label)]
             done.unmapped.update(path for call in calls for path in call.unmapped)
-            done.unmapped.update(path for label in labels for path in label.unmapped)
+            said = [*labels, *(label for call in calls for label in call.labels)]
+            done.unmapped.update(path for label in said for path in label.unmapped)
             rows = batch(calls, labels, source or form_, form_, MAPPINGS[form_])
             done.calls, done.labels = done.calls + len(calls), done.labels + rows.labels.height
             if calls or labels:

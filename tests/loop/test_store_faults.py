@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
-FILL = "INSERT INTO cycles (id, model, kind, key, state, started) SELECT i, 'm', md5(i::VARCHAR), repeat(md5(i::VARCHAR), 9), 'running', now()"
+FILL = (
+    "INSERT INTO cycles (id, model, kind, key, state, started)"
+    " SELECT i, 'm', md5(i::VARCHAR), repeat(md5(i::VARCHAR), 9), 'running', now()"
+)
 
 
 def test_the_process_that_holds_the_store_is_named(store: Path) -> None:
