@@ -35,20 +35,23 @@ def sql(
         out_json(found.to_dicts())
     else:
         table(found.columns, found.rows())
-    next_command(f"regrind explain -w {sh(workspace)} ROW_OR_TRACE_ID")
+    next_command(f"regrind explain -w {sh(workspace)} ID")
 
 
 def explain(
-    identity: Annotated[str, typer.Argument(help="Id of a row or a trace, or how it begins.")],
+    identity: Annotated[
+        str,
+        typer.Argument(help="Id of a row, trace or snapshot, or how it begins; v2 or NAME:2 for a model."),
+    ],
     workspace: WorkspaceDir = Path(),
     as_json: AsJson = False,
 ) -> None:
-    """The whole story of a row: source line, drop, trace, verdict, correction, snapshots, models.
+    """The whole story of a row, a trace, a snapshot or a model: where it came from, and what became of it.
 
     Example: regrind explain -w my-loop 5c1e
     """
     from loop.explain import explain as tell
-    from loop.explain import story
+    from loop.story import story
 
     found = tell(open_workspace(workspace), identity)
     if as_json:
