@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -46,10 +48,10 @@ def keep(spool: Path, rows: Batch) -> Path:
 
 
 def waiting(spool: Path) -> list[Path]:
-    """Batches in the spool, the oldest first."""
+    """Batches in the spool."""
     folder = spool / FOLDER
     found = [path for path in folder.iterdir() if not path.name.startswith(".")] if folder.is_dir() else []
-    return sorted(found, key=lambda path: (path.stat().st_mtime_ns, path.name))
+    return sorted(found, key=lambda path: path.name)
 
 
 def drain(store: Path, spool: Path, *, patience: float | None = None) -> Drained:
@@ -66,17 +68,30 @@ def drain(store: Path, spool: Path, *, patience: float | None = None) -> Drained
     total = Drained(0, 0, 0)
     for folder in waiting(spool):
         tables = _read(folder)
+        if tables is None:
+            continue
         with transaction(store, **({} if patience is None else {"patience": patience})) as connection:
             done = _enter(connection, tables)
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
         total = Drained(*(a + b for a, b in zip(total, done, strict=True)))
     return total
 
 
-def _read(folder: Path) -> dict[str, pl.DataFrame]:
+def _remove(folder: Path) -> None:
+    """Take a batch away in one piece: another process that drains finds it whole or not at all."""
+    gone = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    with contextlib.suppress(FileNotFoundError):
+        folder.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
+
+
+def _read(folder: Path) -> dict[str, pl.DataFrame] | None:
+    """The tables of a batch; None where another process has brought it in meanwhile."""
     try:
         return {name: pl.read_parquet(folder / f"{name}.parquet") for name in TABLES}
     except (OSError, pl.exceptions.PolarsError) as fault:
+        if not folder.exists():
+            return None
         fix = "remove this folder, and import the file again"
         raise UserError(
             f"a batch of imported traces is damaged: {fault}", where=str(folder), fix=fix

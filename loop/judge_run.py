@@ -18,6 +18,7 @@ from loop.lock import only_one
 from loop.spool import VERDICTS, FileCache, Memory, clear_spool, open_spool, spooled
 from loop.standing import told
 from loop.store import query
+from loop.store.connect import StoreHeldError
 from loop.traces import item
 from loop.verdicts import store_verdicts
 from loop.workspace import Workspace
@@ -157,7 +158,13 @@ def _cache(task: Task, judge: Judge | Panel) -> Iterator[Cache]:
 def _store(task: Task, workspace: Workspace, judge: Judge | Panel, ran: Ran) -> None:
     verdicts = ran.verdicts
     asked = _judged(task.items, verdicts)
-    save(workspace, lambda connection: store_verdicts(connection, judge, asked, verdicts, workspace.spool))
+    try:
+        save(
+            workspace, lambda connection: store_verdicts(connection, judge, asked, verdicts, workspace.spool)
+        )
+    except StoreHeldError as fault:
+        fix = "close that program, run the same command again: all verdicts are kept, none is asked for again"
+        raise UserError(fault.problem, where=fault.where, fix=fix) from fault
     clear_spool(workspace.spool)
 
 

@@ -88,7 +88,8 @@ def _model(found: dict[str, Any]) -> Iterator[str]:
         mean = "no score" if e["mean_score"] is None else f"{e['mean_score']:.3f}"
         yield f"  scored {mean} on {e['heldout']} ({e['items']} items), by {e['judge']}"
     for p in found["promotions"]:
-        yield f"  cycle {p['cycle']}: v{p['candidate']} against v{p['incumbent']}, {p['decision']}: {p['reason']}"
+        pair = f"v{p['candidate']} against v{p['incumbent']}"
+        yield f"  cycle {p['cycle']}: {pair}, {p['decision']}: {p['reason']}"
     for s in found["said"]:
         mean = "not judged" if s["mean_score"] is None else f"mean score {s['mean_score']:.3f}"
         yield f"  said {s['traces']} traces {_when(s)}: {mean}"
