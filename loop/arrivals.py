@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from loop.imports.batch import Batch
 
-FOLDER = "arrivals"
 TABLES = ("traces", "payloads", "labels")
 
 
@@ -33,40 +32,39 @@ class Drained(NamedTuple):
     labels: int
 
 
-def keep(spool: Path, rows: Batch) -> Path:
+def keep(folder: Path, rows: Batch) -> Path:
     """Write a batch into the spool, whole or not at all.
 
     Raises:
         UserError: The disk is full, or the place may not be written to.
     """
     ids = [*rows.traces["id"], *rows.labels["id"]]
-    folder = spool / FOLDER / short_hash(ids)
+    folder = folder / short_hash(ids)
     with new_folder(folder) as temporary:
         for name, table in zip(TABLES, rows, strict=True):
             table.write_parquet(temporary / f"{name}.parquet")
     return folder
 
 
-def waiting(spool: Path) -> list[Path]:
+def waiting(folder: Path) -> list[Path]:
     """Batches in the spool."""
-    folder = spool / FOLDER
     found = [path for path in folder.iterdir() if not path.name.startswith(".")] if folder.is_dir() else []
     return sorted(found, key=lambda path: path.name)
 
 
-def drain(store: Path, spool: Path, *, patience: float | None = None) -> Drained:
+def drain(store: Path, arrivals: Path, *, patience: float | None = None) -> Drained:
     """Bring the batches of the spool into the store, a short transaction each.
 
     Args:
         store: The DuckDB file.
-        spool: The folder of the spool.
+        arrivals: The folder with the batches.
         patience: Seconds to wait while another process holds the store.
 
     Raises:
         UserError: Another process holds the store (`loop.store.connect.StoreHeldError`): the batches stay.
     """
     total = Drained(0, 0, 0)
-    for folder in waiting(spool):
+    for folder in waiting(arrivals):
         tables = _read(folder)
         if tables is None:
             continue

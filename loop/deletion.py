@@ -60,7 +60,7 @@ def delete_traces(workspace: Workspace, choice: Choice, *, dry_run: bool = False
         UserError: There is no such trace, or another process works here.
     """
     with only_one(workspace.lock):
-        drain(workspace.store, workspace.spool)  # what waits there may be of the same user
+        drain(workspace.store, workspace.arrivals)  # what waits there may be of the same user
         with transaction(workspace.store) as connection:
             _choose(connection, choice)
             ids = {row[0] for row in connection.execute("SELECT id FROM gone").fetchall()}

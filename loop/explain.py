@@ -11,6 +11,8 @@ from curation.snapshot import read_rows
 from loop.store import pl_frame, reading
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import duckdb
 
     from loop.workspace import Workspace
@@ -113,12 +115,24 @@ def _ask(
 def _text(workspace: Workspace, found: dict[str, Any]) -> dict[str, Any]:
     """Prompt and answer of a row, from the first snapshot that has it."""
     for entry in found["snapshots"][:1]:
-        rows = read_rows(workspace.snapshots / entry["snapshot"], entry["split"])
-        messages = rows.filter(id=found["row"])["messages"].to_list()[0]
+        messages = _messages(workspace.snapshots / entry["snapshot"], entry["split"], found["row"])
         return {"prompt": prompt_text(messages), "answer": answer_text(messages)}
     for trace in found["traces"] if found["prompt"] is None and not found["row"] else []:
         return {"answer": trace["output"]}
     return {}
+
+
+def _messages(folder: Path, split: str, row: str) -> list[dict[str, Any]]:
+    """Messages of one row, without reading those of the others."""
+    import polars as pl
+
+    try:
+        scan = pl.scan_parquet(folder / f"{split}.parquet").filter(pl.col("id") == row).select("messages")
+        found = scan.collect()["messages"]
+    except (OSError, pl.exceptions.PolarsError):
+        found = read_rows(folder, split).filter(id=row)["messages"]  # tells what is wrong with the file
+    messages: list[dict[str, Any]] = found.to_list()[0]
+    return messages
 
 
 def _identify(connection: duckdb.DuckDBPyConnection, beginning: str, model: str) -> Thing:

@@ -55,6 +55,11 @@ class Workspace:
         return self.hidden / "spool"
 
     @property
+    def arrivals(self) -> Path:
+        """Imported traces that are not in the store yet."""
+        return self.spool / "arrivals"
+
+    @property
     def lock(self) -> Path:
         """Held by whoever writes here."""
         return self.hidden / "lock"
@@ -93,6 +98,6 @@ class Workspace:
 
     def tidy(self) -> None:
         """Remove what a killed process left half-written."""
-        for folder in (self.hidden, self.snapshots, self.jobs, self.model(0).parent):
+        for folder in (self.hidden, self.arrivals, self.snapshots, self.jobs, self.model(0).parent):
             if folder.is_dir():
                 remove_leftovers(folder)

@@ -43,7 +43,7 @@ def save(workspace: Workspace, commit: Commit) -> None:
     Raises:
         UserError: As `loop.store.transaction`.
     """
-    drain(workspace.store, workspace.spool)
+    drain(workspace.store, workspace.arrivals)
     with transaction(workspace.store) as connection:
         commit(connection)
     publish(workspace.store, workspace.view)

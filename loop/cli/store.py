@@ -75,7 +75,7 @@ def publish(
     from loop.store import publish as copy
 
     space = open_workspace(workspace)
-    done = drain(space.store, space.spool, patience=wait)
+    done = drain(space.store, space.arrivals, patience=wait)
     copy(space.store, space.view, patience=wait)
     if as_json:
         out_json({"view": str(space.view), "stored": done._asdict()})

@@ -83,10 +83,10 @@ def import_files(
             rows = batch(calls, labels, source or form_, form_, MAPPINGS[form_])
             done.calls, done.labels = done.calls + len(calls), done.labels + rows.labels.height
             if calls or labels:
-                keep(workspace.spool, rows)
+                keep(workspace.arrivals, rows)
         progress.end(f"{path.name}: {done.formats.get(str(path), 'nothing')}")
     try:
-        done.drained = drain(workspace.store, workspace.spool, patience=patience)
+        done.drained = drain(workspace.store, workspace.arrivals, patience=patience)
         publish(workspace.store, workspace.view)
     except StoreHeldError as fault:
         done.held = fault.problem

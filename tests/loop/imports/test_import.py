@@ -54,7 +54,7 @@ def test_importing_twice_changes_nothing(workspace: Workspace) -> None:
     assert {done.drained for done in first} == {(1, 0, 1)}
     assert {done.drained for done in again} == {(0, 1, 0)}
     assert contents(workspace) == before
-    assert waiting(workspace.spool) == []
+    assert waiting(workspace.arrivals) == []
 
 
 def test_two_lines_that_say_the_same_are_one_trace_and_ids_belong_to_a_source(workspace: Workspace) -> None:
@@ -102,12 +102,12 @@ def test_what_cannot_be_stored_now_waits_and_comes_in_later(workspace: Workspace
         done = bring(workspace, PLAIN, patience=0.2)
         assert done.drained is None
         assert f"process {holder.pid}" in done.held
-        assert len(waiting(workspace.spool)) == 1
+        assert len(waiting(workspace.arrivals)) == 1
     finally:
         holder.communicate("")
     ran = CliRunner().invoke(app, ["publish", "-w", str(workspace.root), "--json"])
     assert json.loads(ran.stdout)["stored"] == {"traces": 1, "known": 0, "labels": 1}
-    assert waiting(workspace.spool) == []
+    assert waiting(workspace.arrivals) == []
 
 
 ASIS = (
