@@ -105,10 +105,11 @@ def explain(workspace: Workspace, beginning: str) -> dict[str, Any]:
 def _ask(
     connection: duckdb.DuckDBPyConnection, parts: dict[str, str], given: dict[str, Any]
 ) -> dict[str, list[dict[str, Any]]]:
-    found = {}
+    found: dict[str, list[dict[str, Any]]] = {}
     for name, sql in parts.items():
         used = {key: value for key, value in given.items() if f"${key}" in sql}
-        found[name] = pl_frame(connection.sql(sql, params=used)).to_dicts()
+        known = None not in used.values()
+        found[name] = pl_frame(connection.sql(sql, params=used)).to_dicts() if known else []
     return found
 
 
@@ -143,10 +144,12 @@ def _identify(connection: duckdb.DuckDBPyConnection, beginning: str, model: str)
             "SELECT 1 FROM models WHERE name = $name AND version = $version", given
         ).fetchone():
             return Thing("model", given)
-    found = connection.execute(_BEGINNING, {"b": beginning}).fetchall()
-    if len(found) == 1:
-        kind, row, trace = found[0]
-        return Thing(kind, {"id": row, "trace": trace})
+    for exactly in (True, False):  # the whole id costs less to look for than its beginning
+        found = _things(connection, beginning, exactly=exactly)
+        if len(found) == 1:
+            return _with_row(connection, found[0])
+        if found:
+            break
     many = (
         f"{len(found)} rows, traces or snapshots begin with {beginning!r}"
         if found
@@ -156,11 +159,28 @@ def _identify(connection: duckdb.DuckDBPyConnection, beginning: str, model: str)
     raise UserError(many, where="explain", fix=fix)
 
 
-_BEGINNING = """
-    SELECT 'row', row_id, max(trace) FROM membership WHERE starts_with(row_id, $b) GROUP BY row_id
-    UNION ALL SELECT DISTINCT 'row', row_id, NULL FROM drops
-        WHERE starts_with(row_id, $b) AND row_id NOT IN (SELECT row_id FROM membership)
-    UNION ALL SELECT 'trace', (SELECT max(row_id) FROM membership WHERE trace = t.id), t.id FROM traces t
-        WHERE starts_with(t.id, $b)
-    UNION ALL SELECT 'snapshot', id, NULL FROM snapshots WHERE starts_with(id, $b)
-"""
+def _things(connection: duckdb.DuckDBPyConnection, beginning: str, *, exactly: bool) -> list[Thing]:
+    """Rows, traces and snapshots with an id, or with one that begins so."""
+
+    def ask(sql: str, column: str) -> list[Any]:
+        condition = f"{column} = $b" if exactly else f"starts_with({column}, $b)"
+        return connection.execute(sql.format(condition), {"b": beginning}).fetchall()
+
+    traces = [row[0] for row in ask("SELECT id FROM traces WHERE {}", "id")]
+    rows = dict(ask("SELECT row_id, max(trace) FROM membership WHERE {} GROUP BY row_id", "row_id"))
+    rows |= {
+        row: None for (row,) in ask("SELECT DISTINCT row_id FROM drops WHERE {}", "row_id") if row not in rows
+    }
+    snapshots = [row[0] for row in ask("SELECT id FROM snapshots WHERE {}", "id")]
+    found = [Thing("row", {"id": row, "trace": trace}) for row, trace in rows.items()]
+    found += [Thing("trace", {"id": None, "trace": trace}) for trace in traces]
+    return found + [Thing("snapshot", {"id": one}) for one in snapshots]
+
+
+def _with_row(connection: duckdb.DuckDBPyConnection, thing: Thing) -> Thing:
+    """A trace with the row that was made from it, if there is one."""
+    if thing.kind != "trace":
+        return thing
+    sql = "SELECT max(row_id) FROM membership WHERE trace = ?"
+    row = connection.execute(sql, [thing.given["trace"]]).fetchone()
+    return Thing("trace", thing.given | {"id": row[0] if row else None})
