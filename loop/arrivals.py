@@ -12,7 +12,7 @@ import polars as pl
 from curation.errors import UserError
 from curation.files import new_folder
 from curation.rows import short_hash
-from loop.store import insert, transaction
+from loop.store import PATIENCE, insert, transaction
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from loop.imports.batch import Batch
 
 TABLES = ("traces", "payloads", "labels")
+GROUP = 5
+"""Batches a transaction: with few rows a checkpoint costs more than they do, with many others wait."""
 
 
 class Drained(NamedTuple):
@@ -52,8 +54,8 @@ def waiting(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: path.name)
 
 
-def drain(store: Path, arrivals: Path, *, patience: float | None = None) -> Drained:
-    """Bring the batches of the spool into the store, a short transaction each.
+def drain(store: Path, arrivals: Path, *, patience: float = PATIENCE) -> Drained:
+    """Bring the batches of the spool into the store, a short transaction for some of them.
 
     Args:
         store: The DuckDB file.
@@ -64,13 +66,17 @@ def drain(store: Path, arrivals: Path, *, patience: float | None = None) -> Drai
         UserError: Another process holds the store (`loop.store.connect.StoreHeldError`): the batches stay.
     """
     total = Drained(0, 0, 0)
-    for folder in waiting(arrivals):
-        tables = _read(folder)
-        if tables is None:
+    folders = waiting(arrivals)
+    for start in range(0, len(folders), GROUP):
+        group = folders[start : start + GROUP]
+        read = [tables for folder in group if (tables := _read(folder)) is not None]
+        if not read:
             continue
-        with transaction(store, **({} if patience is None else {"patience": patience})) as connection:
-            done = _enter(connection, tables)
-        _remove(folder)
+        together = {name: pl.concat([tables[name] for tables in read]) for name in TABLES}
+        with transaction(store, patience=patience) as connection:
+            done = _enter(connection, together)
+        for folder in group:
+            _remove(folder)
         total = Drained(*(a + b for a, b in zip(total, done, strict=True)))
     return total
 

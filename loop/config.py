@@ -32,11 +32,13 @@ class Data(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         seed: JSONL files of labelled rows.
         pool: JSONL file of prompts for the production model to answer, or empty.
         references: JSONL file of `{"id", "reference"}` for the pool, or empty.
+        max_traces: At most so many imported traces a cycle, the oldest first; the others wait.
     """
 
     seed: tuple[str, ...] = ("data/seed.jsonl",)
     pool: str = ""
     references: str = ""
+    max_traces: Annotated[int, msgspec.Meta(ge=0)] = 10_000
 
 
 class Heldout(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -150,6 +152,36 @@ class Gate(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     regression: Share = 0.95
 
 
+class Schedule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """When `regrind cycle schedule` looks, what must hold for a cycle to run, and who is told of a failure.
+
+    Without `low_scores`, `max_age_hours` and `drift`, a cycle runs at every look.
+
+    Attributes:
+        cron: Five fields of a cron expression: `0 2 * * *` is two o'clock each night.
+        every: Instead of `cron`, the time between two looks: `30m`, `6h` or `1d`.
+        timezone: Where the clock of `cron` hangs, such as `Europe/Berlin`.
+        low_scores: Run when so many new imported traces score below the judge's threshold; 0 does not ask.
+        max_age_hours: Run when the last cycle ended so long ago; 0 does not ask.
+        drift: Run when new imported traces score lower than those of the last cycle, by more than chance.
+        on_failure: Command line that is started when a cycle fails; it finds the problem in REGRIND_PROBLEM.
+        webhook: Address that a failure is POSTed to as JSON.
+    """
+
+    cron: str = ""
+    every: Annotated[str, msgspec.Meta(pattern=r"^([1-9][0-9]*[mhd])?\Z")] = ""
+    timezone: str = "UTC"
+    low_scores: Annotated[int, msgspec.Meta(ge=0)] = 0
+    max_age_hours: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    drift: bool = False
+    on_failure: str = ""
+    webhook: str = ""
+
+    def __post_init__(self) -> None:
+        if self.cron and self.every:
+            raise ValueError("set either cron or every, not both")
+
+
 class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Everything in `regrind.toml`.
 
@@ -168,6 +200,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     train: dict[str, Any] = {}
     generate: Generate = Generate()
     gate: Gate = Gate()
+    schedule: Schedule = Schedule()
 
     def __post_init__(self) -> None:
         names = [held.name for held in self.heldout]

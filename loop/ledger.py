@@ -23,7 +23,14 @@ ENDS = "ends"
 
 @dataclass(frozen=True)
 class Cycle:
-    """One run of the loop: its number, its kind (`seed` or `feedback`), the hash of its inputs, its state."""
+    """One run of the loop.
+
+    Attributes:
+        id: Its number.
+        kind: `seed` or `feedback`.
+        key: Hash of its inputs.
+        state: `running`, `finished` or `abandoned`.
+    """
 
     id: int
     kind: str
@@ -67,16 +74,23 @@ class Ledger:
             ).fetchone()
         return Cycle(*row) if row else None
 
-    def begin(self, kind: str, key: str) -> Cycle:
-        """Open a new cycle."""
+    def begin(self, kind: str, key: str, inputs: dict[str, Any] | None = None) -> Cycle:
+        """Open a new cycle; `inputs` is what the key is the hash of."""
         with transaction(self._store) as connection:
             row = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM cycles").fetchone()
             number = int(row[0]) if row else 1
             connection.execute(
-                "INSERT INTO cycles (id, model, kind, key, state, started) VALUES (?, ?, ?, ?, 'running', ?)",
-                [number, self._model, kind, key, utc_now()],
+                "INSERT INTO cycles (id, model, kind, key, state, started, inputs)"
+                " VALUES (?, ?, ?, ?, 'running', ?, ?)",
+                [number, self._model, kind, key, utc_now(), json.dumps(inputs or {})],
             )
         return Cycle(number, kind, key, "running")
+
+    def inputs(self, cycle: Cycle) -> dict[str, Any]:
+        """What a cycle was begun with; nothing where an older regrind began it."""
+        with transaction(self._store) as connection:
+            row = connection.execute("SELECT inputs FROM cycles WHERE id = ?", [cycle.id]).fetchone()
+        return dict(json.loads(row[0])) if row and row[0] else {}
 
     def outputs(self, cycle: Cycle) -> dict[str, dict[str, Any]]:
         """The outputs of the finished steps of a cycle, by step name."""
@@ -102,3 +116,23 @@ class Ledger:
             connection.execute(
                 "UPDATE cycles SET state = ?, finished = ? WHERE id = ?", [state, utc_now(), cycle.id]
             )
+
+    def reopen(self, cycle: Cycle, position: int, key: str, inputs: dict[str, Any]) -> Cycle:
+        """Forget that the steps from a position on were done; what they said is kept in `replaced_steps`.
+
+        Corrections that no person made go where their step is done anew: it makes them again.
+        """
+        with transaction(self._store) as connection:
+            again = "FROM steps WHERE cycle = ? AND position >= ?"
+            connection.execute(
+                f"INSERT INTO replaced_steps SELECT *, ? {again}", [utc_now(), cycle.id, position]
+            )
+            gone = connection.execute(f"DELETE {again} RETURNING name", [cycle.id, position]).fetchall()
+            if ("correct",) in gone:
+                mine = "cycle = ? AND author NOT LIKE 'person:%'"
+                connection.execute(f"DELETE FROM corrections WHERE {mine}", [cycle.id])  # noqa: S608
+            connection.execute(
+                "UPDATE cycles SET state = 'running', finished = NULL, key = ?, inputs = ? WHERE id = ?",
+                [key, json.dumps(inputs), cycle.id],
+            )
+        return Cycle(cycle.id, cycle.kind, key, "running")

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+class BusyError(UserError):
+    """Another process holds the workspace."""
+
+
 @contextlib.contextmanager
 def only_one(path: Path) -> Iterator[None]:
     """Hold a workspace for writing while the block lasts.
@@ -23,7 +27,7 @@ def only_one(path: Path) -> Iterator[None]:
         path: The lock file; it holds the number of the process that has the lock.
 
     Raises:
-        UserError: Another process has it.
+        BusyError: Another process has it.
     """
     with writing(path):
         path.touch()
@@ -34,7 +38,7 @@ def only_one(path: Path) -> Iterator[None]:
             stream.seek(0)
             holder = stream.read().strip() or "unknown"
             fix = "wait for it to end; `regrind cycle status` says how far it is"
-            raise UserError(f"process {holder} works in this workspace", where=str(path), fix=fix) from fault
+            raise BusyError(f"process {holder} works in this workspace", where=str(path), fix=fix) from fault
         with writing(path):
             stream.truncate(0)
             stream.write(str(os.getpid()))

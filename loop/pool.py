@@ -42,7 +42,7 @@ def read_pool(workspace: Workspace) -> list[PoolItem]:
     """
     config = workspace.config
     if not config.data.pool:
-        fix = 'set pool = "data/pool.jsonl": prompts for the production model to answer'
+        fix = 'set pool = "data/pool.jsonl", prompts for production to answer, or import traces'
         raise UserError("there is nothing for production to answer", where="regrind.toml: data.pool", fix=fix)
     path = workspace.path(config.data.pool)
     rows, rejects = read_file(path, source=config.data.pool)

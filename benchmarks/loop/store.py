@@ -27,7 +27,7 @@ from loop.workspace import Workspace
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-CYCLES, BATCH, ONE_BY_ONE, ROUNDS = 20, 100_000, 2000, 9
+CYCLES, BATCH, ONE_BY_ONE, ROUNDS = 20, 250_000, 2000, 9
 LOWEST = """
     WITH lowest AS MATERIALIZED (
         SELECT trace, score, feedback FROM verdicts WHERE score IS NOT NULL ORDER BY score, trace LIMIT 1000
@@ -142,7 +142,17 @@ def learn(workspace: Workspace, trace: str, rows: int = 50_000) -> None:
         ids = [r[0] for r in connection.execute("SELECT id FROM traces LIMIT ?", [rows]).fetchall()]
         ids = list(dict.fromkeys([trace, *ids]))
         for number in range(10):
-            values = [f"snapshot-{number}", None, number, f"2026-01-{number + 1:02}", len(ids), len(ids), 0, 0, "{}"]
+            values = [
+                f"snapshot-{number}",
+                None,
+                number,
+                f"2026-01-{number + 1:02}",
+                len(ids),
+                len(ids),
+                0,
+                0,
+                "{}",
+            ]
             connection.execute("INSERT INTO snapshots VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
             part = pl.DataFrame({"row_id": [f"row-{i}" for i in ids], "trace": ids}).with_columns(
                 snapshot=pl.lit(values[0]),

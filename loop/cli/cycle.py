@@ -1,12 +1,13 @@
-"""Commands `regrind cycle …`: run the loop, go on after a crash, see how it went."""
+"""Commands `regrind cycle …`: run the loop, go on after a crash, one step at a time, see how it went."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from loop.cli import schedule
 from loop.cli.common import (
     EXIT_HELD,
     AsJson,
@@ -20,7 +21,11 @@ from loop.cli.common import (
     told,
 )
 
+if TYPE_CHECKING:
+    from loop.opening import Asked
+
 app = typer.Typer(help="Run the loop.", no_args_is_help=True)
+app.command()(schedule.schedule)
 
 
 @app.command()
@@ -28,51 +33,162 @@ def run(
     workspace: WorkspaceDir = Path(),
     again: Annotated[bool, typer.Option(help="Run a cycle even when nothing has changed.")] = False,
     restart: Annotated[bool, typer.Option(help="Abandon an interrupted cycle and begin anew.")] = False,
+    from_step: Annotated[
+        str, typer.Option("--from", help="Do the last cycle anew from this step on.", show_default=False)
+    ] = "",
+    dry_run: Annotated[
+        bool, typer.Option(help="Say what it would do, with rows, calls and cost; do nothing.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run the next cycle, or go on with an interrupted one; exit 3 when the gate held the model.
 
     The first cycle makes a snapshot of the seed files, trains on it and puts the model before the
-    gate. Every later one lets production answer the pool, judges and corrects the answers, and
-    retrains on what was learned. When nothing has changed since the last cycle, nothing is done.
+    gate. Every later one takes in imported traces, lets production answer the pool, judges and
+    corrects the answers, and retrains on what was learned. When nothing has changed since the last
+    cycle, nothing is done.
 
     Example: regrind cycle run -w my-loop
     """
+    if dry_run:
+        _forecast(workspace, again=again, as_json=as_json)
+        return
+    from loop.opening import Asked
+
+    _run(workspace, Asked(again=again, restart=restart, from_step=from_step), as_json=as_json)
+
+
+@app.command()
+def resume(workspace: WorkspaceDir = Path(), as_json: AsJson = False) -> None:
+    """Go on with the cycle that was interrupted, at its first unfinished step; begin none.
+
+    Example: regrind cycle resume -w my-loop
+    """
+    from loop.opening import Asked
+
+    _run(workspace, Asked(resume=True), as_json=as_json)
+
+
+@app.command()
+def step(
+    name: Annotated[str, typer.Argument(help="Name of the step, such as judge.")],
+    workspace: WorkspaceDir = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """Run one step of the cycle, for a scheduler that calls them one by one; done already, it does nothing.
+
+    The first step begins the cycle, the last one ends it. Exit 3 when the gate held the model.
+
+    Example: regrind cycle step judge -w my-loop
+    """
+    from loop.opening import Asked
+
+    _run(workspace, Asked(), as_json=as_json, only=name)
+
+
+def _run(root: Path, asked: Asked, *, as_json: bool, only: str = "") -> None:
     from loop.cycle import run_cycle
     from loop.summary import render, summarise
 
-    space = open_workspace(workspace)
-    ran = run_cycle(space, told(), again=again, restart=restart)
+    space = open_workspace(root)
+    ran = run_cycle(space, told(), asked, only=only)
     summary = summarise(space) | {"cycle": ran.cycle.id, "steps_run": ran.steps}
     if as_json:
         out_json(summary)
-    elif ran.steps:
+    elif ran.steps and not only:
         render(summary, out, table)
+    elif ran.steps:
+        out(f"cycle {ran.cycle.id}: {only} is done")
+    elif only:
+        out(f"cycle {ran.cycle.id}: {only} was done already: nothing done")
     else:
         out(f"nothing has changed since cycle {ran.cycle.id}: nothing done (--again runs one all the same)")
-    held = ran.steps and any(
-        d["cycle"] == ran.cycle.id and d["decision"] == "held" for d in summary["decisions"]
-    )
-    next_command(f"regrind cycle status -w {sh(workspace)}", f"regrind cycle run -w {sh(workspace)}")
-    if held:
+    next_command(f"regrind cycle status -w {sh(root)}", f"regrind cycle run -w {sh(root)}")
+    if ran.steps and _held(summary, ran.cycle.id):
         raise typer.Exit(EXIT_HELD)
+
+
+def _held(summary: dict[str, Any], cycle: int) -> bool:
+    """Whether the newest decision of a cycle was to hold the model."""
+    made = [d["decision"] for d in summary["decisions"] if d["cycle"] == cycle]
+    return bool(made) and made[-1] == "held"
+
+
+def _forecast(root: Path, *, again: bool, as_json: bool) -> None:
+    from loop.forecast import forecast
+
+    found = forecast(open_workspace(root), again=again)
+    if as_json:
+        out_json(found)
+    elif found["state"] == "nothing":
+        out(
+            f"nothing has changed since cycle {found['cycle']}: nothing to do (--again runs one all the same)"
+        )
+    else:
+        out(f"cycle {found['cycle']} ({found['kind']}, {found['state']}): {', '.join(found['steps'])}")
+        for line in found["changed"]:
+            out(f"  changed: {line}")
+        if "calls" in found:
+            cost = "not known" if found["cost"] is None else f"at most ${found['cost']:.4f}"
+            out(f"rows to judge: {found['prompts']} prompts of the pool, {found['traces']} imported traces")
+            out(
+                f"calls to the judge: at most {found['calls']} ({found['cached']} answers are judged already)"
+            )
+            out(f"tokens to read: at most {found['input_tokens']} ({found['tokens_are']}); cost: {cost}")
+    next_command(f"regrind cycle run -w {sh(root)}")
 
 
 @app.command()
 def status(workspace: WorkspaceDir = Path(), as_json: AsJson = False) -> None:
-    """Cycles and their steps, the newest last.
+    """The last cycle and its steps, and the last look of the schedule.
 
     Example: regrind cycle status -w my-loop
     """
     from loop.store import query
 
     view = open_workspace(workspace).view
-    cycles = query(view, "SELECT id, kind, state, started, finished FROM cycles ORDER BY id")
-    steps = query(view, "SELECT cycle, name, summary FROM steps ORDER BY cycle, position")
+    last = "(SELECT max(id) FROM cycles)"
+    cycles = query(view, f"SELECT id, kind, state, started, finished, key FROM cycles WHERE id = {last}")
+    steps = query(
+        view,
+        f"SELECT name, summary, finished - started AS took FROM steps WHERE cycle = {last} ORDER BY position",
+    )
+    ticks = query(
+        view,
+        "SELECT due, process, coalesce(outcome, 'no end') AS outcome, detail, cycle FROM ticks"
+        " ORDER BY due DESC LIMIT 1",
+    )
     if as_json:
-        out_json({"cycles": cycles.to_dicts(), "steps": steps.to_dicts()})
+        out_json({"cycles": cycles.to_dicts(), "steps": steps.to_dicts(), "ticks": ticks.to_dicts()})
     else:
-        table(cycles.columns, cycles.rows())
-        out("")
-        table(steps.columns, steps.rows())
-    next_command(f"regrind cycle run -w {sh(workspace)}")
+        for found in (cycles, steps, *([ticks] if ticks.height else [])):
+            table(found.columns, found.rows())
+            out("")
+    next_command(f"regrind cycle run -w {sh(workspace)}", f"regrind cycle history -w {sh(workspace)}")
+
+
+@app.command()
+def history(workspace: WorkspaceDir = Path(), as_json: AsJson = False) -> None:
+    """Every cycle: when, how long, its traces and their mean score, its snapshot, what the gate decided.
+
+    Example: regrind cycle history -w my-loop
+    """
+    from loop.store import query
+
+    found = query(open_workspace(workspace).view, HISTORY)
+    if as_json:
+        out_json(found.to_dicts())
+    else:
+        table(found.columns, found.rows())
+    next_command(f"regrind cycle status -w {sh(workspace)}")
+
+
+HISTORY = """
+SELECT c.id, c.kind, c.state, c.started, c.finished - c.started AS took, count(s.name) AS steps,
+       any_value(s.outputs->>'mean_score')::DOUBLE AS mean_score,
+       any_value(s.outputs->>'snapshot') FILTER (s.name IN ('curate', 'merge')) AS snapshot,
+       any_value(p.candidate) AS candidate, any_value(p.decision) AS decision
+FROM cycles c LEFT JOIN steps s ON s.cycle = c.id
+LEFT JOIN (FROM promotions QUALIFY row_number() OVER (PARTITION BY cycle ORDER BY id DESC) = 1) p
+ON p.cycle = c.id
+GROUP BY c.id, c.kind, c.state, c.started, c.finished ORDER BY c.id"""

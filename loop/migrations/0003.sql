@@ -1,4 +1,4 @@
--- Schema version 3: traces from elsewhere, labels, held-out items, deletions, and what a scheduler writes down.
+-- Schema version 3: traces from elsewhere, labels, held-out items, deletions.
 ALTER TABLE traces ADD COLUMN run VARCHAR;
 ALTER TABLE traces ADD COLUMN workload VARCHAR;
 ALTER TABLE traces ADD COLUMN user_id VARCHAR;
@@ -19,10 +19,6 @@ CREATE TABLE heldout_items (
     name VARCHAR NOT NULL, version VARCHAR NOT NULL, item VARCHAR NOT NULL,
     PRIMARY KEY (name, version, item)
 );
-ALTER TABLE cycles ADD COLUMN trigger VARCHAR;
-ALTER TABLE cycles ADD COLUMN failure VARCHAR;
-ALTER TABLE steps ADD COLUMN key VARCHAR;
-CREATE TABLE leases (name VARCHAR PRIMARY KEY, holder VARCHAR NOT NULL, until TIMESTAMP NOT NULL);
 
 CREATE VIEW trace_labels AS
     SELECT t.id AS trace, t.cycle, t.model, t.version, l.name, l.author, l.score, l.label, l.comment, l.time

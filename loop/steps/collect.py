@@ -1,91 +1,47 @@
-"""Step: the production model answers the pool; its answers become traces."""
+"""Step: imported traces that no cycle has looked at become this cycle's."""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
-import polars as pl
-
-from curation.rows import schema, short_hash
+from loop.arrivals import drain
 from loop.ledger import Outcome
-from loop.models import answer, load_version
 from loop.pool import read_pool
-from loop.registry import production
-from loop.store import insert, transaction, utc_now
+from loop.store import transaction
 
 if TYPE_CHECKING:
     import duckdb
 
     from loop.cycle import Context
-    from loop.pool import PoolItem
-    from training.generate import Answer
-
-TRACES = schema(
-    {
-        "id": pl.String,
-        "source": pl.String,
-        "event": pl.String,
-        "time": pl.Datetime("us"),
-        "cycle": pl.Int32,
-        "model": pl.String,
-        "version": pl.Int32,
-        "messages": pl.String,
-        "output": pl.String,
-        "reference": pl.String,
-        "tags": pl.List(pl.String),
-        "prompt_tokens": pl.Int32,
-        "output_tokens": pl.Int32,
-        "latency": pl.Float64,
-        "mean_entropy": pl.Float64,
-        "finish_reason": pl.String,
-        "sampling": pl.String,
-        "origin": pl.String,
-    }
-)
+    from loop.workspace import Workspace
 
 
 def run(context: Context) -> Outcome:
-    """Let production answer every prompt of the pool."""
+    """Take the oldest imported traces, as many as a cycle may have; the others wait for the next one.
+
+    Raises:
+        UserError: There is nothing to learn from: no imported trace, and no pool or a wrong one.
+    """
     workspace = context.workspace
-    items = read_pool(workspace)
-    with transaction(workspace.store) as connection:
-        current = production(connection, workspace.config.model)
-    loaded = load_version(workspace, current.version)
-    answers = answer(workspace, loaded, [i.messages for i in items], context.progress, "answers")
-    traces = pl.DataFrame(
-        [_trace(context, current.version, *pair) for pair in zip(items, answers, strict=True)],
-        schema=TRACES,
-        orient="row",
-    )
+    drain(workspace.store, workspace.arrivals)
+    found = waiting(workspace)
+    chosen = found[: workspace.config.data.max_traces]
+    if workspace.config.data.pool or not chosen:
+        read_pool(workspace)  # what is wrong with it is told before anything is done
+    left = len(found) - len(chosen)
 
     def commit(connection: duckdb.DuckDBPyConnection) -> None:
-        insert(connection, "traces", traces)
+        sql = "UPDATE traces SET cycle = ? WHERE cycle IS NULL AND id IN (SELECT unnest(?::VARCHAR[]))"
+        connection.execute(sql, [context.cycle, chosen])
 
-    summary = f"{traces.height} traces of {workspace.config.model} v{current.version}"
-    return Outcome({"traces": traces.height, "version": current.version}, summary, commit)
+    summary = f"{len(chosen)} imported traces" + (f"; {left} wait for the next cycle" if left else "")
+    return Outcome({"traces": len(chosen), "waiting": left}, summary, commit)
 
 
-def _trace(context: Context, version: int, item: PoolItem, given: Answer) -> dict[str, Any]:
-    source = f"cycle-{context.cycle}"
-    return {
-        "id": short_hash([source, item.id]),
-        "source": source,
-        "event": item.id,
-        "time": utc_now(),
-        "cycle": context.cycle,
-        "model": context.workspace.config.model,
-        "version": version,
-        "messages": json.dumps(item.messages, ensure_ascii=False),
-        "output": given.text,
-        "reference": item.reference,
-        "tags": item.tags,
-        "prompt_tokens": given.prompt_tokens,
-        "output_tokens": given.output_tokens,
-        "latency": given.seconds,
-        "mean_entropy": given.mean_entropy,
-        "finish_reason": given.finish_reason,
-        "sampling": json.dumps(msgspec.to_builtins(context.workspace.config.generate)),
-        "origin": "cycle",
-    }
+def waiting(workspace: Workspace) -> list[str]:
+    """Imported traces that no cycle has looked at, the oldest first: those that the judge can judge."""
+    blind = workspace.config.judge.kind == "reference"
+    condition = "cycle IS NULL" + (" AND reference IS NOT NULL" if blind else "")
+    sql = f"SELECT id FROM traces WHERE {condition} ORDER BY time, id"  # noqa: S608
+    with transaction(workspace.store) as connection:
+        return [row[0] for row in connection.execute(sql).fetchall()]

@@ -132,7 +132,7 @@ def _model(connection: Any, version: int, snapshot: str | None, status: str) -> 
     connection.execute("INSERT INTO models VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
 
 
-def add_trace(connection: Any, identity: str, output: str, cycle: int = 1, **other: Any) -> None:
+def add_trace(connection: Any, identity: str, output: str, cycle: int | None = 1, **other: Any) -> None:
     """Insert one trace by hand; `other` names further columns."""
     values = {"id": identity, "source": "test", "event": identity, "time": utc_now(), "cycle": cycle}
     values |= {"model": "model", "version": 1, "output": output, "origin": "cycle"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,31 +12,16 @@ from loop.cycle import run_cycle
 from loop.demo import run_demo
 from loop.lock import only_one
 from loop.models import setup
+from loop.opening import Asked
 from loop.progress import Progress
 from loop.steps.train import place_model, prepare_job, train_job
 from loop.store import query
 from loop.workspace import Workspace
 from tests.loop.byhand import write_lines
 from tests.loop.commands import regrind
-from tests.loop.small import build_workspace
 from tests.tiny import build_tiny_model
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 QUIET = Progress(quiet=True)
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("again") / "loop"
-    run_demo(build_workspace(root).root, "reference", QUIET)
-    return root
-
-
-@pytest.fixture
-def workspace(finished: Path, tmp_path: Path) -> Workspace:
-    return Workspace(shutil.copytree(finished, tmp_path / "moved"))
 
 
 def change(workspace: Workspace, old: str, new: str) -> Workspace:
@@ -54,10 +38,10 @@ def last_snapshot(workspace: Workspace) -> str:
 
 def test_a_cycle_that_learned_nothing_new_ends_before_it_trains(workspace: Workspace) -> None:
     versions = query(workspace.view, "SELECT count(*) AS n FROM models")["n"][0]
-    ran = run_cycle(workspace, QUIET, again=True)
+    ran = run_cycle(workspace, QUIET, Asked(again=True))
     steps = query(workspace.view, "SELECT name FROM steps WHERE cycle = $id ORDER BY position", {"id": 3})
-    assert steps["name"].to_list() == ["collect", "judge", "correct", "merge", "train"]
-    assert (ran.cycle.id, ran.steps) == (3, 5)
+    assert steps["name"].to_list() == ["collect", "generate", "judge", "correct", "merge", "train"]
+    assert (ran.cycle.id, ran.steps) == (3, 6)
     assert query(workspace.view, "SELECT count(*) AS n FROM models")["n"][0] == versions
     assert query(workspace.view, "SELECT state FROM cycles WHERE id = 3")["state"][0] == "finished"
     assert query(workspace.view, "SELECT count(*) AS n FROM promotions")["n"][0] == 2
@@ -67,7 +51,7 @@ def test_another_base_model_is_noticed(workspace: Workspace) -> None:
     shutil.rmtree(workspace.root / "tiny")
     build_tiny_model(workspace.root / "tiny", seed=1)
     with pytest.raises(UserError, match="not the one that guard v0 was adopted from") as caught:
-        run_cycle(Workspace(workspace.root), QUIET, again=True)
+        run_cycle(Workspace(workspace.root), QUIET, Asked(again=True))
     assert "another `model` name" in caught.value.fix
 
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from curation.errors import UserError
-from loop.cycle import inputs_key, run_cycle
+from loop.cycle import run_cycle
+from loop.inputs import inputs_key, inputs_of
 from loop.ledger import Ledger, Outcome
+from loop.opening import Asked
 from loop.progress import Progress
 from loop.store import query, utc_now
 from loop.workspace import Workspace
@@ -43,19 +45,19 @@ def cycles(workspace: Workspace) -> list[tuple[int, str, str]]:
 def finished(workspace: Workspace, *kinds: str) -> Ledger:
     ledger = Ledger(workspace.store, "model")
     for kind in kinds:
-        ledger.close(ledger.begin(kind, inputs_key(workspace)), "finished")
+        ledger.close(ledger.begin(kind, inputs_key(inputs_of(workspace))), "finished")
     return ledger
 
 
 def test_the_key_changes_with_settings_and_with_the_content_of_inputs(tmp_path: Path) -> None:
     workspace = build_workspace(tmp_path)
-    key = inputs_key(workspace)
-    assert inputs_key(Workspace(tmp_path)) == key
+    key = inputs_key(inputs_of(workspace))
+    assert inputs_key(inputs_of(Workspace(tmp_path))) == key
     with (tmp_path / "data" / "pool.jsonl").open("a") as stream:
         stream.write("\n")
-    changed = inputs_key(Workspace(tmp_path))
+    changed = inputs_key(inputs_of(Workspace(tmp_path)))
     assert changed != key
-    assert inputs_key(append(workspace, "[gate]\nrounds = 5\n")) not in {key, changed}
+    assert inputs_key(inputs_of(append(workspace, "[gate]\nrounds = 5\n"))) not in {key, changed}
 
 
 def test_a_missing_input_is_named_before_a_cycle_begins(tmp_path: Path) -> None:
@@ -83,14 +85,14 @@ def test_a_first_step_that_asks_for_a_change_gets_it_without_more_words(tmp_path
 def test_a_change_after_a_step_was_done_is_refused_until_restarted(tmp_path: Path) -> None:
     workspace = without_target(tmp_path)
     ledger = Ledger(workspace.store, "model")
-    cycle = ledger.begin("seed", inputs_key(workspace))
+    cycle = ledger.begin("seed", inputs_key(inputs_of(workspace)))
     ledger.complete(cycle, 2, "curate", Outcome({}, ""), utc_now())
     changed = append(workspace, "[gate]\nrounds = 5\n")
     with pytest.raises(UserError, match="changed since cycle 1 began") as caught:
         run_cycle(changed, QUIET)
     assert "--restart" in caught.value.fix
     with pytest.raises(UserError, match="no held-out set to decide on"):
-        run_cycle(changed, QUIET, restart=True)
+        run_cycle(changed, QUIET, Asked(restart=True))
     assert cycles(workspace) == [(1, "seed", "abandoned"), (2, "seed", "running")]
 
 
@@ -116,9 +118,9 @@ def test_a_changed_input_begins_the_next_cycle(tmp_path: Path) -> None:
 def test_restarting_an_interrupted_cycle_begins_one_even_when_nothing_has_changed(tmp_path: Path) -> None:
     workspace = build_workspace(tmp_path)
     ledger = finished(workspace, "seed", "feedback")
-    ledger.begin("feedback", inputs_key(workspace))
+    ledger.begin("feedback", inputs_key(inputs_of(workspace)))
     with pytest.raises(UserError, match="no version is in production"):
-        run_cycle(workspace, QUIET, restart=True)
+        run_cycle(workspace, QUIET, Asked(restart=True))
     assert [state for _, _, state in cycles(workspace)] == ["finished", "finished", "abandoned", "running"]
 
 

@@ -66,7 +66,7 @@ def test_a_judge_that_is_out_stops_the_cycle_and_pays_twice_for_nothing(
         with pytest.raises(UserError, match=f"{POOL - 4} of {POOL} verdicts failed"):
             run_demo(workspace.root, "anthropic", QUIET)
         steps = query(workspace.view, "SELECT name FROM steps WHERE cycle = 2")["name"].to_list()
-        assert steps == ["collect"]
+        assert steps == ["collect", "generate"]
         run_demo(workspace.root, "anthropic", QUIET)
         assert len(server.requests) == POOL + POOL - 4
     states = dict(query(workspace.view, "SELECT state, count(*) FROM verdicts GROUP BY state").rows())

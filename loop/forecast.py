@@ -1,0 +1,91 @@
+"""What the next cycle would do: its steps, the rows it would look at, and what judging them may cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from judge.run import estimate
+from judge.verdict import Item
+from loop.cycle import STEPS
+from loop.inputs import changes, inputs_key, inputs_of
+from loop.judging import configured_judge, judges
+from loop.ledger import Ledger
+from loop.pool import read_pool
+from loop.spool import open_spool
+from loop.steps.collect import waiting
+from loop.store import transaction
+from loop.traces import plain_turns
+
+if TYPE_CHECKING:
+    from loop.ledger import Cycle
+    from loop.workspace import Workspace
+
+WORD = "word "
+"""Stands for a token of an answer that has not been given yet."""
+
+
+def forecast(workspace: Workspace, *, again: bool = False) -> dict[str, Any]:
+    """What `regrind cycle run` would do now; writes nothing.
+
+    Args:
+        workspace: Where.
+        again: As for the run.
+
+    Returns:
+        `cycle` (its number), `kind`, `state` (new, interrupted or nothing), `changed` (inputs, a line
+        each), `steps` still to do, `prompts` of the pool, imported `traces`, and for the judge `calls`,
+        `cached`, `input_tokens`, `cost` in US dollars (null when unknown) and `tokens_are`: an upper
+        bound, where answers of full length stand for those not given yet.
+    """
+    inputs, now = inputs_of(workspace), _state(workspace)
+    last = now.cycle
+    running = last is not None and last.state == "running"
+    kind = "feedback" if last and (last.kind == "feedback" or not running) else "seed"
+    idle = last and not running and last.kind == "feedback" and last.key == inputs_key(inputs)
+    if last and idle and not again and not now.traces:
+        return {"cycle": last.id, "kind": kind, "state": "nothing", "changed": [], "steps": []}
+    left = [name for name in STEPS[kind] if not (running and name in now.done)]
+    found: dict[str, Any] = {"cycle": last.id + (not running) if last else 1, "kind": kind}
+    found |= {"state": "interrupted" if running else "new", "steps": left}
+    found["changed"] = changes(now.inputs, inputs) if now.inputs else []
+    return found | _judging(workspace, now.traces) if "judge" in left else found
+
+
+def _judging(workspace: Workspace, traces: list[Item]) -> dict[str, Any]:
+    config = workspace.config
+    pool = read_pool(workspace) if config.data.pool else []
+    full = WORD * config.generate.max_new_tokens
+    given = [Item(id=i.id, messages=i.messages, output=full, reference=i.reference) for i in pool]
+    judge = configured_judge(workspace)
+    known = [one.identity.id for one in judges(judge)]
+    cache = open_spool(workspace.spool, workspace.store, known)
+    asked = estimate([*traces, *given], judge, cache)
+    found: dict[str, Any] = {"prompts": len(pool), "traces": len(traces), "calls": asked.items}
+    found |= {"cached": asked.cached, "input_tokens": asked.input_tokens, "cost": asked.cost}
+    return found | {"tokens_are": asked.tokens_are}
+
+
+class _State(NamedTuple):
+    """What the store says: the last cycle, what it was made from, its finished steps, traces that wait."""
+
+    cycle: Cycle | None
+    inputs: dict[str, Any]
+    done: set[str]
+    traces: list[Item]
+
+
+def _state(workspace: Workspace) -> _State:
+    if not workspace.store.exists():
+        return _State(None, {}, set(), [])
+    ledger = Ledger(workspace.store, workspace.config.model)
+    cycle = ledger.last()
+    chosen = waiting(workspace)[: workspace.config.data.max_traces]
+    with transaction(workspace.store) as connection:
+        rows = connection.execute(
+            "SELECT id, messages, output, reference FROM traces WHERE id IN (SELECT unnest(?::VARCHAR[]))",
+            [chosen],
+        ).fetchall()
+    traces = [Item(id=i, messages=plain_turns(m), output=o, reference=r) for i, m, o, r in rows]
+    if cycle is None:
+        return _State(None, {}, set(), traces)
+    return _State(cycle, ledger.inputs(cycle), set(ledger.outputs(cycle)), traces)

@@ -1,0 +1,180 @@
+"""When a look is due: a cron expression or an interval, and the same as lines for cron and systemd."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from curation.errors import UserError
+from loop.ticks import Tick, tick
+from loop.workspace import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from loop.config import Schedule
+    from loop.progress import Progress
+
+UNITS = {"m": 60, "h": 3600, "d": 86400}
+EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
+"""Intervals are counted from here, so that all processes have the same moments."""
+NAP = 30.0
+"""Seconds after which a waiting process reads the clock again: it may have been set, or have slept."""
+
+
+class Trigger(Protocol):
+    """What APScheduler's triggers offer."""
+
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime | None:
+        """The first moment at or after `now`."""
+
+
+def trigger(how: Schedule) -> Trigger:
+    """The configured moments.
+
+    Raises:
+        UserError: Neither `cron` nor `every` is set, the expression is wrong, or there is no such zone.
+    """
+    from apscheduler.triggers.interval import IntervalTrigger
+
+    if how.every:
+        made: Trigger = IntervalTrigger(seconds=seconds_of(how.every), start_date=EPOCH, timezone=UTC)
+        return made
+    if not how.cron:
+        fix = 'set cron = "0 2 * * *" or every = "6h" under [schedule]'
+        raise UserError("no schedule is set", where="regrind.toml: schedule", fix=fix)
+    return _by_cron(how)
+
+
+def _by_cron(how: Schedule) -> Trigger:
+    from apscheduler.triggers.cron import CronTrigger
+
+    try:
+        zone = ZoneInfo(how.timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as fault:
+        problem, fix = f"there is no time zone {how.timezone!r}", "use a name such as Europe/Berlin or UTC"
+        raise UserError(problem, where="regrind.toml: schedule.timezone", fix=fix) from fault
+    fields, where = how.cron.split(), "regrind.toml: schedule.cron"
+    if len(fields) == 5 and re.search("[0-9]", fields[4]):
+        fix = "name the days: mon, tue, wed, thu, fri, sat, sun, or mon-fri"
+        raise UserError("programs count the days of the week from different days", where=where, fix=fix)
+    if len(fields) == 5 and "*" not in (fields[2], fields[4]):
+        fix = "leave one of them at *"
+        raise UserError("both a day of the month and one of the week", where=where, fix=fix)
+    try:
+        made: Trigger = CronTrigger.from_crontab(how.cron, timezone=zone)
+    except ValueError as fault:
+        fix = "five fields: minute, hour, day of the month, month, day of the week (mon to sun)"
+        raise UserError(f"not a cron expression: {fault}", where=where, fix=fix) from fault
+    return made
+
+
+def seconds_of(every: str) -> int:
+    """The seconds of an interval such as `30m`."""
+    return int(every[:-1]) * UNITS[every[-1]]
+
+
+def next_due(moments: Trigger, after: datetime) -> datetime:
+    """The first moment after a time; both in UTC, with a zone.
+
+    Raises:
+        UserError: There is none, as with the 30th of February.
+    """
+    found = moments.get_next_fire_time(None, after + timedelta(seconds=1))
+    if found is None:
+        fix = "correct the expression"
+        raise UserError("the schedule names no moment", where="regrind.toml: schedule.cron", fix=fix)
+    return found.astimezone(UTC)
+
+
+def looks_a_month(moments: Trigger, now: datetime) -> float:
+    """How many moments 30 days have; where they are many, as the first thousand are spaced."""
+    count, at, month = 0, now, timedelta(days=30)
+    while count < 1000 and (at := next_due(moments, at)) < now + month:
+        count += 1
+    return max(count, 1) if count < 1000 else count * (month / (at - now))
+
+
+def keep_looking(workspace: Workspace, progress: Progress) -> Iterator[Tick]:
+    """Wait for each moment, look, and give what came of it; moments that pass during a cycle are left out."""
+    moments = trigger(workspace.config.schedule)
+    looks = looks_a_month(moments, datetime.now(UTC))
+    while True:
+        due = next_due(moments, datetime.now(UTC))
+        progress.say(f"next look at {due:%Y-%m-%d %H:%M:%S} UTC")
+        while (left := (due - datetime.now(UTC)).total_seconds()) > 0:
+            time.sleep(min(left, NAP))
+        yield tick(Workspace(workspace.root), due.replace(tzinfo=None), looks, progress)
+
+
+def look_once(workspace: Workspace, progress: Progress) -> Tick:
+    """Look now, as cron or systemd asks; a look belongs to its minute."""
+    now = datetime.now(UTC)
+    looks = looks_a_month(trigger(workspace.config.schedule), now)
+    return tick(workspace, now.replace(second=0, microsecond=0, tzinfo=None), looks, progress)
+
+
+def command(workspace: Workspace) -> list[str]:
+    """The command line of one look, with whole paths."""
+    program = str(Path(sys.argv[0]).resolve())
+    return [program, "cycle", "schedule", "--once", "-w", str(workspace.root.resolve())]
+
+
+def cron_line(workspace: Workspace) -> str:
+    """A line for `crontab -e`.
+
+    Raises:
+        UserError: No expression says the interval.
+    """
+    how = workspace.config.schedule
+    _ = trigger(how)
+    log = shlex.quote(str(workspace.hidden.resolve() / "schedule.log"))
+    words = shlex.join(command(workspace)).replace("%", "\\%")
+    zone = f"CRON_TZ={how.timezone}\n" if how.cron and how.timezone != "UTC" else ""
+    return f"{zone}{how.cron or _as_cron(how.every)} {words} >> {log} 2>&1"
+
+
+def _as_cron(every: str) -> str:
+    number, unit = int(every[:-1]), every[-1]
+    if unit == "m" and 60 % number == 0:
+        return "* * * * *" if number == 1 else f"*/{number} * * * *"
+    if unit == "h" and 24 % number == 0:
+        return "0 * * * *" if number == 1 else f"0 */{number} * * *"
+    if every == "1d":
+        return "0 0 * * *"
+    fix = "use --print systemd, or an interval that divides an hour or a day"
+    raise UserError(f"no cron expression says every {every}", where="regrind.toml: schedule.every", fix=fix)
+
+
+def systemd_units(workspace: Workspace) -> str:
+    """A service and a timer for `~/.config/systemd/user/`."""
+    how = workspace.config.schedule
+    _ = trigger(how)
+    name = f"regrind-{workspace.config.model}"
+    when = f"OnUnitActiveSec={how.every}\nOnBootSec=1m" if how.every else f"OnCalendar={_calendar(how)}"
+    words = " ".join(_unit_word(word) for word in command(workspace))
+    return (
+        f"# ~/.config/systemd/user/{name}.service\n[Unit]\nDescription=One look of the regrind schedule\n\n"
+        f"[Service]\nType=oneshot\nExecStart={words}\n\n"
+        f"# ~/.config/systemd/user/{name}.timer\n[Unit]\nDescription=When regrind looks\n\n"
+        f"[Timer]\n{when}\nPersistent=true\n\n[Install]\nWantedBy=timers.target\n\n"
+        f"# systemctl --user daemon-reload && systemctl --user enable --now {name}.timer"
+    )
+
+
+def _unit_word(word: str) -> str:
+    return '"' + word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$") + '"'
+
+
+def _calendar(how: Schedule) -> str:
+    """A cron expression in systemd's words."""
+    minute, hour, day, month, weekday = (field.replace("-", "..") for field in how.cron.split())
+    days = "" if weekday == "*" else weekday.title() + " "
+    date = "-".join(field.replace("*/", "1/") for field in (month, day))
+    return f"{days}*-{date} {hour.replace('*/', '0/')}:{minute.replace('*/', '0/')}:00 {how.timezone}"

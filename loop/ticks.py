@@ -1,0 +1,96 @@
+"""One look of the schedule: taken by one process, recorded with what came of it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import TYPE_CHECKING, NamedTuple
+
+from curation.errors import UserError
+from loop.cycle import run_cycle
+from loop.lock import BusyError
+from loop.reasons import reasons
+from loop.store import publish, transaction, utc_now
+from loop.telling import tell_failure
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from loop.progress import Progress
+    from loop.workspace import Workspace
+
+
+class Tick(NamedTuple):
+    """What came of one look.
+
+    Attributes:
+        due: When it was due, in UTC, without a zone.
+        outcome: `taken` by another process, `quiet` (nothing asked for a cycle), `busy` (another process
+            works here), `unchanged` (a cycle had nothing to do), `finished` or `failed`.
+        detail: Why a cycle ran, or what failed.
+        cycle: The cycle, where one ran.
+    """
+
+    due: datetime
+    outcome: str
+    detail: str
+    cycle: int | None = None
+
+
+def tick(workspace: Workspace, due: datetime, looks_a_month: float, progress: Progress) -> Tick:
+    """Take a look and run a cycle where one is asked for; never raises for what a user can fix.
+
+    Several processes may be scheduled for the same moment: the row in `ticks` is the lease, and who does
+    not get it does nothing. A lease that a killed process left does no harm: the next look goes on with
+    its cycle.
+
+    Args:
+        workspace: Where.
+        due: When this look was due, in UTC, without a zone.
+        looks_a_month: How often a month one is due.
+        progress: Where the cycle's progress is told.
+    """
+    try:
+        if not _take(workspace, due):
+            return Tick(due, "taken", "another process has this look")
+        done = _look(workspace, due, looks_a_month, progress)
+        _record(workspace, done)
+    except UserError as error:  # the store itself: held by a forgotten prompt, or damaged
+        done = Tick(due, "failed", f"{error.where}: {error.problem}; {error.fix}")
+    if done.outcome == "failed":
+        failure = done._asdict() | {"workspace": str(workspace.root.resolve())}
+        for fault in tell_failure(workspace.config.schedule, workspace.root, failure):
+            progress.say(f"  the failure could not be told: {fault}")
+    return done
+
+
+def _take(workspace: Workspace, due: datetime) -> bool:
+    with transaction(workspace.store) as connection:
+        sql = "INSERT INTO ticks (model, due, process, started) VALUES (?, ?, ?, ?)"
+        sql += " ON CONFLICT DO NOTHING RETURNING due"
+        process = f"{socket.gethostname()}:{os.getpid()}"
+        row = connection.execute(sql, [workspace.config.model, due, process, utc_now()]).fetchone()
+    return row is not None
+
+
+def _look(workspace: Workspace, due: datetime, looks_a_month: float, progress: Progress) -> Tick:
+    found = reasons(workspace, looks_a_month)
+    if not found:
+        return Tick(due, "quiet", "no reason to run")
+    try:
+        ran = run_cycle(workspace, progress)
+    except BusyError as error:
+        return Tick(due, "busy", error.problem)
+    except UserError as error:
+        return Tick(due, "failed", f"{error.where}: {error.problem}; {error.fix}")
+    except Exception as error:  # noqa: BLE001  (whatever it is, the schedule goes on and says so)
+        return Tick(due, "failed", f"{type(error).__name__}: {error}")
+    return Tick(due, "finished" if ran.steps else "unchanged", "; ".join(found), ran.cycle.id)
+
+
+def _record(workspace: Workspace, done: Tick) -> None:
+    with transaction(workspace.store) as connection:
+        sql = "UPDATE ticks SET finished = ?, outcome = ?, detail = ?, cycle = ? WHERE model = ? AND due = ?"
+        values = [utc_now(), done.outcome, done.detail, done.cycle, workspace.config.model, done.due]
+        connection.execute(sql, values)
+    publish(workspace.store, workspace.view)
