@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import duckdb
 
 BATCH = 10_000
+TABLE = "parquet"
+"""The form that is a table, not lines."""
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  (the store keeps UTC without a zone)
 CHATS = """
     SELECT t.*, l.score AS rating, l.comment
@@ -37,7 +39,7 @@ EVALUATIONS = """
     FROM verdicts v JOIN traces t ON t.id = v.trace WHERE t.id IN (SELECT id FROM traces WHERE {where})
     ORDER BY t.id, v.judge, v.repeat
 """
-TABLE = "SELECT * FROM traces WHERE {where} ORDER BY id"
+ROWS = "SELECT * FROM traces WHERE {where} ORDER BY id"
 FIELDS = (
     "model",
     "workload",
@@ -61,7 +63,7 @@ def export_traces(view: Path, output: Path, to: str, where: str) -> int:
     Args:
         view: The published copy of the store.
         output: The file; an old one is replaced.
-        to: A key of `FORMS`, or `parquet`.
+        to: A key of `FORMS`, or `TABLE`.
         where: A condition in SQL on the table `traces`.
 
     Returns:
@@ -71,8 +73,8 @@ def export_traces(view: Path, output: Path, to: str, where: str) -> int:
         UserError: There is no store, the condition is wrong, or it holds for nothing.
     """
     with reading(view) as connection, new_file(output) as temporary:
-        if to == "parquet":
-            count = _write_table(connection, TABLE.format(where=f"({where}\n)"), temporary)
+        if to == TABLE:
+            count = _write_table(connection, ROWS.format(where=f"({where}\n)"), temporary)
         else:
             sql, line = FORMS[to]
             count = _write_lines(connection, sql.format(where=f"({where}\n)"), line, temporary)

@@ -134,19 +134,17 @@ def export(
 
     Example: regrind trace export -w my-loop --to preferences -o pairs.jsonl
     """
-    from loop.exports import FORMS, export_traces
+    from loop.exports import FORMS, TABLE, export_traces
 
-    if to not in FORMS:
-        raise typer.BadParameter(f"use {', '.join(FORMS)}", param_hint="--to")
+    if to not in (*FORMS, TABLE):
+        raise typer.BadParameter(f"use {', '.join(FORMS)} or {TABLE}", param_hint="--to")
     space = open_workspace(workspace)
     count = export_traces(space.view, output, to, where)
     if as_json:
         out_json({"format": to, "written": count, "output": str(output)})
     else:
         out(f"{count} written to {output}")
-    next_command(
-        f"regrind curate validate {sh(output)}" if to in {"chat", "parquet"} else f"head -1 {sh(output)}"
-    )
+    next_command(f"regrind curate validate {sh(output)}" if to == "chat" else f"ls -l {sh(output)}")
 
 
 @app.command()

@@ -106,7 +106,8 @@ def _batches(
         done.skipped.update(e.what for e in skipped)
         done.unmapped.update(path for e in skipped for path in e.unmapped)
         waiting += [e for e in events if isinstance(e, Call | Label)]
-        progress.step(done.calls + len(waiting), 0, f"events of {path.name}")
+        so_far = done.calls + len(waiting)
+        progress.step(so_far, so_far, f"events of {path.name}")
         while len(waiting) >= ROWS:
             yield found, waiting[:ROWS]
             waiting = waiting[ROWS:]

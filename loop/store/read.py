@@ -31,7 +31,9 @@ def reading(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         UserError: There is no such file, or a statement is wrong.
     """
     if not path.exists():
-        fix = "run `regrind cycle run` first, or name the workspace with --workspace"
+        fix = (
+            "run `regrind cycle run` or `regrind trace import` first, or name the workspace with --workspace"
+        )
         raise UserError("there is no store yet", where=str(path), fix=fix)
     try:
         with duckdb.connect(str(path), read_only=True, config=READER) as connection:

@@ -174,5 +174,7 @@ def test_the_commands_tell_what_they_did(workspace: Workspace, tmp_path: Path) -
     assert json.loads((tmp_path / "r.jsonl").read_text())["line"] == 2
     ran = CliRunner().invoke(app, ["trace", "export", *place, "-o", str(tmp_path / "c.jsonl"), "--json"])
     assert json.loads(ran.stdout)["written"] == 1
+    options = ["-o", str(tmp_path / "t.parquet"), "--to", "parquet", "--where", "event = '7'"]
+    assert CliRunner().invoke(app, ["trace", "export", *place, *options]).exit_code == 0
     ran = CliRunner().invoke(app, ["sql", *place, "select count(*) as n from traces"])
     assert "copy of the store from" in ran.stderr
