@@ -14,6 +14,8 @@ from loop.spool import forget
 from loop.store import publish, rewrite, transaction, utc_now
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import duckdb
 
     from loop.workspace import Workspace
@@ -60,6 +62,7 @@ def delete_traces(workspace: Workspace, choice: Choice, *, dry_run: bool = False
         UserError: There is no such trace, or another process works here.
     """
     with only_one(workspace.lock):
+        _finish(workspace)
         drain(workspace.store, workspace.arrivals)  # what waits there may be of the same user
         with transaction(workspace.store) as connection:
             _choose(connection, choice)
@@ -69,20 +72,27 @@ def delete_traces(workspace: Workspace, choice: Choice, *, dry_run: bool = False
                 raise UserError("there is nothing to delete", where=str(workspace.store), fix=fix)
             counts = {name: _count(connection, name, key) for name, key in TABLES.items()}
             snapshots = _dicts(connection, HOLDERS)
-            models = _dicts(
-                connection,
-                MODELS,
-                [[s["snapshot"] for s in snapshots]],
-            )
+            models = _dicts(connection, MODELS, [[s["snapshot"] for s in snapshots]])
             if not dry_run:
+                _unfinished(workspace).touch()
+                counts["spooled verdicts"] = forget(workspace.spool, ids)
+                counts["training jobs"] = _remove_jobs(workspace, {s["snapshot"] for s in snapshots})
                 _delete(connection, "user" if choice.user else "age")
-        if dry_run:
-            return Deleted(counts, snapshots, models)
-        counts["spooled verdicts"] = forget(workspace.spool, ids)
-        counts["training jobs"] = _remove_jobs(workspace, {s["snapshot"] for s in snapshots})
+        _finish(workspace)
+    return Deleted(counts, snapshots, models)
+
+
+def _unfinished(workspace: Workspace) -> Path:
+    """A file that is there while rows are deleted whose text may still be in the store's file."""
+    return workspace.hidden / "deleting"
+
+
+def _finish(workspace: Workspace) -> None:
+    """Write the store anew where a deletion began, by this process or by one that was killed."""
+    if _unfinished(workspace).exists():
         rewrite(workspace.store)
         publish(workspace.store, workspace.view)
-    return Deleted(counts, snapshots, models)
+        _unfinished(workspace).unlink()
 
 
 def _choose(connection: duckdb.DuckDBPyConnection, choice: Choice) -> None:

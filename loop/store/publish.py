@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from curation.files import sync, writing
 from loop.store.connect import PATIENCE, opened, quoted
+from loop.store.migrate import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,7 @@ def publish(store: Path, view: Path, *, patience: float = PATIENCE) -> None:
         UserError: As `loop.store.transaction`.
     """
     with _settled(store, patience), _folder(view) as folder, writing(view), store.open("rb") as source:
-        # This file is closed last: with it goes the lock that keeps writers out.
+        # The source is closed after the rename: with it goes the system's lock that keeps writers out.
         with (folder / view.name).open("wb") as target:
             shutil.copyfileobj(source, target, 2**20)
         _into_place(folder / view.name, view)
@@ -65,6 +66,7 @@ def age(view: Path) -> str:
 def _settled(store: Path, patience: float = PATIENCE) -> Iterator[duckdb.DuckDBPyConnection]:
     """Keep writers out of a store whose file has everything, the log beside it nothing."""
     with opened(store, patience) as connection:
+        migrate(connection, store)
         connection.execute("CHECKPOINT")
     with opened(store, patience, read_only=True) as connection:
         yield connection

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -100,6 +101,19 @@ def test_what_a_user_said_is_in_no_file_afterwards(workspace: Workspace, tmp_pat
     assert holders(workspace, OTHER) == {"traces.duckdb", "view.duckdb", VERDICTS}
     again = import_files(workspace, [tmp_path / "in.jsonl"], Progress(quiet=True), patience=5)
     assert again.drained == (0, 3, 0)
+    assert holders(workspace, SECRET) == set()
+
+
+def test_a_deletion_that_was_killed_is_finished_by_the_next_one(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("loop.deletion.rewrite", lambda store: sys.exit(1))
+        with pytest.raises(SystemExit):
+            delete_traces(workspace, Choice("u-1", None))
+    assert "traces.duckdb" in holders(workspace, SECRET)
+    with pytest.raises(UserError, match="nothing to delete"):
+        delete_traces(workspace, Choice("u-1", None))
     assert holders(workspace, SECRET) == set()
 
 
