@@ -72,6 +72,20 @@ def new_file(target: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def demand_place(target: Path) -> None:
+    """Find out before the work whether `new_file` could write there; leaves nothing behind.
+
+    Raises:
+        UserError: It could not.
+    """
+    with writing(target):
+        if not target.is_char_device():
+            target = _regular(target)
+            temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+            temporary.touch()
+            temporary.unlink()
+
+
 def _regular(target: Path) -> Path:
     """The file behind a name; a pipe, a device or a folder is refused, because a rename would replace it."""
     if str(target) == "-" or not target.name:
@@ -129,9 +143,10 @@ def write_text(target: Path, text: str) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files and folders that a killed process left in `folder`."""
+    """Remove the temporary files and folders that a killed process left in `folder`; those of others stay."""
     for path in folder.glob(".*.tmp"):
-        if _at_work(path):
+        number = path.name.split(".")[-2]
+        if number.isdigit() and int(number) != os.getpid() and _alive(int(number)):
             continue
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
@@ -139,17 +154,13 @@ def remove_leftovers(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _at_work(path: Path) -> bool:
-    """Whether the process that is named in a temporary file's name is another one, and lives."""
-    number = path.name.removesuffix(".tmp").rpartition(".")[2]
-    if not number.isdigit() or int(number) == os.getpid():
-        return False
+def _alive(process: int) -> bool:
     try:
-        os.kill(int(number), 0)
+        os.kill(process, 0)
     except ProcessLookupError:
         return False
     except OSError:
-        return True
+        return True  # it is somebody else's
     return True
 
 

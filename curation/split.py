@@ -24,7 +24,8 @@ def assign_families(rows: pl.DataFrame, *, threshold: float = 0.8) -> pl.DataFra
 
     A family is a set of rows whose prompts chain by similarity or by descent. It is named after its
     smallest row id, or after the name that one of its rows already has, so a new row takes the family
-    (and so the split) of the old rows that it resembles.
+    (and so the split) of the old rows that it resembles. A child counts by its parent's id, even where the
+    parent is not among the rows: in a file of its own it has the family that its parent has alone.
 
     Args:
         rows: Rows with schema ROWS.
@@ -35,7 +36,8 @@ def assign_families(rows: pl.DataFrame, *, threshold: float = 0.8) -> pl.DataFra
     """
     texts = [prompt_text(m) for m in rows["messages"].to_list()]
     labels = pl.Series("label", families(texts, threshold, _descent(rows)), pl.Int64)
-    name = pl.coalesce(pl.col("family").min(), pl.col("id").min()).over("label")
+    origin = pl.coalesce(pl.col("parents").list.min(), "id")
+    name = pl.coalesce(pl.col("family").min(), origin.min()).over("label")
     return (
         rows.with_columns(labels)
         .with_columns(pl.coalesce("family", name).alias("family"))

@@ -6,10 +6,14 @@ import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from curation.redact import redact_text
+from judge.frames import item_frame
 from judge.verdict import Item, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import duckdb
+    import polars as pl
 
 
 class Judged(NamedTuple):
@@ -21,16 +25,18 @@ class Judged(NamedTuple):
     finish_reason: str | None = None
 
 
-def items(connection: duckdb.DuckDBPyConnection, cycle: int) -> list[Item]:
-    """The traces of a cycle as items to judge, by id."""
-    rows = connection.execute(
-        "SELECT id, messages, output, reference FROM traces WHERE cycle = ? ORDER BY id", [cycle]
-    ).fetchall()
-    return [item(*row) for row in rows]
+def items(connection: duckdb.DuckDBPyConnection, cycle: int) -> pl.DataFrame:
+    """The traces of a cycle as items to judge (schema `judge.frames.ITEMS`), by id."""
+    sql = "SELECT id, messages, output, reference FROM traces WHERE cycle = ? ORDER BY id"
+    return as_items(connection.execute(sql, [cycle]).fetchall())
 
 
-def item(identity: str, messages: str, output: str, reference: str | None) -> Item:
-    """A trace as a judge is shown it: without personal data, whatever the trace came by."""
+def as_items(rows: Iterable[tuple[str, str, str, str | None]]) -> pl.DataFrame:
+    """Id, messages as stored, output and reference of traces as items to judge, without personal data."""
+    return item_frame(_item(*row) for row in rows)
+
+
+def _item(identity: str, messages: str, output: str, reference: str | None) -> Item:
     turns = [turn | {"content": redact_text(turn["content"])[0]} for turn in plain_turns(messages)]
     right = None if reference is None else redact_text(reference)[0]
     return Item(id=identity, messages=turns, output=redact_text(output)[0], reference=right)
