@@ -15,6 +15,7 @@ from curation.errors import UserError
 from curation.intake import read_file
 from curation.snapshot import write_snapshot
 from curation.steps import begin
+from judge.frames import keyed_frame
 from judge.verdict import Verdict
 from loop.cli import app
 from loop.deletion import Choice, delete_traces
@@ -23,7 +24,7 @@ from loop.progress import Progress
 from loop.snapshots import record
 from loop.spool import VERDICTS, FileCache
 from loop.store import insert, publish, query, transaction
-from loop.verdicts import keyed
+from loop.verdicts import verdict_rows
 from tests.loop.byhand import RATIOS, _model, build_workspace, write_lines
 from tests.loop.imports.samples import PLAIN
 
@@ -63,7 +64,7 @@ def workspace(tmp_path: Path) -> Workspace:
             event: Verdict(ids[event], "j", 0, "scored", 0.5, feedback=text, raw=f"{{{text}}}")
             for event, text in (("1", SECRET), ("2", OTHER))
         }
-        insert(connection, "verdicts", keyed(given))
+        insert(connection, "verdicts", verdict_rows(keyed_frame(given.items())))
         for event, text in (("1", SECRET), ("2", OTHER)):
             values = [ids[event], "j", "person:a", f"better: {text}", "accepted", "", 1]
             connection.execute("INSERT INTO corrections VALUES (?, ?, ?, ?, ?, ?, ?)", values)
