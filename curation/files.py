@@ -15,7 +15,7 @@ from curation.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 UNWRITABLE = {
     errno.EACCES,
     errno.EPERM,
@@ -70,6 +70,20 @@ def new_file(target: Path) -> Iterator[Path]:
             sync(target.parent)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def demand_place(target: Path) -> None:
+    """Find out before the work whether `new_file` could write there; leaves nothing behind.
+
+    Raises:
+        UserError: It could not.
+    """
+    with writing(target):
+        if not target.is_char_device():
+            target = _regular(target)
+            temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+            temporary.touch()
+            temporary.unlink()
 
 
 def _regular(target: Path) -> Path:
@@ -129,12 +143,25 @@ def write_text(target: Path, text: str) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files and folders that a killed process left in `folder`."""
+    """Remove the temporary files and folders that a killed process left in `folder`; those of others stay."""
     for path in folder.glob(".*.tmp"):
+        number = path.name.split(".")[-2]
+        if number.isdigit() and int(number) != os.getpid() and _alive(int(number)):
+            continue
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True  # it is somebody else's
+    return True
 
 
 def file_hash(path: Path) -> str:

@@ -189,6 +189,6 @@ def _write(
 
 def _known(path: Path) -> pl.DataFrame:
     """The rows of a snapshot or of a file."""
-    from curation.snapshot import read_rows
+    from curation.stored import read_rows
 
     return read_rows(path).drop("split") if (path / "manifest.json").exists() else only_rows(path)

@@ -7,7 +7,8 @@ import pytest
 
 from curation.rows import frame, make_row
 from curation.rules import Settings
-from curation.steps import Augment, Dedup, Redact, Select, Step, Validate, begin, run_step, run_steps
+from curation.state import begin
+from curation.steps import Augment, Dedup, Redact, Select, Step, Validate, run_step, run_steps
 
 
 def chat(prompt: str, answer: str = "An answer.", line: int | None = 1, source: str = "s") -> dict:
@@ -112,7 +113,7 @@ def test_select_keeps_the_order_and_names_every_row_that_went():
     assert state.rows["line"].is_sorted()
     assert sorted([*state.rows["line"], *state.drops["line"]]) == list(range(50))
     assert set(state.drops["reason"]) == {"below the density floor", "covered by others"}
-    assert state.tallies[0].notes["all"]["stopped"] == "all picked"
+    assert state.tallies[0].notes["all rows"]["stopped"] == "all picked"
 
 
 def test_each_task_keeps_its_share():

@@ -10,7 +10,8 @@ import pytest
 
 from curation.rows import frame, make_row
 from curation.snapshot import write_snapshot
-from curation.steps import begin
+from curation.split import Split
+from curation.state import begin
 from tests.curation.selection.texts import planted
 from tests.loop.byhand import write_lines
 from tests.loop.commands import lines, session
@@ -64,7 +65,7 @@ def test_a_prior_is_a_file_or_a_snapshot(seed: Path, tmp_path: Path) -> None:
         for p in prompts[0]
     )
     ratios = {"train": 1.0}
-    manifest = write_snapshot(tmp_path, begin(rows), recipe={}, ratios=ratios, heldout=[])
+    manifest = write_snapshot(tmp_path, begin(rows), recipe={}, split=Split(**ratios), heldout=[])
     (again,) = session([*select, "-o", third, "--prior", tmp_path / manifest.id])
     assert again.code == 0
     assert not prompts[0] & {row["messages"][0]["content"] for row in lines(third)}
@@ -112,3 +113,19 @@ def test_rows_go_through_parquet_with_what_was_told(seed: Path, tmp_path: Path) 
     (done,) = session(["curate", "select", seed, "-o", few, "-k", 10])
     assert done.code == 0
     assert pl.read_parquet(few).height == 10
+
+
+def test_what_was_made_of_a_row_follows_it(seed: Path, tmp_path: Path) -> None:
+    more, few = tmp_path / "more.jsonl", tmp_path / "few.jsonl"
+    made, done, twice, over = session(
+        ["curate", "augment", seed, "-o", more, "--share", 0.5],
+        ["curate", "select", more, "-o", few, "-k", 40],
+        ["curate", "select", more, "-o", few, "--quota", "stage:a=4", "--quota", "stage:a=2"],
+        ["curate", "select", more, "-o", few, "-k", 5, "--quota", "stage:a=9"],
+    )
+    assert [d.code for d in (made, done, twice, over)] == [0, 0, 2, 2]
+    rows = lines(few)
+    parents = {parent for row in rows for parent in row.get("parents", [])}
+    assert sum("parents" not in row for row in rows) == 40
+    assert parents
+    assert "made from a row that went" in done.out
