@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def record_heldout(connection: duckdb.DuckDBPyConnection, sets: Iterable[tuple[HeldoutSet, str]]) -> None:
-    """Write frozen sets; a version that is known stays as it is. Call it inside a transaction.
+    """Write frozen sets; a known version gets the role of today. Call it inside a transaction.
 
     Args:
         connection: The transaction.
@@ -25,7 +25,7 @@ def record_heldout(connection: duckdb.DuckDBPyConnection, sets: Iterable[tuple[H
     """
     for held, role in sets:
         about = {"name": held.name, "version": held.version, "items": held.items.height, "role": role}
-        insert(connection, "heldout_sets", pl.DataFrame([about | {"created": utc_now()}]))
+        insert(connection, "heldout_sets", pl.DataFrame([about | {"created": utc_now()}]), known="replace")
         items = held.items.select(
             pl.lit(held.name).alias("name"), pl.lit(held.version).alias("version"), item="id"
         )

@@ -12,6 +12,7 @@ from loop.cli import (
     convert,
     curate,
     cycle,
+    heldout,
     judge,
     mine,
     model,
@@ -48,6 +49,7 @@ shape.add()
 tokens.add()
 app.add_typer(curate.app, name="curate")
 app.add_typer(snapshot.app, name="snapshot")
+app.add_typer(heldout.app, name="heldout")
 app.add_typer(judge.app, name="judge")
 app.add_typer(trace.app, name="trace")
 app.add_typer(train.app, name="train")
