@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 from curation.errors import UserError
 from curation.intake import read_file
 from curation.snapshot import write_snapshot
-from curation.steps import begin
+from curation.split import Split
+from curation.state import begin
 from judge.frames import keyed_frame
 from judge.verdict import Verdict
 from loop.cli import app
@@ -25,7 +26,7 @@ from loop.snapshots import record
 from loop.spool import VERDICTS, FileCache
 from loop.store import insert, publish, query, transaction
 from loop.verdicts import verdict_rows
-from tests.loop.byhand import RATIOS, _model, build_workspace, write_lines
+from tests.loop.byhand import _model, build_workspace, write_lines
 from tests.loop.imports.samples import PLAIN
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def test_snapshots_and_models_that_hold_rows_of_a_user_are_named(
     ).rows
     child = rows.with_columns(id=pl.lit("child"), parents=pl.concat_list("id"), meta=pl.lit("{}"))
     made = write_snapshot(
-        workspace.snapshots, begin(pl.concat([rows, child])), recipe={}, ratios=RATIOS, heldout=[]
+        workspace.snapshots, begin(pl.concat([rows, child])), recipe={}, split=Split(), heldout=[]
     )
     job = workspace.jobs / "j"
     job.mkdir(parents=True)
