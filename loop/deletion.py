@@ -6,12 +6,13 @@ import shutil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from curation.errors import UserError
-from curation.manifest import read_manifest
 from loop.arrivals import drain
 from loop.imports.batch import pseudonym
+from loop.jobs import all_jobs
 from loop.lock import only_one
 from loop.spool import forget
 from loop.store import publish, rewrite, transaction, utc_now
+from training.jobfiles import snapshot_id
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -140,8 +141,7 @@ def _dicts(
 
 def _remove_jobs(workspace: Workspace, snapshots: set[str]) -> int:
     """Remove the training jobs on some snapshots: copies of rows, made anew where they are needed."""
-    folders = [f for f in workspace.jobs.iterdir() if f.is_dir()] if workspace.jobs.is_dir() else []
-    held = [f for f in folders if (f / "manifest.json").exists() and read_manifest(f).id in snapshots]
+    held = [job for job in all_jobs(workspace) if snapshot_id(job / "manifest.json") in snapshots]
     for folder in held:
         shutil.rmtree(folder)
     return len(held)

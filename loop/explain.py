@@ -127,11 +127,7 @@ def _messages(folder: Path, split: str, row: str) -> list[dict[str, Any]]:
     """Messages of one row, without reading those of the others."""
     import polars as pl
 
-    try:
-        scan = pl.scan_parquet(folder / f"{split}.parquet").filter(pl.col("id") == row).select("messages")
-        found = scan.collect()["messages"]
-    except (OSError, pl.exceptions.PolarsError):
-        found = read_rows(folder, split).filter(id=row)["messages"]  # tells what is wrong with the file
+    found = read_rows(folder, split, ["id", "messages"], chosen=pl.Series([row]))["messages"]
     messages: list[dict[str, Any]] = found.to_list()[0]
     return messages
 

@@ -23,7 +23,7 @@ def publish(store: Path, view: Path, *, patience: float = PATIENCE) -> None:
     """Replace the copy that readers open by the store as it stands, in one rename.
 
     The file is copied, not the rows: at a million traces that takes a tenth of the time
-    (docs/decisions/0013-the-copy-is-a-file.md).
+    (docs/decisions/0020-the-copy-is-a-file.md).
 
     Args:
         store: The DuckDB file.
