@@ -13,7 +13,8 @@ from typing import Any
 
 from curation.near import similar_pairs
 from curation.rows import prompt_text
-from curation.snapshot import read_rows, verify
+from curation.stored import read_rows
+from curation.verify import verify
 from loop.heldout import read_heldout
 from loop.workspace import Workspace
 

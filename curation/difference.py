@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from curation.rows import canonical, split_answer
-from curation.snapshot import read_table
-from curation.split import SPLITS
+from curation.manifest import chain
+from curation.rows import canonical, drop_frame, split_answer
+from curation.stored import read_rows, read_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-GONE = "not among the rows of the newer one"
+GONE = "no longer among the rows that were given"
 
 
 class Difference(NamedTuple):
@@ -45,14 +45,13 @@ def diff(a: Path, b: Path) -> Difference:
     Raises:
         UserError: A file of them is missing or damaged.
     """
-    old, new = _ids(a), _ids(b)
-    gone = _with_prompt(_rows(a, old.join(new, on="id", how="anti")))
-    come = _with_prompt(_rows(b, new.join(old, on="id", how="anti")))
+    old, new = (read_rows(folder, columns=["id"]).unique("id", maintain_order=True) for folder in (a, b))
+    gone = _with_prompt(a, old.join(new, on="id", how="anti"))
+    come = _with_prompt(b, new.join(old, on="id", how="anti"))
     changed = gone.join(come, on="prompt", suffix="_new").unique("id", keep="first", maintain_order=True)
     pairs = changed.select("id", "id_new", "messages", "messages_new", "split", "split_new")
-    reasons = read_table(b, "drops").unique("row_id", keep="first", maintain_order=True)
-    why = reasons.select("row_id", "reason", "detail")
-    removed = gone.join(changed, on="id", how="anti").join(why, left_on="id", right_on="row_id", how="left")
+    removed = gone.join(changed, on="id", how="anti")
+    removed = removed.join(_reasons(a, b), left_on="id", right_on="row_id", how="left")
     both = old.join(new, on="id", suffix="_new")
     return Difference(
         come.join(changed, left_on="id", right_on="id_new", how="anti").drop("prompt"),
@@ -60,6 +59,14 @@ def diff(a: Path, b: Path) -> Difference:
         pairs,
         both.filter(pl.col("split") != pl.col("split_new")),
     )
+
+
+def _reasons(a: Path, b: Path) -> pl.DataFrame:
+    """Why rows went on the way to the newer one: row, reason and detail, what was said last first."""
+    way = takewhile(lambda manifest: manifest.id != a.name, chain(b))
+    drops = [read_table(b.parent / manifest.id, "drops") for manifest in way]
+    told = pl.concat([drop_frame([]), *drops]).select("row_id", "reason", "detail")
+    return told.unique("row_id", keep="first", maintain_order=True)
 
 
 def counts(rows: pl.DataFrame) -> dict[str, dict[str, int]]:
@@ -75,22 +82,8 @@ def counts(rows: pl.DataFrame) -> dict[str, dict[str, int]]:
     return {name: dict(counter.most_common()) for name, counter in found.items()}
 
 
-def _ids(folder: Path) -> pl.DataFrame:
-    parts = [read_table(folder, split, ["id"]).with_columns(split=pl.lit(split)) for split in SPLITS]
-    return pl.concat(parts)
-
-
-def _rows(folder: Path, chosen: pl.DataFrame) -> pl.DataFrame:
-    """The chosen rows (id, split) with all their columns."""
-    parts = [read_table(folder, split).with_columns(split=pl.lit(split)) for split in _splits(chosen)]
-    rows = pl.concat(parts) if parts else read_table(folder, SPLITS[0]).with_columns(split=pl.lit("")).clear()
-    return rows.join(chosen, on="id", how="semi")
-
-
-def _splits(chosen: pl.DataFrame) -> Sequence[str]:
-    return [split for split in SPLITS if split in set(chosen["split"])]
-
-
-def _with_prompt(rows: pl.DataFrame) -> pl.DataFrame:
+def _with_prompt(folder: Path, chosen: pl.DataFrame) -> pl.DataFrame:
+    """The chosen rows, whole, with their prompts in canonical form."""
+    rows = read_rows(folder, chosen=chosen["id"])
     prompts = [canonical(split_answer(messages)[0]) for messages in rows["messages"].to_list()]
     return rows.with_columns(prompt=pl.Series(prompts, dtype=pl.String))

@@ -11,8 +11,10 @@ from curation.croissant import croissant
 from curation.errors import UserError
 from curation.files import new_folder
 from curation.formats import FORMATS, Unheld
-from curation.snapshot import demand_whole, read_manifest, read_table
-from curation.split import SPLITS
+from curation.manifest import read_manifest
+from curation.stored import read_rows
+from curation.strata import SPLITS
+from curation.verify import demand_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +54,7 @@ def hand_over(
     if target.exists():
         raise UserError("this exists already", where=str(target), fix="name a folder that does not exist")
     demand_whole(snapshot)
-    tables = {split: read_table(snapshot, split) for split in SPLITS}
+    tables = {split: read_rows(snapshot, split).drop("split") for split in SPLITS}
     tables = {split: rows for split, rows in tables.items() if rows.height}
     with new_folder(target) as folder:
         if form in TABLES:

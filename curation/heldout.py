@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import unicodedata
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
+import msgspec
+import numpy as np
 import polars as pl
 
 from curation.children import descendants
+from curation.compared import Compared, compared
 from curation.near import nearest_items, residuals
 from curation.overlap import RUN, overlaps
-from curation.redact import redact_text
-from curation.rows import SHAPED_FROM, drop_frame, prompt_text, row_id, short_hash, split_answer
+from curation.redact import redact_texts
+from curation.rows import ROWS, SHAPED_FROM, drop_frame, frame, short_hash
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +33,18 @@ class HeldoutSet(NamedTuple):
     items: pl.DataFrame
 
 
+class Checks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How near a row may come to a held-out item.
+
+    Attributes:
+        threshold: Smallest Jaccard similarity of two prompts that counts as the same.
+        words: Words in a row that count as taken from an item; a shorter item counts as a whole.
+    """
+
+    threshold: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.8
+    words: Annotated[int, msgspec.Meta(ge=4)] = RUN
+
+
 class Match(NamedTuple):
     """The item that a row gives away: its number, how similar, how it was found, the words in common."""
 
@@ -46,7 +60,11 @@ def freeze(name: str, items: pl.DataFrame) -> HeldoutSet:
 
 
 def without_heldout(
-    rows: pl.DataFrame, heldout: Sequence[HeldoutSet], *, threshold: float = 0.8, run: int = RUN
+    rows: pl.DataFrame,
+    heldout: Sequence[HeldoutSet],
+    checks: Checks | None = None,
+    *,
+    beside: pl.DataFrame | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Leave out every row whose prompt is, or nearly is, that of a held-out item, or which holds one.
 
@@ -58,23 +76,24 @@ def without_heldout(
 
     Args:
         rows: Rows with schema ROWS.
-        heldout: The frozen sets.
-        threshold: Smallest Jaccard similarity that counts as the same prompt.
-        run: Words in a row that count as taken from an item.
+        heldout: The frozen sets; an item of several versions counts once.
+        checks: How near a row may come.
+        beside: Other rows of the same data, which tell what text all of them share; nothing is said of them.
 
     Returns:
         The rows that may stay, and the others as drops whose partner is the held-out item.
     """
-    items = (
-        pl.concat([h.items.with_columns(source=pl.lit(f"heldout:{h.name}")) for h in heldout])
-        if heldout
-        else None
-    )
-    if items is None or not rows.height:
+    items = _items(heldout)
+    if not items.height or not rows.height:
         return rows, drop_frame([])
-    prompts = _compared(pl.concat([rows.select("messages", "meta"), items.select("messages", "meta")]))
-    matches = _holding(rows, items, prompts[0], run) | _matches(rows, items, prompts, threshold)
-    found = _with_children(rows, matches)
+    checks, columns = checks or Checks(), ["messages", "meta"]
+    seen = [rows] if beside is None else [rows, beside]
+    prompts = compared(pl.concat([part["messages"] for part in [*seen, items]]))
+    before = _before_templates(pl.concat([part.select(columns) for part in [*seen, items]]), prompts.prompts)
+    matches = _holding(prompts, rows.height, items.height, checks.words)
+    for texts in before:
+        matches |= _near(texts.to_list(), rows.height, items.height, checks.threshold, matches)
+    found = _with_children(rows, matches | _exact(prompts.turns, rows.height, items.height))
     drops = [
         {
             "row_id": row["id"],
@@ -96,41 +115,47 @@ def without_heldout(
     return rows.filter(stay), drop_frame(drops)
 
 
-def _matches(
-    rows: pl.DataFrame, items: pl.DataFrame, prompts: list[list[str]], threshold: float
+def _items(heldout: Sequence[HeldoutSet]) -> pl.DataFrame:
+    """The items of all sets, each once; the source says of which set one is."""
+    parts = [h.items.select(ROWS.names()).with_columns(source=pl.lit(f"heldout:{h.name}")) for h in heldout]
+    return pl.concat([frame([]), *parts]).unique("id", keep="first", maintain_order=True)
+
+
+def _exact(turns: pl.Series, rows: int, items: int) -> dict[int, Match]:
+    """The rows with the very prompt of an item, by their number."""
+    known = {text: j for j, text in reversed(list(enumerate(turns[-items:])))}
+    found = turns[:rows].is_in(list(known)).arg_true()
+    return {i: Match(known[turns[i]], 1.0, "exact") for i in found}
+
+
+def _near(
+    texts: list[str], rows: int, items: int, threshold: float, known: dict[int, Match]
 ) -> dict[int, Match]:
-    """The rows whose prompt is, or nearly is, that of an item, by their number."""
-    left, right = rows["messages"].to_list(), items["messages"].to_list()
-    exact = {_prompt_id(messages): j for j, messages in enumerate(right)}
-    found: dict[int, Match] = {}
-    for texts in prompts:
-        best, similar = nearest_items(texts[: len(left)], texts[len(left) :], threshold)
-        for i, (item, s) in enumerate(zip(best.tolist(), similar.tolist(), strict=True)):
-            if item >= 0 and (i not in found or s > found[i].similarity):
-                found[i] = Match(item, s, "near")
-    for i, messages in enumerate(left):
-        if (j := exact.get(_prompt_id(messages))) is not None:
-            found[i] = Match(j, 1.0, "exact")
-    return found
+    """The rows whose prompt is nearly that of an item, where they are nearer than is known."""
+    best, similar = nearest_items(texts[:-items], texts[-items:], threshold)
+    (near,) = np.nonzero(best[:rows] >= 0)
+    found = {i: Match(int(best[i]), float(similar[i]), "near") for i in near.tolist()}
+    return {i: match for i, match in found.items() if i not in known or _nearer(match, known[i])}
 
 
-def _holding(rows: pl.DataFrame, items: pl.DataFrame, prompts: list[str], run: int) -> dict[int, Match]:
+def _nearer(match: Match, known: Match) -> bool:
+    return known.similarity is None or (match.similarity or 0.0) > known.similarity
+
+
+def _holding(prompts: Compared, rows: int, items: int, run: int) -> dict[int, Match]:
     """The rows in whose text, whoever says it, an item's own words stand, by their number."""
-    own = residuals(prompts, items=items.height)
-    texts = [
-        redact_text(" ".join(m["content"] or "" for m in turns))[0] for turns in rows["messages"].to_list()
-    ]
-    found = overlaps(pl.Series(texts, dtype=pl.String), own, run)
+    own = residuals(prompts.prompts.to_list(), items=items)
+    found = overlaps(prompts.whole[:rows], own, run)
     return {i: Match(item, None, "contained", words) for i, item, words in found.rows()}
 
 
-def _compared(rows: pl.DataFrame) -> list[list[str]]:
-    """The texts of all prompts; once more as they were before a template where any was put into one."""
-    texts = [redact_text(prompt_text(m))[0] for m in rows["messages"].to_list()]
-    before = rows["meta"].str.json_path_match(f"$.{SHAPED_FROM}").to_list()
-    if not any(before):
-        return [texts]
-    return [texts, [t if b is None else redact_text(b)[0] for t, b in zip(texts, before, strict=True)]]
+def _before_templates(rows: pl.DataFrame, prompts: pl.Series) -> list[pl.Series]:
+    """The prompts; once more as they were before a template where any was put into one."""
+    before = rows["meta"].str.json_path_match(f"$.{SHAPED_FROM}")
+    if before.null_count() == rows.height:
+        return [prompts]
+    plain = redact_texts(before.fill_null("")).set(before.is_null(), None)
+    return [prompts, pl.select(pl.coalesce(plain, prompts)).to_series()]
 
 
 def _with_children(rows: pl.DataFrame, found: dict[int, Match]) -> dict[int, Match]:
@@ -142,15 +167,3 @@ def _with_children(rows: pl.DataFrame, found: dict[int, Match]) -> dict[int, Mat
         if number not in found:
             found[number] = leaked[ids[number]] = leaked[parent]._replace(kind="made from one")
     return found
-
-
-def _prompt_id(messages: Sequence[dict[str, str]]) -> str:
-    prompt, _ = split_answer(messages)
-    return row_id(
-        {"role": m["role"], "content": _folded(m["content"])} for m in prompt if m["role"] != "system"
-    )
-
-
-def _folded(text: str) -> str:
-    normal = unicodedata.normalize("NFKC", redact_text(text)[0])
-    return " ".join(normal.split()).casefold()

@@ -6,13 +6,18 @@ runs of all items are looked for at once by the automaton of Aho and Corasick (1
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import polars as pl
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 RUN = 13
 """Words in a row that count as taken from an item."""
 
 SHORTEST = 8
-"""Words that an item must have to be looked for inside other texts: fewer stand anywhere."""
+"""Words that an item must have to be looked for inside other texts, unless a shorter run counts."""
 
 
 def overlaps(texts: pl.Series, items: list[str], run: int = RUN) -> pl.DataFrame:
@@ -26,7 +31,8 @@ def overlaps(texts: pl.Series, items: list[str], run: int = RUN) -> pl.DataFrame
     Returns:
         `text` and `item`, their numbers, and `words`, what they have in common: the first find of each text.
     """
-    found = {words: number for number, item in reversed(list(enumerate(items))) for words in runs(item, run)}
+    own = padded_words(pl.Series(items, dtype=pl.String)).to_list()
+    found = {words: n for n in reversed(range(len(own))) for words in runs(own[n].split(), run)}
     table = pl.DataFrame({"words": padded_words(texts)}).with_row_index("text")
     wanted = list(found)
     hits = table.filter(pl.col("words").str.contains_any(wanted)) if wanted else table.clear()
@@ -38,10 +44,9 @@ def overlaps(texts: pl.Series, items: list[str], run: int = RUN) -> pl.DataFrame
     )
 
 
-def runs(item: str, run: int) -> list[str]:
+def runs(words: Sequence[str], run: int) -> list[str]:
     """Every run of so many words of an item, each with a space at both ends."""
-    words = padded_words(pl.Series([item]))[0].split()
-    if len(words) < SHORTEST:
+    if len(words) < min(SHORTEST, run):
         return []
     size = min(run, len(words))
     return [f" {' '.join(words[i : i + size])} " for i in range(len(words) - size + 1)]

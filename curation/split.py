@@ -2,21 +2,154 @@
 
 from __future__ import annotations
 
-import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
 import numpy as np
 import polars as pl
 
-from curation.near import families
-from curation.rows import prompt_text
+from curation.children import without_orphans
+from curation.near.apart import NEITHER, Families, Known, families
+from curation.near.pipeline import cut, of_rows
+from curation.rows import ROWS, drop_frame
+from curation.strata import SPLITS, Share, Stratify, shares, split_of, stratified
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-SPLITS = ("train", "validation", "test")
+
+class Split(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Shares of the splits; together they are 1.
+
+    Attributes:
+        train: What is trained on.
+        validation: What is watched while training.
+        test: What is looked at in the end; the gate uses held-out sets, not this.
+        stratify: Give each `tag` (a row's first one) or each `label` (its answer) these shares, as near as
+            its families allow; empty: all rows together have them.
+    """
+
+    train: Share = 0.8
+    validation: Share = 0.2
+    test: Share = 0.0
+    stratify: Stratify = ""
+
+    def __post_init__(self) -> None:
+        if abs(self.train + self.validation + self.test - 1) > 1e-9:
+            raise ValueError("train, validation and test must add up to 1")
+
+    @property
+    def ratios(self) -> dict[str, float]:
+        """The shares by name."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+
+class Placed(NamedTuple):
+    """Rows with their splits.
+
+    Attributes:
+        rows: Rows with `family` and a column `split`, by id.
+        drops: Rows that would have joined families of two splits (schema DROPS).
+        notes: The shares that were asked for and those that came out, of all rows and of each stratum.
+    """
+
+    rows: pl.DataFrame
+    drops: pl.DataFrame
+    notes: dict[str, Any]
+
+
+def place(
+    rows: pl.DataFrame, split: Split, old: pl.DataFrame | None = None, *, threshold: float = 0.8
+) -> Placed:
+    """Give every row its family and its split.
+
+    A row takes the family, and so the split, of the old rows that it resembles or was made from. One that
+    belongs to families of two splits is left out, with the rows that were made from it.
+
+    Args:
+        rows: Rows with schema ROWS, in any order.
+        split: Shares of the splits.
+        old: Rows that have a family and a split already, and keep them.
+        threshold: Smallest Jaccard similarity of two prompts of one family.
+    """
+    new = rows.sort("id", "source", "line", maintain_order=True)
+    old = new.clear().with_columns(split=pl.lit("")) if old is None else old
+    both = pl.concat([old.select(ROWS.names()), new])
+    found = families(cut(*of_rows(both["messages"], "prompt")), threshold, _known(both, old))
+    named = _named(both, found, old.height)[old.height :].with_columns(split=_sides(found.side)[old.height :])
+    bridges = found.one[old.height :] >= 0
+    stay, orphans = without_orphans(
+        named.filter(pl.Series(~bridges)), set(new["id"].filter(bridges)), "split"
+    )
+    counted = old.select(*ROWS.names(), "split")
+    stay = _with_splits(stay, split, counted)
+    drops = pl.concat([_bridges(both, found), orphans])
+    return Placed(stay, drops, shares(pl.concat([counted, stay]), split.ratios, split.stratify))
+
+
+def _known(both: pl.DataFrame, old: pl.DataFrame) -> Known:
+    """Old families as they are; new rows of one given family, and children with their parents, together."""
+    numbered = both.select("family", at=pl.int_range(pl.len(), dtype=pl.Int64))
+    first = pl.col("at").min().over("family")
+    family = np.arange(both.height)
+    family[: old.height] = numbered[: old.height].select(first).to_series().to_numpy()
+    side = np.full(both.height, NEITHER, np.int8)
+    side[: old.height] = old["split"].replace_strict(_SIDES, return_dtype=pl.Int8).to_numpy()
+    ties = (
+        numbered[old.height :].drop_nulls().with_columns(first=first).filter(pl.col("at") != pl.col("first"))
+    )
+    child, parent = descent(both, old.height)
+    left, right = (np.concatenate((ties[n].to_numpy(), e)) for n, e in (("at", child), ("first", parent)))
+    return Known(family, side, left, right)
+
+
+_SIDES = {name: number for number, name in enumerate(SPLITS)}
+
+
+def _sides(side: NDArray[np.int8]) -> pl.Series:
+    names = {number: name for name, number in _SIDES.items()}
+    return pl.Series("split", side).replace_strict(names, default=None, return_dtype=pl.String)
+
+
+def _named(rows: pl.DataFrame, found: Families, old: int = 0) -> pl.DataFrame:
+    """Rows with the name of their family: one that it has, an old one first, or its smallest id."""
+    before = pl.col("family").filter(pl.col("at") < old).min().over("first")
+    origin = pl.coalesce(pl.col("parents").list.min(), "id")
+    name = pl.coalesce(before, pl.coalesce(pl.col("family").min(), origin.min()).over("first"))
+    numbered = rows.with_columns(first=pl.Series(found.first), at=pl.int_range(pl.len()))
+    return numbered.with_columns(family=name).drop("first", "at")
+
+
+def _with_splits(rows: pl.DataFrame, split: Split, old: pl.DataFrame) -> pl.DataFrame:
+    """Rows whose new families have a split, too."""
+    free = rows.filter(pl.col("split").is_null())
+    if split.stratify:
+        found = stratified(free, old, split.ratios, split.stratify)
+    else:
+        found = {family: split_of(family, split.ratios) for family in free["family"].unique()}
+    taken = pl.col("family").replace_strict(found, default=None, return_dtype=pl.String)
+    return rows.with_columns(split=pl.coalesce("split", taken))
+
+
+def _bridges(both: pl.DataFrame, found: Families) -> pl.DataFrame:
+    """Rows that are left out, with the two that they are like."""
+    (numbers,) = np.nonzero(found.one >= 0)
+    names = _sides(found.side)
+    drops = []
+    for number in numbers.tolist():
+        row, one, other = (
+            both.row(int(n), named=True) for n in (number, found.one[number], found.other[number])
+        )
+        sides = [names[int(found.first[n])] for n in (found.one[number], found.other[number])]
+        detail = f"like row {one['id']} in {sides[0]} and row {other['id']} in {sides[1]}"
+        drops.append(
+            {"row_id": row["id"], "source": row["source"], "line": row["line"], "step": "split"}
+            | {"reason": "would join families of two splits", "partner_id": other["id"], "detail": detail}
+            | {"partner_source": other["source"], "partner_line": other["line"]}
+        )
+    return drop_frame(drops)
 
 
 def assign_families(rows: pl.DataFrame, *, threshold: float = 0.8) -> pl.DataFrame:
@@ -34,39 +167,29 @@ def assign_families(rows: pl.DataFrame, *, threshold: float = 0.8) -> pl.DataFra
     Returns:
         The rows with `family` filled; rows that had one keep it.
     """
-    texts = [prompt_text(m) for m in rows["messages"].to_list()]
-    labels = pl.Series("label", families(texts, threshold, _descent(rows)), pl.Int64)
-    origin = pl.coalesce(pl.col("parents").list.min(), "id")
-    name = pl.coalesce(pl.col("family").min(), origin.min()).over("label")
-    return (
-        rows.with_columns(labels)
-        .with_columns(pl.coalesce("family", name).alias("family"))
-        .select(rows.columns)
-    )
+    nobody = np.full(rows.height, NEITHER, np.int8)
+    known = Known(np.arange(rows.height), nobody, *descent(rows))
+    found = families(cut(*of_rows(rows["messages"], "prompt")), threshold, known)
+    return rows.with_columns(family=pl.coalesce("family", _named(rows, found)["family"]))
 
 
-def _descent(rows: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Row numbers of children and of their parents: noise may have made a child unlike its parent."""
-    numbers = {identity: i for i, identity in enumerate(rows["id"])}
-    # The children of a row that is not here are joined by the first of them.
-    edges = [(i, numbers.setdefault(p, i)) for i, of in enumerate(rows["parents"].to_list()) for p in of]
-    return np.array([c for c, _ in edges], np.int64), np.array([p for _, p in edges], np.int64)
+def descent(rows: pl.DataFrame, first: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Row numbers of children and of their parents: noise may have made a child unlike its parent.
 
-
-def split_of(family: str, ratios: Mapping[str, float]) -> str:
-    """The split of a family.
+    The children of a row that is not here are joined by the first of them.
 
     Args:
-        family: The family's name.
-        ratios: Share of each split, in the order of `SPLITS`; together 1.
+        rows: Rows with schema ROWS.
+        first: The first row whose parents are looked for.
     """
-    place = int.from_bytes(hashlib.sha256(f"split:{family}".encode()).digest()[:8], "big") / 2**64
-    edge = 0.0
-    for name in SPLITS:
-        edge += ratios.get(name, 0.0)
-        if place < edge:
-            return name
-    return next(name for name in reversed(SPLITS) if ratios.get(name))
+    numbered = rows.select("id", "parents", at=pl.int_range(pl.len(), dtype=pl.Int64))
+    children = numbered[first:].filter(pl.col("parents").list.len() > 0)
+    edges = children.select("parents", child="at").explode("parents")
+    found = edges.join(
+        numbered.select("id", "at").unique("id", keep="first"), left_on="parents", right_on="id", how="left"
+    )
+    parent = pl.coalesce("at", pl.col("child").min().over("parents"))
+    return found["child"].to_numpy(), found.select(parent).to_series().to_numpy()
 
 
 def assign_splits(rows: pl.DataFrame, ratios: Mapping[str, float]) -> pl.DataFrame:

@@ -11,14 +11,15 @@ import polars as pl
 from curation.augmentation.augment import augment
 from curation.augmentation.settings import Augment
 from curation.children import MADE, without_orphans
-from curation.dedup import CONFLICTS, Compare, How, Mode, Policy, drop_duplicates
+from curation.dedup import Compare, Deduped, How, Mode, Policy, drop_duplicates, drop_known
 from curation.pii import ALL, KindName
 from curation.redact import redact, report, without
 from curation.rows import DROPS, drop_frame
 from curation.selection import against_random
 from curation.selection.settings import Select
 from curation.split import assign_families
-from curation.validate import FINDINGS, validate
+from curation.state import Curated, advance, begin
+from curation.validate import validate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -61,33 +62,30 @@ class Dedup(msgspec.Struct, tag_field="step", tag="dedup", forbid_unknown_fields
         return How(self.threshold, on=self.on, conflicts=self.conflicts, mode=self.mode)
 
 
-Step = Validate | Redact | Dedup | Select | Augment
+class Merge(msgspec.Struct, tag_field="step", tag="merge", forbid_unknown_fields=True, frozen=True):
+    """Grow from the earlier snapshot: accepted corrections and high-scoring traces come to its rows.
+
+    A cycle does this with or without the step; `regrind curate run` does it where the step is in the list.
+
+    Attributes:
+        corrections: At most so many corrections, those of the lowest scores first.
+        traces: At most so many traces that scored high, those of the highest scores first.
+    """
+
+    corrections: Annotated[int, msgspec.Meta(ge=0)] = 10_000
+    traces: Annotated[int, msgspec.Meta(ge=0)] = 10_000
 
 
-class Tally(msgspec.Struct, frozen=True):
-    """What a step did: rows in and out, drops by reason, and what else is worth telling."""
+Step = Validate | Redact | Dedup | Select | Augment | Merge
 
-    step: str
-    rows_in: int
-    rows_out: int
-    dropped: dict[str, int] = {}
-    notes: dict[str, Any] = {}
+VERSIONS = {"validate": 1, "redact": 1, "dedup": 1, "select": 1, "augment": 1, "merge": 1}
+"""Raised when a step's meaning changes: the same settings then make another snapshot."""
 
 
-class Curated(msgspec.Struct, frozen=True):
-    """Rows as they stand after some steps, with everything that was found on the way."""
-
-    rows: pl.DataFrame
-    drops: pl.DataFrame
-    findings: pl.DataFrame
-    conflicts: pl.DataFrame
-    tallies: tuple[Tally, ...]
-
-
-def begin(rows: pl.DataFrame) -> Curated:
-    """Rows before the first step."""
-    empty = pl.DataFrame(schema=FINDINGS), pl.DataFrame(schema=CONFLICTS)
-    return Curated(rows, drop_frame([]), *empty, ())
+def recipe_of(steps: Sequence[Step]) -> list[dict[str, Any]]:
+    """The steps as a recipe tells them: name, version and settings of each."""
+    told = [msgspec.to_builtins(step) for step in steps]
+    return [step | {"version": VERSIONS[step["step"]]} for step in told]
 
 
 def run_steps(
@@ -134,23 +132,8 @@ def _run(state: Curated, step: Step, rules: Settings | None) -> Curated:
             done = augment(rows, step)
             notes = {"children": done.children.height, "wanted": done.wanted, "refused": done.refused}
             return advance(state, "augment", pl.concat([rows, done.children]), notes=notes)
-
-
-def advance(
-    state: Curated,
-    step: str,
-    rows: pl.DataFrame,
-    drops: pl.DataFrame | None = None,
-    notes: dict[str, Any] | None = None,
-) -> Curated:
-    """The state after a step, its tally counted from its rows and drops."""
-    gone = drop_frame([]) if drops is None else drops
-    tally = Tally(
-        step, state.rows.height, rows.height, dict(sorted(Counter(gone["reason"]).items())), notes or {}
-    )
-    return msgspec.structs.replace(
-        state, rows=rows, drops=pl.concat([state.drops, gone]), tallies=(*state.tallies, tally)
-    )
+        case Merge():
+            return state  # what comes is in the store, which is the loop's
 
 
 def _validate(state: Curated, drop: Sequence[str], rules: Settings | None) -> Curated:
@@ -206,13 +189,20 @@ def _redact(state: Curated, step: Redact) -> Curated:
     return msgspec.structs.replace(done, findings=pl.concat([state.findings, findings]))
 
 
-def dedup(state: Curated, how: How, *, old: int = 0) -> Curated:
-    """Exact, then near duplicates; the first `old` rows are preferred to the others."""
-    found = drop_duplicates(state.rows, how, old=old)
+def dedup(state: Curated, how: How) -> Curated:
+    """Exact, then near duplicates."""
+    return _without_orphans(state, _deduped(state, drop_duplicates(state.rows, how)))
+
+
+def dedup_against(state: Curated, old: pl.DataFrame, how: How) -> Curated:
+    """The same for rows that come to old ones, which stay."""
+    return _without_orphans(state, _deduped(state, drop_known(old, state.rows, how)))
+
+
+def _deduped(state: Curated, found: Deduped) -> Curated:
     notes = {"conflicts": found.conflicts.height}
     done = advance(state, "dedup", found.rows, found.drops.select(DROPS.names()), notes)
-    done = msgspec.structs.replace(done, conflicts=pl.concat([state.conflicts, found.conflicts]))
-    return _without_orphans(state, done)
+    return msgspec.structs.replace(done, conflicts=pl.concat([state.conflicts, found.conflicts]))
 
 
 def select(

@@ -43,6 +43,7 @@ TABLES = {
     "[data]": config.Data,
     "[[heldout]]": config.Heldout,
     "[curate.split]": config.Split,
+    "[curate.heldout]": config.Checks,
     "[[template]]": Template,
     "[rules]": Settings,
     "[judge]": config.Judge,
@@ -52,7 +53,7 @@ TABLES = {
     "[generate]": config.Generate,
     "[gate]": config.Gate,
 }
-STEPS = (steps.Validate, steps.Redact, steps.Dedup, Select, Augment)
+STEPS = (steps.Validate, steps.Redact, steps.Dedup, Select, Augment, steps.Merge)
 
 
 def cli() -> str:

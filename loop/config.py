@@ -9,8 +9,10 @@ import msgspec
 
 from curation.augmentation.settings import Augment
 from curation.errors import UserError
+from curation.heldout import Checks
 from curation.rules import Settings, demand_known
 from curation.selection.settings import Select
+from curation.split import Split
 from curation.steps import Dedup, Redact, Step, Validate
 from curation.templates import Template  # noqa: TC001  (msgspec reads the annotation)
 from judge.prices import Price  # noqa: TC001  (msgspec reads the annotation)
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
-Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z")]
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z"
+Name = Annotated[str, msgspec.Meta(pattern=NAME)]
 """A name that is a folder's name too."""
 
 
@@ -42,31 +45,27 @@ class Data(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Heldout(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """A held-out set. The gate promotes on a `target`; a `regression` set must not get worse."""
+    """A held-out set. The gate promotes on a `target`; a `regression` set must not get worse.
+
+    Attributes:
+        name: Its name.
+        rubric: Path of the rubric that its answers are scored by.
+        file: Its items; empty: the newest version that `regrind heldout add` registered under its name.
+        role: What the gate uses it for.
+    """
 
     name: Name
-    file: str
     rubric: str
+    file: str = ""
     role: Literal["target", "regression"] = "target"
 
 
-class Split(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Shares of the splits; together they are 1."""
-
-    train: Share = 0.8
-    validation: Share = 0.2
-    test: Share = 0.0
-
-    def __post_init__(self) -> None:
-        if abs(self.train + self.validation + self.test - 1) > 1e-9:
-            raise ValueError("train, validation and test must add up to 1")
-
-
 class Curate(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """How rows become a snapshot: the steps in their order, and the splits."""
+    """How rows become a snapshot: the steps in their order, the splits, and what is kept out."""
 
     step: tuple[Step, ...] = (Validate(), Redact(), Dedup(), Select(), Augment(share=0.0))
     split: Split = Split()
+    heldout: Checks = Checks()
 
 
 Kind = Literal["reference", "anthropic", "anthropic-batch", "openai", "http", "local", "plugin"]

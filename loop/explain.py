@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from curation.errors import UserError
 from curation.rows import answer_text, prompt_text
-from curation.snapshot import read_rows
+from curation.stored import read_rows
 from loop.store import query
 
 if TYPE_CHECKING:

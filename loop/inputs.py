@@ -13,7 +13,7 @@ from loop.config import Schedule
 if TYPE_CHECKING:
     from loop.workspace import Workspace
 
-CODE = 2
+CODE = 3
 """Raised when a step's meaning changes, so that an open cycle of the old code is not continued by the new."""
 
 

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from curation.snapshot import Manifest, read_rows, read_table
+from curation.contents import ORIGIN
+from curation.stored import read_rows, read_table
 from loop.store import insert, utc_now
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import duckdb
+
+    from curation.manifest import Manifest
 
 
 def dropped(manifest: Manifest) -> dict[str, int]:
@@ -25,14 +28,19 @@ def dropped(manifest: Manifest) -> dict[str, int]:
     return dict(sorted(total.items()))
 
 
+def made(manifest: Manifest) -> int:
+    """Rows that no input had: augmentation made them."""
+    return sum(tally.notes.get("children", 0) for tally in manifest.steps)
+
+
 def record(connection: duckdb.DuckDBPyConnection, folder: Path, manifest: Manifest, cycle: int) -> None:
     """Write a snapshot's facts; writing them twice is harmless. Call it inside a transaction."""
     key = [manifest.id]
     if connection.execute("SELECT 1 FROM snapshots WHERE id = ?", key).fetchone():
         return
     counts = [manifest.splits.get(name, 0) for name in ("train", "validation", "test")]
-    # A merge checks the new rows before it joins them to the old: the largest step saw them all.
-    rows_in = max((tally.rows_in for tally in manifest.steps), default=sum(counts))
+    # Every row that came in is there, or is a drop; what was made on the way is not counted.
+    rows_in = sum(counts) + sum(dropped(manifest).values()) - made(manifest)
     connection.execute(
         "INSERT INTO snapshots VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [manifest.id, manifest.parent, cycle, utc_now(), rows_in, *counts, json.dumps(dropped(manifest))],
@@ -44,18 +52,14 @@ def record(connection: duckdb.DuckDBPyConnection, folder: Path, manifest: Manife
 
 def membership(folder: Path, manifest: Manifest) -> pl.DataFrame:
     """Rows of a snapshot as the store has them: split, origin, source line, parents, trace."""
-    meta = pl.col("meta").str.json_path_match
-    return read_rows(folder).select(
+    columns = ["id", "source", "line", "parents", "meta"]
+    return read_rows(folder, columns=columns).select(
         snapshot=pl.lit(manifest.id),
         row_id="id",
         split="split",
-        origin=pl.coalesce(
-            meta("$.origin"),
-            pl.when(pl.col("parents").list.len() > 0).then(pl.lit("augmented")),
-            pl.lit("seed"),
-        ),
+        origin=ORIGIN,
         source="source",
         line="line",
         parents="parents",
-        trace=meta("$.trace"),
+        trace=pl.col("meta").str.json_path_match("$.trace"),
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from curation.snapshot import read_manifest
+from curation.manifest import read_manifest
 from loop.gate import interval
 from loop.store import query
 
@@ -26,12 +26,21 @@ COMPARABLE = (
 """Scores of the content, by the judge and in the setup that the newest version has: others do not compare."""
 
 
+INCOMPARABLE = """
+SELECT heldout, version, count(DISTINCT heldout_version) AS versions FROM evaluations
+WHERE model = $model AND (heldout, version) NOT IN (SELECT (heldout, version) FROM (COMPARABLE))
+GROUP BY heldout, version ORDER BY heldout, version
+""".replace("COMPARABLE", COMPARABLE)
+"""What was scored, but not so: on another version of the set, by another judge or in another setup."""
+
+
 def summarise(workspace: Workspace) -> dict[str, Any]:
     """What the store says about a workspace.
 
     Returns:
         `snapshots` (with drops by reason, and what the selection was worth beside a random one), `scores`
-        (mean score and exact match of each version on each held-out set with 95% intervals), `decisions`,
+        (mean score and exact match of each version on each held-out set with 95% intervals),
+        `not_compared` (versions that have only scores that these may not be compared with), `decisions`,
         `example_row` (one that was corrected, where there is one) and `paths`.
     """
     view = workspace.view
@@ -53,6 +62,7 @@ def summarise(workspace: Workspace) -> dict[str, Any]:
     return {
         "snapshots": snapshots,
         "scores": score_rows(query(view, COMPARABLE, {"model": workspace.config.model})),
+        "not_compared": query(view, INCOMPARABLE, {"model": workspace.config.model}).to_dicts(),
         "decisions": decisions,
         "example_row": example["row_id"][0] if example.height else None,
         "paths": {
@@ -117,6 +127,10 @@ def render(summary: dict[str, Any], out: Callable[[str], None], table: Callable[
         columns = [key for key in rows[0] if key not in {"heldout", "version"}]
         out(f"held-out set {name}, mean with 95% interval")
         table(["version", *columns], [(_name(r["version"]), *(r[c] for c in columns)) for r in rows])
+        others = [_name(r["version"]) for r in summary["not_compared"] if r["heldout"] == name]
+        if others:
+            out(f"not compared: {', '.join(others)}; scored on another version of this set, by another judge")
+            out("or in another setup: `regrind model evaluate VERSION` scores them anew")
         out("")
     for d in summary["decisions"]:
         out(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judge.frames import item_frame
 from judge.verdict import Item, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import duckdb
     import polars as pl
@@ -35,14 +35,25 @@ def as_items(rows: Iterable[tuple[str, str, str, str | None]]) -> pl.DataFrame:
     return item_frame(Item(i, plain_turns(m), o, r) for i, m, o, r in rows)
 
 
+JUDGED = (
+    "SELECT t.id, t.messages, t.output, t.reference, t.tags, v.judge, v.state, v.score, v.feedback,"
+    " t.finish_reason FROM traces t JOIN verdicts v ON v.trace = t.id AND v.repeat = 0"
+)
+
+
 def judged(connection: duckdb.DuckDBPyConnection, cycle: int, judge: str) -> list[Judged]:
     """The traces of a cycle that a judge gave a verdict on, by id."""
-    rows = connection.execute(
-        "SELECT t.id, t.messages, t.output, t.reference, t.tags, v.state, v.score, v.feedback,"
-        " t.finish_reason FROM traces t JOIN verdicts v ON v.trace = t.id AND v.repeat = 0"
-        " WHERE t.cycle = ? AND v.judge = ? ORDER BY t.id",
-        [cycle, judge],
-    ).fetchall()
+    sql = f"{JUDGED} WHERE t.cycle = ? AND v.judge = ? ORDER BY t.id"
+    return _judged(connection.execute(sql, [cycle, judge]).fetchall())
+
+
+def all_judged(connection: duckdb.DuckDBPyConnection) -> list[Judged]:
+    """The traces that any judge gave a verdict on, by id, each with the verdict that came last."""
+    last = "QUALIFY row_number() OVER (PARTITION BY t.id ORDER BY v.time DESC NULLS LAST, v.judge) = 1"
+    return _judged(connection.execute(f"{JUDGED} {last} ORDER BY t.id").fetchall())
+
+
+def _judged(rows: Sequence[tuple[Any, ...]]) -> list[Judged]:
     return [
         Judged(
             Item(id=i, messages=plain_turns(m), output=o, reference=r),
@@ -50,7 +61,7 @@ def judged(connection: duckdb.DuckDBPyConnection, cycle: int, judge: str) -> lis
             tags or [],
             finish_reason,
         )
-        for i, m, o, r, tags, state, score, feedback, finish_reason in rows
+        for i, m, o, r, tags, judge, state, score, feedback, finish_reason in rows
     ]
 
 

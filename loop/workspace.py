@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from curation.errors import UserError
 from curation.files import file_hash, remove_leftovers
+from curation.registry import registered
 from loop.config import Config, load_config
 
 if TYPE_CHECKING:
@@ -50,6 +51,11 @@ class Workspace:
         return self.hidden / "snapshots"
 
     @property
+    def heldout(self) -> Path:
+        """Registered held-out sets, a folder a name."""
+        return self.hidden / "heldout"
+
+    @property
     def spool(self) -> Path:
         """Verdicts that are not in the store yet."""
         return self.hidden / "spool"
@@ -73,7 +79,7 @@ class Workspace:
         return self.root / relative
 
     def inputs(self) -> dict[str, str]:
-        """SHA-256 of every input file that the configuration names.
+        """SHA-256 of every input file that the configuration names, and versions of registered sets.
 
         Raises:
             UserError: One of them is missing.
@@ -82,7 +88,11 @@ class Workspace:
         names = [*config.data.seed, config.data.pool, config.data.references, config.judge.rubric]
         names += [member.rubric for member in config.judge.member]
         names += [name for held in config.heldout for name in (held.file, held.rubric)]
-        return {name: self._hash(name) for name in dict.fromkeys(names) if name}
+        newest = {known.held.name: known.held.version for known in registered(self.heldout)}
+        frozen = {
+            f"heldout {held.name}": newest.get(held.name, "") for held in config.heldout if not held.file
+        }
+        return {name: self._hash(name) for name in dict.fromkeys(names) if name} | frozen
 
     def _hash(self, name: str) -> str:
         try:
@@ -93,6 +103,6 @@ class Workspace:
 
     def tidy(self) -> None:
         """Remove what a killed process left half-written."""
-        for folder in (self.hidden, self.snapshots, self.jobs, self.model(0).parent):
+        for folder in (self.hidden, self.snapshots, self.jobs, self.model(0).parent, *self.heldout.glob("*")):
             if folder.is_dir():
                 remove_leftovers(folder)

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from curation.near.clusters import components, joined
-from curation.near.join import all_pairs, nearest
+from curation.near.pairs import all_pairs, nearest
 from curation.near.pipeline import cut, index_of, of_list
 from curation.near.removal import Compared, Rules, remove
-from curation.near.shared import numbers_in, own_words
+from curation.near.residue import numbers_in, own_words
 from curation.near.texts import BLOCK
 from curation.text import words
 
@@ -70,17 +69,6 @@ def nearest_items(
     found = np.where(member >= 0, index.numbers[member] - len(texts), -1)
     best[index.numbers[asked]], similar[index.numbers[asked]] = found[asked], similarity[asked]
     return best, similar
-
-
-def families(
-    texts: Sequence[str], threshold: float, edges: tuple[NDArray[np.int64], NDArray[np.int64]]
-) -> NDArray[np.int64]:
-    """The smallest text of each one's family: texts that chain by similarity or by an edge (texts,)."""
-    index = index_of(cut(*of_list(texts)), threshold)
-    parents = np.arange(len(texts))
-    everyone = np.arange(len(index.numbers))
-    parents[index.numbers] = index.numbers[components(index, index, everyone, threshold)]
-    return joined(parents, *edges)
 
 
 def residuals(texts: Sequence[str], *, items: int = 0) -> list[str]:

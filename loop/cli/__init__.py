@@ -12,6 +12,7 @@ from loop.cli import (
     convert,
     curate,
     cycle,
+    heldout,
     judge,
     mine,
     model,
@@ -47,6 +48,7 @@ shape.add()
 tokens.add()
 app.add_typer(curate.app, name="curate")
 app.add_typer(snapshot.app, name="snapshot")
+app.add_typer(heldout.app, name="heldout")
 app.add_typer(judge.app, name="judge")
 app.add_typer(train.app, name="train")
 app.add_typer(model.app, name="model")

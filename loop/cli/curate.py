@@ -24,11 +24,14 @@ from loop.cli.files import beside, demand_distinct, write
 if TYPE_CHECKING:
     import polars as pl
 
-    from curation.steps import Curated, Step
+    from curation.state import Curated
+    from curation.steps import Step
 
 app = typer.Typer(help="Prepare data: validate, deduplicate, redact, select, augment.", no_args_is_help=True)
 validate.add_to(app)
 dedup.add_to(app)
+
+LISTED = 10
 
 Drops = Annotated[Path | None, typer.Option(help="JSONL file for what was dropped, why, and for which row.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of the random choices.")]
@@ -42,14 +45,15 @@ def run_recipe(workspace: WorkspaceDir = Path(), as_json: AsJson = False) -> Non
     """
     import msgspec
 
+    from curation.stored import read_table
     from loop.lock import only_one
     from loop.snapshots import record
-    from loop.steps.curate import curate
+    from loop.steps.curate import run_recipe as run_steps
     from loop.store import publish, transaction
 
     space = open_workspace(workspace)
     with only_one(space.lock):
-        manifest, rejected = curate(space, told())
+        manifest, rejected = run_steps(space, told())
         with transaction(space.store) as connection:
             record(connection, space.snapshots / manifest.id, manifest, 0)
         publish(space.store, space.view)
@@ -61,16 +65,39 @@ def run_recipe(workspace: WorkspaceDir = Path(), as_json: AsJson = False) -> Non
             ["step", "in", "out", "dropped"],
             [(t.step, t.rows_in, t.rows_out, _why(t.dropped)) for t in manifest.steps],
         )
+        folder = space.snapshots / manifest.id
+        for line in held_out(read_table(folder, "drops"), LISTED):
+            out(line)
+        out(f"every dropped row, with the reason: {folder / 'drops.parquet'}")
     next_command(
         f"regrind snapshot show -w {sh(workspace)} {manifest.id}", f"regrind train run -w {sh(workspace)}"
     )
+
+
+def held_out(drops: pl.DataFrame, most: int) -> list[str]:
+    """Lines on the rows that a held-out set or a family of two splits kept out: where, why, and what for."""
+    found = drops.filter(drops["step"].is_in(["heldout", "split"]))
+    lines = [
+        f"left out: {_place(d['source'], d['line'])}: {d['reason']}"
+        + (f", {_place(d['partner_source'], d['partner_line'])}" if d["partner_id"] else "")
+        + (f", similarity {d['similarity']:.2f}" if d["similarity"] is not None else "")
+        + (f": {d['detail']}" if d["detail"] else "")
+        for d in found.head(most).iter_rows(named=True)
+    ]
+    rest = found.height - most
+    return [*lines, *([f"left out: {rest} more such rows"] if rest > 0 else [])]
+
+
+def _place(source: str | None, line: int | None) -> str:
+    return f"{source} line {line}" if line else str(source)
 
 
 def run_on(
     rows: pl.DataFrame, files: tuple[Path, Path, Path | None], step: Step, *, as_json: bool
 ) -> Curated:
     """One step on the rows of a file, into a file; where they go to stdout, the rest is told on stderr."""
-    from curation.steps import begin, run_step
+    from curation.state import begin
+    from curation.steps import run_step
 
     _, output, drops = files
     demand_distinct(*files)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from curation.difference import Difference
+    from curation.manifest import Manifest
 
 SHOWN, MOST, WIDE = 5, 10, 60
 Section = tuple[str, "Sequence[str]", "Sequence[Sequence[object]]"]
@@ -27,6 +28,18 @@ def sections(change: Difference) -> list[Section]:
         (f"answered anew: {change.changed.height} rows", anew, _changed(change.changed)),
         (f"moved to another split: {change.moved.height} rows", ["from", "to", "rows"], _moved(change.moved)),
     ]
+
+
+def in_short(older: Manifest, newer: Manifest, change: Difference) -> str:
+    """The difference in one sentence."""
+    told = [f"{sum(m.splits.values())} rows ({_by_split(m)})" for m in (older, newer)]
+    counts = [f"{change.added.height} added", f"{change.removed.height} removed"]
+    counts += [f"{change.changed.height} answered anew", f"{change.moved.height} moved to another split"]
+    return f"{told[0]} became {told[1]}: {', '.join(counts)}."
+
+
+def _by_split(manifest: Manifest) -> str:
+    return ", ".join(f"{count} {name}" for name, count in manifest.splits.items())
 
 
 def _of_rows(what: str, rows: pl.DataFrame) -> list[Section]:

@@ -64,7 +64,7 @@ def select(
     Example: regrind curate select seed.jsonl -o few.jsonl -k 200
     """
     from curation.selection.against_random import lines
-    from curation.steps import begin
+    from curation.state import begin
     from curation.steps import select as run
 
     if k is None and budget_tokens is None and not quota and not min_gain:
@@ -119,7 +119,7 @@ def _rows_of(prior: Path | None) -> pl.DataFrame | None:
     if prior is None:
         return None
     if (prior / "manifest.json").is_file():
-        from curation.snapshot import read_rows
+        from curation.stored import read_rows
 
         return read_rows(prior)
     return only_rows(prior)

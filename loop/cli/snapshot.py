@@ -53,7 +53,7 @@ def show(identity: Identity, workspace: WorkspaceDir = Path(), as_json: AsJson =
     """
     import msgspec
 
-    from curation.snapshot import read_manifest
+    from curation.manifest import read_manifest
     from loop.lookup import snapshot_folder
 
     folder = snapshot_folder(open_workspace(workspace), identity)
@@ -70,7 +70,7 @@ def log(identity: Identity, workspace: WorkspaceDir = Path(), as_json: AsJson = 
 
     Example: regrind snapshot log -w my-loop 91bc
     """
-    from curation.snapshot import chain
+    from curation.manifest import chain
     from loop.lookup import snapshot_folder
 
     manifests = chain(snapshot_folder(open_workspace(workspace), identity))
@@ -105,7 +105,8 @@ def diff(
     Example: regrind snapshot diff -w my-loop 3f2a 91bc
     """
     from curation.difference import diff as compare
-    from loop.cli.difference import sections
+    from curation.manifest import read_manifest
+    from loop.cli.difference import in_short, sections
     from loop.lookup import snapshot_folder
 
     space = open_workspace(workspace)
@@ -115,6 +116,7 @@ def diff(
         out_json({name: frame.to_dicts() for name, frame in change._asdict().items()})
         return
     out(f"{'# ' if markdown else ''}snapshot {newer.name} against {older.name}")
+    out(f"\n{in_short(read_manifest(older), read_manifest(newer), change)}")
     for title, headers, rows in sections(change):
         out(f"\n{'## ' if markdown else ''}{title}")
         if markdown and rows:
@@ -132,7 +134,7 @@ def verify(identity: Identity, workspace: WorkspaceDir = Path(), as_json: AsJson
 
     Example: regrind snapshot verify -w my-loop 3f2a
     """
-    from curation.snapshot import verify as find_faults
+    from curation.verify import verify as find_faults
     from loop.lookup import snapshot_folder
 
     folder = snapshot_folder(open_workspace(workspace), identity)

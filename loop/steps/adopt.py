@@ -42,7 +42,7 @@ def run(context: Context) -> Outcome:
     name, identity = settings(workspace).base_model, base_id(workspace)
 
     def commit(connection: duckdb.DuckDBPyConnection) -> None:
-        insert(connection, "heldout_sets", sets)
+        insert(connection, "heldout_sets", sets, known="replace")
         connection.execute(
             "INSERT OR IGNORE INTO models VALUES (?, 0, ?, ?, NULL, 'production', NULL, ?, '{}', ?)",
             [config.model, name, identity, json.dumps(config.train), utc_now()],

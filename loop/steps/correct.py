@@ -12,7 +12,7 @@ from curation.heldout import HeldoutSet, without_heldout
 from curation.redact import redact_text
 from curation.rows import frame, make_row
 from judge.correct import Correction, Screen, correctable, format_screen, from_reference
-from loop.heldout import read_heldout
+from loop.heldout import kept_out
 from loop.ledger import Outcome
 from loop.spool import clear_spool
 from loop.store import insert, transaction
@@ -38,7 +38,7 @@ def run(context: Context) -> Outcome:
     low = sorted(low, key=lambda t: (t.verdict.score or 0.0, t.item.id))[
         : workspace.config.judge.max_corrections
     ]
-    leaked = leaks([t.item for t in low], read_heldout(workspace))
+    leaked = leaks([t.item for t in low], kept_out(workspace))
     screens: list[Screen] = [format_screen(), personal_data, leaked_screen(leaked)]
     made = [from_reference(t.item, t.verdict, screens) for t in low if t.item.reference is not None]
     rows = correction_rows(made, judge, context.cycle)

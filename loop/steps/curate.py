@@ -1,27 +1,28 @@
-"""Step: the seed files become the first snapshot."""
+"""Step: the seed files become a snapshot."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import polars as pl
 
-from curation.errors import UserError
-from curation.intake import Intake, read_file
-from curation.rules import Settings
-from curation.snapshot import write_snapshot
-from curation.steps import run_steps
+from curation.manifest import NAME, read_manifest
+from curation.snapshot import grown_to, whole_recipe, write_snapshot
+from curation.steps import Merge, recipe_of, run_steps
 from loop.config import rule_settings
-from loop.heldout import read_heldout
+from loop.growth import grow
+from loop.heldout import kept_out
 from loop.ledger import Outcome
+from loop.seed import read_seed, rules_of, seed_hashes
 from loop.snapshots import record
+from loop.steps.merge import accepted
+from loop.store import query, transaction
+from loop.traces import all_judged
 
 if TYPE_CHECKING:
     import duckdb
 
-    from curation.snapshot import Manifest
-    from loop.config import Config
+    from curation.manifest import Manifest
     from loop.cycle import Context
     from loop.progress import Progress
     from loop.workspace import Workspace
@@ -40,52 +41,62 @@ def run(context: Context) -> Outcome:
     return Outcome(outputs, f"snapshot {manifest.id}: {splits}; {rejected} lines rejected", commit)
 
 
+def run_recipe(workspace: Workspace, progress: Progress) -> tuple[Manifest, int]:
+    """The configured steps, with what a merge step brings from the store; as `curate` otherwise."""
+    known = snapshots(workspace)
+    if not known or not any(isinstance(step, Merge) for step in workspace.config.curate.step):
+        return curate(workspace, progress)
+    with transaction(workspace.store) as connection:
+        traces, corrected = all_judged(connection), accepted(connection)
+    manifest, offered = grow(workspace, known[0].id, traces, corrected)
+    progress.say(f"  merge: {offered} rows offered to snapshot {known[0].id}")
+    return manifest, rejected_lines(workspace, manifest)
+
+
 def curate(workspace: Workspace, progress: Progress) -> tuple[Manifest, int]:
-    """Write the snapshot of the configured seed files; returns it and the number of rejected lines."""
-    config = workspace.config
+    """Write the snapshot of the configured seed files; returns it and the number of rejected lines.
+
+    It grows from the last one that was made of seed files alone, so that rows keep their splits; where
+    nothing has changed since, it is that one.
+    """
+    config, heldout = workspace.config, kept_out(workspace)
+    recipe = rules_of(config) | {
+        "steps": recipe_of(config.curate.step),
+        "split": msgspec.to_builtins(config.curate.split),
+        "inputs": seed_hashes(workspace),
+    }
+    parent = next((m for m in snapshots(workspace) if "merge" not in m.recipe), None)
+    if parent and parent.recipe == whole_recipe(recipe, heldout, config.curate.heldout):
+        return parent, rejected_lines(workspace, parent)
     intake = read_seed(workspace)
     if intake.rejects.height:
         progress.say(f"  intake: {intake.rows.height} rows, {intake.rejects.height} lines rejected")
     rules = rule_settings(config)
     curated = run_steps(intake.rows, config.curate.step, lambda line: progress.say(f"  {line}"), rules)
-    recipe = rules_of(config) | {
-        "steps": msgspec.to_builtins(config.curate.step),
-        "split": msgspec.to_builtins(config.curate.split),
-        "inputs": seed_hashes(workspace),
-    }
-    ratios = msgspec.to_builtins(config.curate.split)
+    curated, growth = grown_to(workspace.snapshots, parent, curated)
     manifest = write_snapshot(
         workspace.snapshots,
         curated,
         recipe=recipe,
-        ratios=ratios,
-        heldout=read_heldout(workspace),
+        split=config.curate.split,
+        heldout=heldout,
+        checks=config.curate.heldout,
+        growth=growth,
         rejects=intake.rejects,
     )
     return manifest, intake.rejects.height
 
 
-def rules_of(config: Config) -> dict[str, Any]:
-    """The `[rules]` table as part of a recipe; nothing where it is left at its defaults."""
-    return {"rules": msgspec.to_builtins(config.rules)} if config.rules != Settings() else {}
+def snapshots(workspace: Workspace) -> list[Manifest]:
+    """The snapshots that the store knows and that are there, the newest first."""
+    if not workspace.view.exists():
+        return []
+    names = query(workspace.view, "SELECT id FROM snapshots ORDER BY created DESC, id")["id"]
+    folders = [workspace.snapshots / name for name in names]
+    return [read_manifest(folder) for folder in folders if (folder / NAME).exists()]
 
 
-def seed_hashes(workspace: Workspace) -> dict[str, str]:
-    """SHA-256 of each seed file: part of a snapshot's recipe, so that a change is noticed."""
-    hashes = workspace.inputs()
-    return {name: hashes[name] for name in workspace.config.data.seed}
-
-
-def read_seed(workspace: Workspace) -> Intake:
-    """All seed files as one.
-
-    Raises:
-        UserError: The configuration names none, or one cannot be read.
-    """
-    names = workspace.config.data.seed
-    if not names:
-        raise UserError(
-            "no seed file is named", where="regrind.toml: data.seed", fix='set seed = ["data/seed.jsonl"]'
-        )
-    parts = [read_file(workspace.path(name), source=name) for name in names]
-    return Intake(pl.concat([p.rows for p in parts]), pl.concat([p.rejects for p in parts]))
+def rejected_lines(workspace: Workspace, manifest: Manifest) -> int:
+    """How many lines were rejected on the way to a snapshot."""
+    path = workspace.snapshots / manifest.id / "rejects.jsonl"
+    return len(path.read_bytes().splitlines()) if path.exists() else 0

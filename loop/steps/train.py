@@ -10,10 +10,12 @@ import polars as pl
 
 from curation.errors import UserError
 from curation.files import new_folder, write_text
+from curation.manifest import read_manifest
 from curation.rows import plain, short_hash
-from curation.snapshot import demand_whole, read_manifest, read_rows
+from curation.stored import read_rows
+from curation.verify import demand_whole
 from loop.early import score_function
-from loop.heldout import read_heldout
+from loop.heldout import demand_kept_out
 from loop.ledger import ENDS, Outcome
 from loop.models import base_id, base_name, cache, settings
 from loop.registry import versions
@@ -90,7 +92,7 @@ def prepare_job(workspace: Workspace, snapshot: str) -> Path:
     """
     source = workspace.snapshots / snapshot
     demand_whole(source)
-    demand_heldout(workspace, source)
+    demand_kept_out(workspace, read_manifest(source))
     how = settings(workspace).to_dict()
     folder = workspace.jobs / short_hash([snapshot, how, base_id(workspace)])
     # Afresh each time: the workspace may have been moved, and the base model with it.
@@ -112,16 +114,6 @@ def prepare_job(workspace: Workspace, snapshot: str) -> Path:
             _write_rows(temporary / f"{split}.jsonl", chosen)
         (temporary / "settings.json").write_text(text, encoding="utf8")
     return folder
-
-
-def demand_heldout(workspace: Workspace, snapshot: Path) -> None:
-    """Refuse a snapshot that today's held-out items were not kept out of."""
-    kept_out = set(read_manifest(snapshot).heldout.values())
-    for held in read_heldout(workspace):
-        if held.version not in kept_out:
-            problem = f"the held-out set {held.name} has changed since this snapshot was written"
-            fix = "write one that keeps it out with `regrind cycle run` or `regrind curate run`"
-            raise UserError(problem, where=str(snapshot), fix=fix)
 
 
 def _of_stage(rows: pl.DataFrame, stage: str) -> pl.DataFrame:

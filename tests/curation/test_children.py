@@ -15,8 +15,11 @@ from curation.heldout import freeze
 from curation.prompts import stage
 from curation.rows import frame, make_row
 from curation.selection.settings import Select
-from curation.snapshot import read_rows, write_snapshot
-from curation.steps import Dedup, Redact, begin, run_step
+from curation.snapshot import write_snapshot
+from curation.split import Split
+from curation.state import begin
+from curation.steps import Dedup, Redact, run_step
+from curation.stored import read_rows
 
 
 def corpus(count: int = 40) -> pl.DataFrame:
@@ -49,7 +52,7 @@ def test_no_step_parts_a_child_of_a_held_out_row_from_its_parent(tmp_path, step)
     items = rows.head(20)
     state = run_step(begin(with_children(rows)), step)
     heldout = [freeze("test", items)]
-    manifest = write_snapshot(tmp_path, state, recipe={}, ratios={"train": 1.0}, heldout=heldout)
+    manifest = write_snapshot(tmp_path, state, recipe={}, split=Split(1.0, 0.0), heldout=heldout)
     left = read_rows(tmp_path / manifest.id)
     allowed = {
         content.split(" write")[0].casefold()

@@ -15,11 +15,13 @@ from curation.errors import UserError
 from curation.handover import EVERY, hand_over
 from curation.intake import read_file
 from curation.rows import frame, make_row
-from curation.snapshot import read_rows, write_snapshot
-from curation.steps import begin
+from curation.snapshot import write_snapshot
+from curation.split import Split
+from curation.state import begin
+from curation.stored import read_rows
 from tests.tiny import build_tiny_model
 
-RATIOS = {"train": 0.7, "validation": 0.3, "test": 0.0}
+SPLIT = Split(0.7, 0.3)
 CALL = '{"tool_calls":[{"id":"c1","type":"function","function":{"name":"add","arguments":"{}"}}]}'
 
 
@@ -40,7 +42,7 @@ def pairs(count):
 
 
 def snapshot(folder, rows):
-    manifest = write_snapshot(folder, begin(frame(rows)), recipe={}, ratios=RATIOS, heldout=[])
+    manifest = write_snapshot(folder, begin(frame(rows)), recipe={}, split=SPLIT, heldout=[])
     return folder / manifest.id
 
 

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.near import families, nearest_items, residuals, similar_pairs
+from curation.near import nearest_items, residuals, similar_pairs
 from curation.near import prefixes as prefixes_
+from curation.near.apart import NEITHER, Known, families
+from curation.near.pipeline import cut, of_list
 from curation.near.prefixes import band_length
 from tests.curation.plain_near import connected, jaccard, pairs, shared_text, shingles
 
@@ -193,7 +195,8 @@ def test_families_chain_pairs_and_given_edges(threshold):
     edges = [(0, 5), (7, 100)]
     ends = tuple(np.array(side, np.int64) for side in zip(*edges, strict=True))
     expected = connected(len(texts), [*pairs(shingles(texts), threshold), *edges])
-    assert families(texts, threshold, ends).tolist() == expected
+    known = Known(np.arange(len(texts)), np.full(len(texts), NEITHER, np.int8), *ends)
+    assert families(cut(*of_list(texts)), threshold, known).first.tolist() == expected
 
 
 def test_long_texts_are_found_by_their_bands(monkeypatch):

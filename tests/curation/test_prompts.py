@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 
 from curation.errors import UserError
 from curation.export import write_rows
-from curation.heldout import freeze, without_heldout
+from curation.heldout import Checks, freeze, without_heldout
 from curation.intake import read_file
 from curation.prompts import shape, stage
 from curation.rows import ROWS, frame, make_row, row_id
-from curation.snapshot import read_rows, write_snapshot
+from curation.snapshot import write_snapshot
+from curation.split import Split
 from curation.steps import Augment, Dedup, Redact, Select, Step, Validate, run_steps
+from curation.stored import read_rows
 from curation.templates import Template
 from tests.curation.test_templates import texts
 
@@ -107,7 +109,7 @@ def test_a_held_out_prompt_is_found_inside_a_template_and_a_row_inside_a_held_ou
     shaped, held = shape(rows, template).rows, rows[:5]
     twice = shape(shaped, Template("u", prefix="Please. ")).rows
     for training, items in ((shaped, held), (twice, held), (rows, shape(held, template).rows), (rows, held)):
-        stay, drops = without_heldout(training, [freeze("h", items)], threshold=0.95)
+        stay, drops = without_heldout(training, [freeze("h", items)], Checks(threshold=0.95))
         assert stay["line"].to_list() == list(range(5, 12))
         assert drops["line"].to_list() == list(range(5))
 
@@ -177,7 +179,7 @@ def test_the_stage_survives_every_step_a_file_and_a_snapshot(tmp_path):
     assert [t.rows_in != t.rows_out or t.step == "redact" for t in state.tallies] == [True] * len(steps)
     write_rows(state.rows, tmp_path / "out.jsonl")
     ratios = {"train": 0.8, "validation": 0.2, "test": 0.0}
-    manifest = write_snapshot(tmp_path / "snapshots", state, recipe={}, ratios=ratios, heldout=[])
+    manifest = write_snapshot(tmp_path / "snapshots", state, recipe={}, split=Split(**ratios), heldout=[])
     results = [state.rows, shape(state.rows, Template("t", prefix="> ")).rows]
     results += [read_file(tmp_path / "out.jsonl").rows, read_rows(tmp_path / "snapshots" / manifest.id)]
     for found in results:

@@ -12,8 +12,11 @@ import pytest
 from curation.files import resource
 from curation.heldout import freeze
 from curation.intake import read_file
-from curation.snapshot import read_rows, verify, write_snapshot
+from curation.snapshot import write_snapshot
+from curation.split import Split
 from curation.steps import Augment, Select, Step, run_steps
+from curation.stored import read_rows
+from curation.verify import verify
 
 FAULTS = json.loads(resource("safety", "faults.json").read_text(encoding="utf8"))
 PLANTED = {fault["line"]: fault for fault in FAULTS}
@@ -177,8 +180,6 @@ def test_the_whole_recipe_keeps_them_out_too(tmp_path, intake, steps, heldout):
 
 
 def snapshot(root, curated, heldout) -> pl.DataFrame:
-    manifest = write_snapshot(
-        root, curated, recipe={}, ratios={"train": 0.9, "validation": 0.1}, heldout=heldout
-    )
+    manifest = write_snapshot(root, curated, recipe={}, split=Split(0.9, 0.1), heldout=heldout)
     assert verify(root / manifest.id) == []
     return read_rows(root / manifest.id)

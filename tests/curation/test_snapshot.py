@@ -11,15 +11,22 @@ import pytest
 
 from curation.augmentation.augment import augment
 from curation.augmentation.settings import Augment
+from curation.card import card
 from curation.difference import GONE, counts, diff
 from curation.errors import UserError
 from curation.files import remove_leftovers
 from curation.heldout import freeze, without_heldout
+from curation.identity import content_id
+from curation.manifest import read_manifest
 from curation.rows import frame, make_row
-from curation.snapshot import card, chain, content_id, read_manifest, read_rows, verify, write_snapshot
-from curation.steps import Validate, begin, run_steps
+from curation.snapshot import Growth, write_snapshot
+from curation.split import Split
+from curation.state import begin
+from curation.steps import Validate, run_steps
+from curation.stored import read_rows
+from curation.verify import verify
 
-RATIOS = {"train": 0.8, "validation": 0.2}
+HALVES = Split(0.5, 0.5)
 RECIPE = {"steps": ["none"]}
 
 
@@ -41,7 +48,7 @@ HELDOUT = [freeze("h", frame(chat(prose(("h", i)), line=i) for i in range(10)))]
 
 
 def write(root, rows=None, **more):
-    settings = {"recipe": RECIPE, "ratios": RATIOS, "heldout": HELDOUT} | more
+    settings = {"recipe": RECIPE, "split": Split(), "heldout": HELDOUT} | more
     return write_snapshot(root, begin(corpus() if rows is None else rows), **settings)
 
 
@@ -52,9 +59,8 @@ def test_what_is_written_is_what_is_read(tmp_path):
         tmp_path,
         curated,
         recipe=RECIPE,
-        ratios=RATIOS,
+        split=Split(),
         heldout=HELDOUT,
-        parent="p",
         rejects=pl.DataFrame({"line": [1], "reason": ["x"]}),
     )
     folder = tmp_path / manifest.id
@@ -68,16 +74,16 @@ def test_what_is_written_is_what_is_read(tmp_path):
     assert pl.read_parquet(folder / "drops.parquet")["line"].to_list() == [99]
     assert pl.read_parquet(folder / "findings.parquet").height == curated.findings.height
     assert json.loads((folder / "rejects.jsonl").read_text()) == {"line": 1, "reason": "x"}
-    assert manifest.heldout == {"h": HELDOUT[0].version}
-    assert [t.step for t in manifest.steps] == ["validate", "heldout"]
+    assert manifest.heldout == {"h": [HELDOUT[0].version]}
+    assert [t.step for t in manifest.steps] == ["validate", "heldout", "split"]
     assert manifest.steps[0].dropped == {"R101 empty prompt": 1}
     assert [p.name for p in tmp_path.iterdir()] == [manifest.id]
     assert (folder / "README.md").read_text() == card(manifest)
     for line in (
         manifest.id,
-        "Parent: p",
-        "R101 empty prompt: 1",
-        f"held-out set h, version {HELDOUT[0].version}",
+        "It grew from no other one.",
+        "| R101 empty prompt | 1 |",
+        f"| h | {HELDOUT[0].version} |",
     ):
         assert line in card(manifest)
 
@@ -93,10 +99,8 @@ def test_the_order_and_the_place_of_the_rows_do_not_change_the_id(tmp_path):
 def test_what_a_snapshot_says_changes_the_id(tmp_path):
     families = corpus().with_columns(family=pl.col("id"))
     others = {
-        "split": write(tmp_path, ratios={"train": 0.5, "validation": 0.5}),
+        "split": write(tmp_path, split=HALVES),
         "recipe": write(tmp_path, recipe={"steps": ["other"]}),
-        "parent": write(tmp_path, parent="p"),
-        "other parent": write(tmp_path, parent="q"),
         "fewer rows": write(tmp_path, corpus(59)),
         "more rows": write(tmp_path, corpus(61)),
         "tags": write(tmp_path, corpus().with_columns(tags=pl.lit(["b"]))),
@@ -106,6 +110,9 @@ def test_what_a_snapshot_says_changes_the_id(tmp_path):
     }
     assert len({m.id for m in others.values()}) == len(others)
     assert write(tmp_path, families).id == others["none of these"].id
+    growths = [Growth(others["none of these"].id), Growth(others["split"].id)]
+    growths.append(Growth(others["none of these"].id, corpus(1)["id"].to_list()))
+    assert len({write(tmp_path, frame([]), growth=growth).id for growth in growths}) == 3
 
 
 def test_a_snapshot_that_is_there_is_left_as_it_is(tmp_path):
@@ -126,8 +133,8 @@ def test_held_out_rows_are_never_in_it_by_any_road(tmp_path):
     back = read_rows(tmp_path / manifest.id)
     assert sorted(back["line"]) == list(range(60))
     assert without_heldout(back, HELDOUT)[1].height == 0
-    assert manifest.steps[-1].step == "heldout"
-    assert sum(manifest.steps[-1].dropped.values()) == rows.height - 60
+    assert manifest.steps[-2].step == "heldout"
+    assert sum(manifest.steps[-2].dropped.values()) == rows.height - 60
 
 
 def test_without_a_row_nothing_is_written(tmp_path):
@@ -164,6 +171,8 @@ FAULTS = {
     "another recipe": (edit(recipe={}), "the id is not that of the content"),
     "another parent": (edit(parent="p"), "the id is not that of the content"),
     "another id": (edit(id="0" * 16), "the folder is called"),
+    "other steps": (edit(steps=[]), "manifest.json: changed since it was written"),
+    "another hash": (edit(files={}), "train.parquet: does not belong here"),
     "other counts": (edit(splits={"train": 60}), "the splits are not those of the files"),
     "another name": (rename, "the folder is called 0000000000000000"),
 }
@@ -213,18 +222,16 @@ def test_a_difference_names_rows_added_removed_and_moved(tmp_path):
         tmp_path,
         run_steps(pl.concat([grown, lost]), [Validate()]),
         recipe=RECIPE,
-        ratios={"train": 0.2, "validation": 0.8},
+        split=Split(0.2, 0.8),
         heldout=[],
-        parent=a.id,
     )
     found = diff(tmp_path / a.id, tmp_path / b.id)
     assert sorted(found.added["line"]) == list(range(50, 60))
     assert sorted(found.removed["line"]) == [0, 1, 2, 3, 4]
-    assert set(found.removed["reason"]) == {GONE}
+    assert set(found.removed.filter(pl.col("line") > 0)["reason"]) == {GONE}
     assert found.moved.select("split", "split_new").unique().rows() == [("train", "validation")]
     assert found.moved.height > 10
     assert [part.height for part in diff(tmp_path / a.id, tmp_path / a.id)] == [0, 0, 0, 0]
-    assert [m.id for m in chain(tmp_path / b.id)] == [b.id, a.id]
 
 
 def test_a_difference_says_which_step_dropped_a_row_and_which_prompt_was_answered_anew(tmp_path):
@@ -244,4 +251,4 @@ def test_a_difference_says_which_step_dropped_a_row_and_which_prompt_was_answere
 
 def test_the_id_is_frozen_for_all_time():
     table = frame([chat("a", line=1, tags=["t"], family="f")]).with_columns(split=pl.lit("train"))
-    assert content_id(table, {"k": 1}, None) == "6cfb2492a52c0761"
+    assert content_id(table, [], {"k": 1}, None) == "f7baad97f5568c62"

@@ -7,7 +7,8 @@ import pytest
 
 from curation.rows import frame, make_row
 from curation.rules import Settings
-from curation.steps import Augment, Dedup, Redact, Select, Step, Validate, begin, run_step, run_steps
+from curation.state import begin
+from curation.steps import Augment, Dedup, Redact, Select, Step, Validate, run_step, run_steps
 
 
 def chat(prompt: str, answer: str = "An answer.", line: int | None = 1, source: str = "s") -> dict:

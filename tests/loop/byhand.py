@@ -10,17 +10,19 @@ import polars as pl
 
 from curation.files import resource
 from curation.intake import read_file
-from curation.rows import frame
-from curation.snapshot import Manifest, write_snapshot
-from curation.steps import Dedup, begin, run_steps
+from curation.snapshot import Growth, write_snapshot
+from curation.split import Split
+from curation.state import begin
+from curation.steps import Dedup, run_steps
 from judge.correct import from_reference
 from judge.frames import items_of
 from judge.verdict import Verdict
 from loop.evaluation import EVALUATIONS
+from loop.growth import offered
 from loop.ledger import Ledger, Outcome
 from loop.snapshots import record
 from loop.steps.correct import correction_rows
-from loop.steps.merge import accepted, new_rows
+from loop.steps.merge import accepted
 from loop.store import insert, publish, transaction, utc_now
 from loop.traces import items, judged
 from loop.verdicts import verdict_rows
@@ -30,8 +32,9 @@ from tests.judge.judges import verdict_frame
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from curation.manifest import Manifest
+
 JUDGE = "reference/answer-v1/00000000"
-RATIOS = {"train": 0.8, "validation": 0.2, "test": 0.0}
 CAPITALS = {
     "France": "Paris", "Japan": "Tokyo", "Kenya": "Nairobi", "Peru": "Lima", "Norway": "Oslo",
     "Egypt": "Cairo", "Cuba": "Havana", "Nepal": "Kathmandu", "Ghana": "Accra", "Chile": "Santiago",
@@ -95,7 +98,7 @@ def filled(root: Path) -> tuple[Workspace, Manifest, Manifest]:
     workspace = build_workspace(root)
     ledger = Ledger(workspace.store, "model")
     curated = run_steps(read_file(root / "data" / "seed.jsonl").rows, [Dedup()])
-    first = write_snapshot(workspace.snapshots, curated, recipe={"n": 1}, ratios=RATIOS, heldout=[])
+    first = write_snapshot(workspace.snapshots, curated, recipe={"n": 1}, split=Split(), heldout=[])
     seed = ledger.begin("seed", "key")
     with transaction(workspace.store) as connection:
         record(connection, workspace.snapshots / first.id, first, seed.id)
@@ -106,14 +109,14 @@ def filled(root: Path) -> tuple[Workspace, Manifest, Manifest]:
     feedback = ledger.begin("feedback", "key")
     with transaction(workspace.store) as connection:
         _traces(connection, feedback.id)
-        made = frame(new_rows(judged(connection, feedback.id, JUDGE), accepted(connection, feedback.id), 0.7))
+        made = offered(judged(connection, feedback.id, JUDGE), accepted(connection, feedback.id), 0.7)
         second = write_snapshot(
             workspace.snapshots,
-            begin(pl.concat([curated.rows, made])),
+            begin(made),
             recipe={"n": 2},
-            ratios=RATIOS,
+            split=Split(),
             heldout=[],
-            parent=first.id,
+            growth=Growth(first.id),
         )
         record(connection, workspace.snapshots / second.id, second, feedback.id)
         _model(connection, 2, second.id, "production")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from curation.files import file_hash, resource
-from curation.snapshot import verify
+from curation.verify import verify
 from loop.workspace import Workspace
 from tests.tiny import build_tiny_model
 

@@ -10,7 +10,8 @@ import pytest
 
 from curation.rows import frame, make_row
 from curation.snapshot import write_snapshot
-from curation.steps import begin
+from curation.split import Split
+from curation.state import begin
 from tests.curation.selection.texts import planted
 from tests.loop.byhand import write_lines
 from tests.loop.commands import lines, session
@@ -64,7 +65,7 @@ def test_a_prior_is_a_file_or_a_snapshot(seed: Path, tmp_path: Path) -> None:
         for p in prompts[0]
     )
     ratios = {"train": 1.0}
-    manifest = write_snapshot(tmp_path, begin(rows), recipe={}, ratios=ratios, heldout=[])
+    manifest = write_snapshot(tmp_path, begin(rows), recipe={}, split=Split(**ratios), heldout=[])
     (again,) = session([*select, "-o", third, "--prior", tmp_path / manifest.id])
     assert again.code == 0
     assert not prompts[0] & {row["messages"][0]["content"] for row in lines(third)}

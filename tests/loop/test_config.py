@@ -32,7 +32,7 @@ def write(folder: Path, text: str) -> Path:
         ('model = "../other"', "model", "matching"),
         ("[data]\nsed = []", "data", "`sed`"),
         ('[data]\nseed = "x.jsonl"', "data.seed", "Expected `array`"),
-        ('[[heldout]]\nname = "a"', "heldout[0]", "`file`"),
+        ('[[heldout]]\nname = "a"', "heldout[0]", "`rubric`"),
         (HELDOUT + 'role = "goal"', "heldout[0].role", "goal"),
         (HELDOUT + HELDOUT, "", "one name"),
         ('[[curate.step]]\nstep = "bake"', "curate.step[0].step", "bake"),

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from curation.rows import answer_text, frame, make_row
-from curation.snapshot import read_rows
-from curation.steps import begin
+from curation.state import begin
+from curation.stored import read_rows
 from judge.verdict import Item, Verdict
+from loop.growth import changed_seed, merge, offered, superseded
 from loop.progress import Progress
 from loop.steps.curate import curate
-from loop.steps.merge import accepted, changed_seed, corrected_away, last_snapshot, merge, new_rows
+from loop.steps.merge import accepted, last_snapshot
 from loop.store import insert, transaction
 from loop.traces import Judged
 from loop.workspace import Workspace
@@ -31,8 +32,12 @@ def trace(identity: str, score: float | None, output: str = "Danube", tags: tupl
     return Judged(Item(identity, PROMPT, output), Verdict(identity, JUDGE, 0, state, score), list(tags))  # type: ignore[arg-type]
 
 
+def rows_of(traces: list[Judged], corrected: dict[str, tuple[str, str]], threshold: float) -> list[Any]:
+    return offered(traces, corrected, threshold).to_dicts()
+
+
 def test_a_high_score_is_learned_from_as_it_is() -> None:
-    (row,) = new_rows([trace("t", 1.0, tags=("rivers",))], {}, 0.7)
+    (row,) = rows_of([trace("t", 1.0, tags=("rivers",))], {}, 0.7)
     assert answer_text(row["messages"]) == "Danube"
     assert [m["role"] for m in row["messages"]] == ["system", "user", "assistant"]
     assert row["tags"] == ["rivers", "trace"]
@@ -42,13 +47,13 @@ def test_a_high_score_is_learned_from_as_it_is() -> None:
 
 @pytest.mark.parametrize(("score", "rows"), [(0.7, 1), (0.69, 0), (0.0, 0)])
 def test_the_threshold_belongs_to_the_high_scores(score: float, rows: int) -> None:
-    assert len(list(new_rows([trace("t", score)], {}, 0.7))) == rows
+    assert offered([trace("t", score)], {}, 0.7).height == rows
 
 
 def test_an_answer_that_was_cut_is_not_learned_from_but_its_correction_is() -> None:
     cut = trace("t", 1.0)._replace(finish_reason="length")
-    assert list(new_rows([cut], {}, 0.7)) == []
-    (row,) = new_rows([cut], {"t": ("Rhine", "reference")}, 0.7)
+    assert offered([cut], {}, 0.7).height == 0
+    (row,) = rows_of([cut], {"t": ("Rhine", "reference")}, 0.7)
     assert answer_text(row["messages"]) == "Rhine"
 
 
@@ -61,8 +66,7 @@ def test_a_correction_drops_the_old_answers_to_its_very_prompt() -> None:
         [row("Which river?", "Rhine", 1), row("Which river, then?", "Elbe", 2), row("Who?", "Ada", 3)]
     )
     new = frame([row("Which river?", "Danube", 4, "correction"), row("Who?", "Bob", 5, "trace")])
-    kept, drops = corrected_away(old, new)
-    assert kept["line"].to_list() == [2, 3]
+    drops = superseded(old, new)
     (drop,) = drops.select("line", "reason", "partner_line", "similarity").rows()
     assert drop == (1, "superseded by a correction", 4, 1.0)
 
@@ -72,19 +76,18 @@ def test_a_row_that_was_made_from_a_superseded_one_goes_with_it() -> None:
     parent = make_row(turns, source="s", line=1)
     noisy = [{"role": "user", "content": "which rivver"}, turns[1]]
     child = make_row(noisy, tags=["augmented", "typo"], parents=[parent["id"]], source="s", line=1)
-    other = make_row(noisy, tags=["augmented", "typo"], parents=["another"], source="s", line=2)
+    unlike = [{"role": "user", "content": "wich river"}, turns[1]]
+    other = make_row(unlike, tags=["augmented", "typo"], parents=["another"], source="s", line=2)
     right = [turns[0], {"role": "assistant", "content": "Danube"}]
     new = frame([make_row(right, tags=["correction"], source="s", line=4)])
-    kept, drops = corrected_away(frame([parent, child, other]), new)
-    assert kept["line"].to_list() == [2]
+    drops = superseded(frame([parent, child, other]), new)
     assert drops["row_id"].to_list() == [parent["id"], child["id"]]
 
 
 def test_a_correction_that_is_known_already_drops_nothing() -> None:
     turns = [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Ada"}]
     rows = frame([make_row(turns, tags=["correction"], source="s", line=1)])
-    kept, drops = corrected_away(rows, rows)
-    assert (kept.height, drops.height) == (1, 0)
+    assert superseded(rows, rows).height == 0
 
 
 @pytest.mark.parametrize(("policy", "left"), [("report", 2), ("keep_best", 1), ("drop_all", 0)])
@@ -98,18 +101,20 @@ def test_the_configured_policy_decides_on_conflicts(tmp_path: Path, policy: str,
         turns = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
         return make_row(turns, source="s", line=line)
 
-    state = merge(Workspace(tmp_path), frame([row("Danube", 1)]), frame([row("Rhine", 2)]), begin(frame([])))
-    assert state.rows.height == left
+    old, new = frame([row("Danube", 1)]), begin(frame([row("Rhine", 2)]))
+    state, gone = merge(Workspace(tmp_path), old, new, begin(frame([])))
+    assert state.rows.height + old.height - len(gone) == left
+    assert set(gone) <= set(state.drops["row_id"])
 
 
 def test_a_trace_without_a_score_gives_no_row() -> None:
-    assert list(new_rows([trace("t", None)], {}, 0.0)) == []
+    assert offered([trace("t", None)], {}, 0.0).height == 0
 
 
 @pytest.mark.parametrize("score", [0.0, 1.0, None])
 def test_an_accepted_correction_wins_over_what_was_said(score: float | None) -> None:
     corrected = {"t": ("Rhine", "person:ada"), "another": ("Elbe", "reference")}
-    (row,) = new_rows([trace("t", score)], corrected, 0.7)
+    (row,) = rows_of([trace("t", score)], corrected, 0.7)
     assert answer_text(row["messages"]) == "Rhine"
     assert row["tags"] == ["correction"]
     assert json.loads(row["meta"]) == {"author": "person:ada", "origin": "correction", "trace": "t"}
@@ -158,9 +163,9 @@ def test_old_rows_are_preferred_and_new_ones_are_checked_and_redacted(tmp_path: 
             row("What is left when nothing is said?", " ", "trace:c", 3),
         ]
     )
-    state = merge(workspace, old, new, begin(frame([])))
+    state, gone = merge(workspace, old, begin(new), begin(frame([])))
+    assert gone == []
     assert [(r["source"], answer_text(r["messages"])) for r in state.rows.iter_rows(named=True)] == [
-        ("seed", "Danube"),
         ("trace:b", "write to [EMAIL]"),
     ]
     assert dict(state.drops.select("source", "reason").rows()) == {
@@ -187,17 +192,17 @@ def test_a_verdict_of_another_judge_is_not_mixed_in(tmp_path: Path) -> None:
 def test_a_changed_seed_file_is_offered_again_and_an_unchanged_one_is_not(tmp_path: Path) -> None:
     workspace = build_workspace(tmp_path)
     manifest, _ = curate(workspace, Progress(quiet=True))
-    seed, rejects = changed_seed(workspace, manifest.id)
+    seed, rejects = changed_seed(workspace, workspace.snapshots / manifest.id)
     assert (seed.rows.height, rejects) == (0, None)
     with (tmp_path / "data" / "seed.jsonl").open("a", encoding="utf8") as stream:
         stream.write('{"question": "What is the capital of Mali?", "answer": "Bamako"}\nnot a row\n')
-    seed, rejects = changed_seed(Workspace(tmp_path), manifest.id)
+    seed, rejects = changed_seed(Workspace(tmp_path), workspace.snapshots / manifest.id)
     assert rejects is not None
     assert rejects.height == 1
     old = read_rows(workspace.snapshots / manifest.id).drop("split")
-    merged = merge(workspace, old, frame([]), seed)
-    assert [answer_text(m) for m in merged.rows["messages"][old.height :].to_list()] == ["Bamako"]
-    assert set(merged.rows["id"][: old.height]) == set(old["id"])
+    merged, gone = merge(workspace, old, begin(frame([])), seed)
+    assert gone == []
+    assert [answer_text(m) for m in merged.rows["messages"].to_list()] == ["Bamako"]
 
 
 def test_the_rules_of_the_workspace_are_asked_and_belong_to_the_recipe(tmp_path: Path) -> None:
@@ -209,7 +214,7 @@ def test_the_rules_of_the_workspace_are_asked_and_belong_to_the_recipe(tmp_path:
     strict, _ = curate(workspace, Progress(quiet=True))
     assert strict.recipe["rules"]["levels"] == {"R304": "error"}
     assert strict.id != plain.id
-    new = frame(new_rows([trace("t", 1.0, "I cannot help with that."), trace("u", 1.0)], {}, 0.7))
-    merged = merge(workspace, frame([]), new, begin(frame([])))
+    new = offered([trace("t", 1.0, "I cannot help with that."), trace("u", 1.0)], {}, 0.7)
+    merged, _ = merge(workspace, frame([]), begin(new), begin(frame([])))
     assert merged.rows["source"].to_list() == ["trace:u"]
     assert "R304 refusal or boilerplate" in merged.drops["reason"].to_list()

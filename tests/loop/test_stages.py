@@ -11,7 +11,8 @@ from curation.errors import UserError
 from curation.prompts import stage
 from curation.rows import frame, make_row
 from curation.snapshot import write_snapshot
-from curation.steps import begin
+from curation.split import Split
+from curation.state import begin
 from loop.heldout import read_heldout
 from loop.steps.train import prepare_job
 from loop.workspace import Workspace
@@ -39,7 +40,7 @@ def trained_on(folder: Path, name: str) -> set[str]:
         workspace.snapshots,
         begin(rows("general").vstack(rows("task"))),
         recipe={},
-        ratios={"train": 0.8, "validation": 0.2, "test": 0.0},
+        split=Split(),
         heldout=read_heldout(workspace),
     )
     lines = (prepare_job(workspace, manifest.id) / "train.jsonl").read_text(encoding="utf8").splitlines()

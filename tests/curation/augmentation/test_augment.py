@@ -19,7 +19,8 @@ from curation.heldout import freeze
 from curation.redact import redact
 from curation.rows import ROWS, answer_text, frame, make_row, prompt_text, row_id
 from curation.split import assign_families, assign_splits
-from curation.steps import Dedup, begin, run_step
+from curation.state import begin
+from curation.steps import Dedup, run_step
 
 POLICY = "Decide whether the message below is harmful to somebody. Answer safe or unsafe."
 

@@ -1,0 +1,116 @@
+"""Which split a family falls to: by hash, or so that each stratum gets its shares; and what came out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+import polars as pl
+
+from curation.rows import answer_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SPLITS = ("train", "validation", "test")
+
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Stratify = Literal["", "tag", "label"]
+
+
+def split_of(family: str, ratios: Mapping[str, float]) -> str:
+    """The split of a family.
+
+    Args:
+        family: The family's name.
+        ratios: Share of each split, in the order of `SPLITS`; together 1.
+    """
+    place = _hash(family) / 2**64
+    edge = 0.0
+    for name in SPLITS:
+        edge += ratios.get(name, 0.0)
+        if place < edge:
+            return name
+    return next(name for name in reversed(SPLITS) if ratios.get(name))
+
+
+def _hash(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"split:{name}".encode()).digest()[:8], "big")
+
+
+def stratum(rows: pl.DataFrame, by: Stratify) -> pl.Series:
+    """The stratum of each row (rows,): its first tag, or its answer without case and white space."""
+    if by == "tag":
+        return rows.select(stratum=pl.col("tags").list.first().fill_null("")).to_series()
+    labels = [" ".join(answer_text(messages).split()).casefold() for messages in rows["messages"].to_list()]
+    return pl.Series("stratum", labels, dtype=pl.String)
+
+
+def stratified(
+    rows: pl.DataFrame, old: pl.DataFrame, ratios: Mapping[str, float], by: Stratify
+) -> dict[str, str]:
+    """The split of each new family, so that every stratum comes near its shares.
+
+    The families of a stratum come in the order of their hashes, and each goes where most rows are missing.
+    The first family of a stratum goes where its hash says: otherwise all strata of one family would go to
+    the largest split.
+
+    Args:
+        rows: The rows of the new families; a family counts for the stratum that most of its rows have.
+        old: Rows that have a split already.
+        ratios: Share of each split.
+        by: What a stratum is.
+    """
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for name, split, height in _counted(old, by):
+        counts[name][split] += height
+    found: dict[str, str] = {}
+    for family, name, height in sorted(_families(rows, by), key=lambda entry: (_hash(entry[0]), entry[0])):
+        found[family] = _poorest(counts[name], ratios, height) if counts[name] else split_of(family, ratios)
+        counts[name][found[family]] += height
+    return found
+
+
+def _poorest(counts: Counter[str], ratios: Mapping[str, float], height: int) -> str:
+    total = counts.total() + height
+    wanted = [name for name in SPLITS if ratios.get(name)]
+    return max(wanted, key=lambda name: ratios[name] * total - counts[name])
+
+
+def _families(rows: pl.DataFrame, by: Stratify) -> list[tuple[str, str, int]]:
+    """Name, stratum and rows of each family."""
+    counted = rows.select("family").with_columns(stratum(rows, by)).group_by("family", "stratum").len()
+    first = counted.sort("len", "stratum", descending=[True, False]).unique(
+        "family", keep="first", maintain_order=True
+    )
+    sizes = counted.group_by("family").agg(rows=pl.col("len").sum())
+    return first.join(sizes, on="family").select("family", "stratum", "rows").rows()
+
+
+def _counted(rows: pl.DataFrame, by: Stratify) -> list[tuple[str, str, int]]:
+    """Rows of each stratum in each split."""
+    table = rows.select("split").with_columns(stratum(rows, by))
+    return table.group_by("stratum", "split").len().sort("stratum", "split").rows()
+
+
+def shares(rows: pl.DataFrame, ratios: Mapping[str, float], by: Stratify) -> dict[str, Any]:
+    """What was asked for and what came out, for people.
+
+    Args:
+        rows: Rows with a column `split`.
+        ratios: Share of each split.
+        by: What a stratum is; none where it is empty.
+
+    Returns:
+        `asked` and `realised` shares by split, the number of `families`, rows by split of each of `strata`.
+    """
+    heights = Counter(dict(rows.group_by("split").len().rows()))
+    realised = {name: round(heights[name] / rows.height, 4) for name in SPLITS if heights[name]}
+    asked = {name: share for name, share in ratios.items() if share}
+    notes = {"asked": asked, "realised": realised, "families": rows["family"].n_unique()}
+    strata: dict[str, dict[str, int]] = {}
+    for name, split, height in _counted(rows, by) if by else ():
+        strata.setdefault(name, {})[split] = height
+    return notes | ({"strata": strata} if by else {})
