@@ -64,8 +64,9 @@ def read_state(jobdir: Path) -> dict[str, Any]:
     Raises:
         UserError: there is no job, or it was never started.
     """
-    if not jobdir.is_dir():
-        raise UserError("there is no such job", where=str(jobdir), fix="name a folder with a job in it")
+    if not (jobdir / "settings.json").is_file():
+        fix = "name a folder that `regrind train run --print` has written"
+        raise UserError("there is no job here", where=str(jobdir / "settings.json"), fix=fix)
     if not (jobdir / STATE).is_file():
         return {"state": "prepared", "step": 0, "total": 0}
     state = read_json(jobdir / STATE)

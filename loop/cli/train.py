@@ -95,7 +95,11 @@ def status(job: Job = "", workspace: WorkspaceDir = Path(), as_json: AsJson = Fa
     if as_json:
         out_json(found)
     else:
-        table(SHOWN, [[entry.get(name) for name in SHOWN] for entry in found])
+        rates = [
+            {"learning_rate": f"{e['learning_rate']:.2g}"} if "learning_rate" in e else {} for e in found
+        ]
+        shown = [entry | rate for entry, rate in zip(found, rates, strict=True)]
+        table(SHOWN, [[entry.get(name) for name in SHOWN] for entry in shown])
         for entry in found:
             if "error" in entry:
                 out(f"{entry['job']}: {entry['error']}")
