@@ -11,6 +11,7 @@ from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = (
+    "accelerate",
     "apricot-select",
     "datasets",
     "datasketch",
@@ -25,6 +26,7 @@ PACKAGES = (
     "scikit-learn",
     "torch",
     "transformers",
+    "trl",
 )
 
 

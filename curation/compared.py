@@ -26,7 +26,7 @@ class Compared(NamedTuple):
 
 def compared(messages: pl.Series) -> Compared:
     """Prepare the column `messages` of rows, all at once."""
-    table = pl.DataFrame({"turn": messages}).with_row_index("row").cast({"row": pl.Int64}).explode("turn")
+    table = pl.DataFrame({"turn": messages}).with_row_index("row").explode("turn")
     table = table.filter(pl.col("turn").is_not_null()).unnest("turn")
     content = redact_texts(table["content"].fill_null(""))
     answer = (pl.col("row") != pl.col("row").shift(-1)).fill_null(value=True) & (
@@ -43,7 +43,7 @@ def compared(messages: pl.Series) -> Compared:
 def _joined(turns: pl.DataFrame, between: str, height: int) -> pl.Series:
     """The turns of each conversation as one text (height,)."""
     texts = turns.group_by("row", maintain_order=True).agg(pl.col("content").str.join(between))
-    rows = pl.DataFrame({"row": pl.int_range(height, dtype=pl.Int64, eager=True)})
+    rows = pl.DataFrame({"row": pl.Series(range(height), dtype=turns.schema["row"])})
     return rows.join(texts, on="row", how="left", maintain_order="left")["content"].fill_null("")
 
 

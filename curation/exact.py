@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from curation.best import best_first
+from curation.near.index import perhaps_shared
 from curation.near.sameness import same, signatures
 
 if TYPE_CHECKING:
@@ -36,11 +37,13 @@ def exact_partners(
     partner = np.full(rows.height, -1, np.int64)
     raw = np.zeros(rows.height, np.bool_)
     hashes = signatures(rows["messages"], threads)
-    order = np.argsort(hashes, kind="stable")
-    runs = np.concatenate(([True], hashes[order][1:] != hashes[order][:-1]))
-    kind = np.cumsum(runs) - 1
-    several = np.bincount(kind)[kind] > 1 if rows.height else runs[:0]
-    members, kind = order[several], kind[several]
+    members = np.flatnonzero(perhaps_shared(hashes))
+    members = members[np.argsort(hashes[members], kind="stable")]
+    own = hashes[members]
+    first = np.concatenate(([True], own[1:] != own[:-1])) if len(own) else np.empty(0, np.bool_)
+    kind = np.cumsum(first) - 1
+    several = np.bincount(kind)[kind] > 1
+    members, kind = members[several], kind[several]
     if not len(members):
         return partner, raw
     rank = np.empty(len(members), np.int64)

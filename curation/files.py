@@ -72,6 +72,20 @@ def new_file(target: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def demand_place(target: Path) -> None:
+    """Find out before the work whether `new_file` could write there; leaves nothing behind.
+
+    Raises:
+        UserError: It could not.
+    """
+    with writing(target):
+        if not target.is_char_device():
+            target = _regular(target)
+            temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+            temporary.touch()
+            temporary.unlink()
+
+
 def _regular(target: Path) -> Path:
     """The file behind a name; a pipe, a device or a folder is refused, because a rename would replace it."""
     if str(target) == "-" or not target.name:
@@ -129,12 +143,25 @@ def write_text(target: Path, text: str) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files and folders that a killed process left in `folder`."""
+    """Remove the temporary files and folders that a killed process left in `folder`; those of others stay."""
     for path in folder.glob(".*.tmp"):
+        number = path.name.split(".")[-2]
+        if number.isdigit() and int(number) != os.getpid() and _alive(int(number)):
+            continue
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True  # it is somebody else's
+    return True
 
 
 def file_hash(path: Path) -> str:

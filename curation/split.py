@@ -114,9 +114,10 @@ def _sides(side: NDArray[np.int8]) -> pl.Series:
 
 
 def _named(rows: pl.DataFrame, found: Families, old: int = 0) -> pl.DataFrame:
-    """Rows with the name of their family: one that it has, an old one first, or its smallest row id."""
+    """Rows with the name of their family: one that it has, an old one first, or its smallest id."""
     before = pl.col("family").filter(pl.col("at") < old).min().over("first")
-    name = pl.coalesce(before, pl.coalesce(pl.col("family").min(), pl.col("id").min()).over("first"))
+    origin = pl.coalesce(pl.col("parents").list.min(), "id")
+    name = pl.coalesce(before, pl.coalesce(pl.col("family").min(), origin.min()).over("first"))
     numbered = rows.with_columns(first=pl.Series(found.first), at=pl.int_range(pl.len()))
     return numbered.with_columns(family=name).drop("first", "at")
 
@@ -155,7 +156,9 @@ def assign_families(rows: pl.DataFrame, *, threshold: float = 0.8) -> pl.DataFra
     """Give every row without a family the family of its near-duplicates.
 
     A family is a set of rows whose prompts chain by similarity or by descent. It is named after its
-    smallest row id, or after the name that one of its rows already has.
+    smallest row id, or after the name that one of its rows already has, so a new row takes the family
+    (and so the split) of the old rows that it resembles. A child counts by its parent's id, even where the
+    parent is not among the rows: in a file of its own it has the family that its parent has alone.
 
     Args:
         rows: Rows with schema ROWS.

@@ -24,6 +24,9 @@ from curation.validate import validate
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from curation.rules import Settings
 
 
@@ -123,7 +126,7 @@ def _run(state: Curated, step: Step, rules: Settings | None) -> Curated:
         case Dedup():
             return dedup(state, step.how)
         case Select():
-            return _select(state, step)
+            return select(state, step)
         case Augment():
             rows = assign_families(state.rows)
             done = augment(rows, step)
@@ -202,13 +205,28 @@ def _deduped(state: Curated, found: Deduped) -> Curated:
     return msgspec.structs.replace(done, conflicts=pl.concat([state.conflicts, found.conflicts]))
 
 
-def _select(state: Curated, step: Select) -> Curated:
-    """Select among the rows that were read; those that were made of them follow."""
+def select(
+    state: Curated,
+    step: Select,
+    *,
+    tokens: NDArray[np.int64] | None = None,
+    prior: pl.DataFrame | None = None,
+) -> Curated:
+    """Select among the rows that were read; those that were made of them follow, and count beside them.
+
+    Args:
+        state: The rows as they stand.
+        step: How many and how.
+        tokens: As for `curation.selection.rows.select_rows`.
+        prior: Likewise.
+    """
     from curation.selection.rows import select_rows
 
-    read, made = state.rows.filter(~MADE), state.rows.filter(MADE)
-    done = select_rows(read, step)
-    return advance(state, "select", pl.concat([done.rows, made]), done.drops, done.notes)
+    made = state.rows.select(MADE).to_series()
+    cost = None if tokens is None else tokens[(~made).to_numpy()]
+    done = select_rows(state.rows.filter(~made), step, tokens=cost, prior=prior)
+    chosen = pl.concat([done.rows, state.rows.filter(made)])
+    return _without_orphans(state, advance(state, "select", chosen, done.drops, done.notes))
 
 
 def _without_orphans(before: Curated, done: Curated) -> Curated:

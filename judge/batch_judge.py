@@ -5,22 +5,23 @@ from __future__ import annotations
 import secrets
 import time
 from itertools import count
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import structs
 
-from curation.errors import UserError
 from judge.backoff import wait_s
+from judge.batch_api import BatchApi
 from judge.batch_journal import Note
 from judge.counting import counted
 from judge.grader import Grader
-from judge.messages_api import encode, read
-from judge.service import NoAnswerError
+from judge.messages_api import read
+from judge.wire import NoAnswerError, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
+    from judge.batch_api import Result
     from judge.batch_journal import Journal
     from judge.messages_api import MessagesChat
     from judge.prices import Prices
@@ -28,15 +29,10 @@ if TYPE_CHECKING:
     from judge.rubric import Rubric
     from judge.verdict import Item, Verdict
 
-T = TypeVar("T")
-
-PATH = "/v1/messages/batches"
 ITEMS = 5000
 """Items of a batch, at most: the service takes more, but then nothing arrives until all is done."""
 ROUNDS = 2
 """A batch that was taken for ours and is not, or is gone, is made again: so often, and no more."""
-MAX_RESULTS = 2**30
-POLL_S = 30.0
 SKEW_S = 300.0
 """How far the service's clock may be from ours."""
 
@@ -59,6 +55,7 @@ class BatchJudge:
         self.identity = self.grader.identity
         self._id = self.identity.id
         self._chat, self._service, self._journal = chat, chat.service, journal
+        self._api = BatchApi(chat.service)
 
     def verdicts(self, items: Iterable[Item]) -> Arrivals:
         """Judge the items; see `judge.protocol.Judge`. An item's id must do as a batch's custom id."""
@@ -112,14 +109,11 @@ class BatchJudge:
         body = encode({"requests": [self._request(item) for item in items]})
         for failures in count(1):
             try:
-                created = msgspec.json.decode(self._service.post(PATH, body, attempts=1), type=_Batch)
-                return self._noted(note, created.id)
+                return self._noted(note, self._api.create(body).id)
             except NoAnswerError as fault:
                 if fault.refused or fault.status == 413:
                     raise self._service.stops(fault) from fault
                 lost = fault
-            except (msgspec.DecodeError, UnicodeDecodeError) as fault:
-                lost = NoAnswerError(f"the answer to the create is no batch: {fault}")
             if found := self._found(note):
                 return found
             if failures >= self._service.settings.attempts:
@@ -136,7 +130,7 @@ class BatchJudge:
         since, known = note.created - SKEW_S, self._journal.batches()
         fitting = [
             batch
-            for batch in self._listed(since)
+            for batch in self._api.listed(since)
             if batch.requests == len(note.keys) and batch.id not in known and batch.time >= since
         ]
         if not fitting:
@@ -148,38 +142,16 @@ class BatchJudge:
         self._journal.put(note)
         return note
 
-    def _listed(self, since: float) -> Iterator[_Batch]:
-        after = ""
-        while True:
-            page = self._get(f"{PATH}?limit=100{after}", _Page)
-            yield from page.data
-            if not page.has_more or not page.data or page.data[-1].time < since:
-                return
-            after = f"&after_id={page.data[-1].id}"
-
-    def _get(self, path: str, kind: type[T]) -> T:
-        try:
-            return msgspec.json.decode(self._service.get(path), type=kind)
-        except (msgspec.DecodeError, UnicodeDecodeError) as fault:
-            fix = "run the same command again: batches are noted, and found again"
-            raise UserError(f"not what the service promises: {fault}", where=path, fix=fix) from fault
-        except NoAnswerError as fault:
-            if fault.status == 404:
-                raise
-            raise self._service.stops(fault) from fault
-
     def _results(self, note: Note, wanted: dict[str, Item]) -> Arrivals:
         """Wait for a batch to end, and yield what it says about wanted items: they are wanted no more."""
         whole = set(note.keys) <= wanted.keys()
         try:
-            self._wait_for(note.batch)
-            lines = self._service.get(f"{PATH}/{note.batch}/results", MAX_RESULTS).split(b"\n")
-        except NoAnswerError as fault:
-            if fault.status != 404:
-                raise self._service.stops(fault) from fault
+            self._api.wait_for(note.batch)
+            results = self._api.results(note.batch)
+        except NoAnswerError:
             self._journal.put(structs.replace(note, over=True))  # it was deleted, and is made again
             return
-        found = self._read(lines, note, wanted)
+        found = self._read(results, note, wanted)
         if found:
             for key in set(note.keys) & wanted.keys():
                 del wanted[key]
@@ -187,19 +159,14 @@ class BatchJudge:
         if whole or not found:
             self._journal.put(structs.replace(note, over=True))
 
-    def _wait_for(self, batch: str) -> None:
-        for polls in count():
-            if self._get(f"{PATH}/{batch}", _Batch).processing_status == "ended":
-                return
-            self._service.wait(min(POLL_S, self._service.settings.max_wait, 1.5**polls))
-
-    def _read(self, lines: Sequence[bytes], note: Note, wanted: dict[str, Item]) -> dict[str, Verdict]:
+    def _read(
+        self, results: Sequence[Result | None], note: Note, wanted: dict[str, Item]
+    ) -> dict[str, Verdict]:
         """One verdict per wanted item of the batch; none at all when no result is about one of its items."""
         keys = set(note.keys)
         found: dict[str, Verdict] = {}
         ours = False
-        for line in lines:
-            result = _result(line)
+        for result in results:
             if result is None or result.custom_id not in keys:
                 continue
             ours = True
@@ -207,9 +174,9 @@ class BatchJudge:
                 found[result.custom_id] = self._verdict(result)
         missing = [key for key in note.keys if key in wanted and key not in found]
         lost = {key: self.grader.failed(key, f"batch {note.batch} has no result for it") for key in missing}
-        return found | lost if ours or not any(line.strip() for line in lines) else {}
+        return found | lost if ours or not results else {}
 
-    def _verdict(self, result: _Result) -> Verdict:
+    def _verdict(self, result: Result) -> Verdict:
         outcome = result.result
         if outcome.type == "succeeded" and outcome.message:
             return self.grader.verdict(result.custom_id, read(bytes(outcome.message)))
@@ -217,56 +184,3 @@ class BatchJudge:
         return self.grader.failed(
             result.custom_id, f"the batch says '{outcome.type}' {raw[:300]}".strip(), raw
         )
-
-
-class _Counts(Struct, frozen=True):
-    processing: int = 0
-    succeeded: int = 0
-    errored: int = 0
-    canceled: int = 0
-    expired: int = 0
-
-
-class _Batch(Struct):
-    id: str
-    processing_status: str = ""
-    created_at: str = ""
-    request_counts: _Counts = _Counts()
-
-    @property
-    def requests(self) -> int:
-        """How many requests it has."""
-        return sum(structs.astuple(self.request_counts))
-
-    @property
-    def time(self) -> float:
-        """When it was made, in seconds since 1970; 0 where that cannot be read."""
-        from datetime import datetime
-
-        try:
-            return datetime.fromisoformat(self.created_at).timestamp()
-        except ValueError:
-            return 0.0
-
-
-class _Page(Struct):
-    data: list[_Batch]
-    has_more: bool = False
-
-
-class _Outcome(Struct):
-    type: str
-    message: msgspec.Raw = msgspec.Raw()
-    error: object = None
-
-
-class _Result(Struct):
-    custom_id: str
-    result: _Outcome
-
-
-def _result(line: bytes) -> _Result | None:
-    try:
-        return msgspec.json.decode(line, type=_Result)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None

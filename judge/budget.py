@@ -33,14 +33,18 @@ class Budget:
         """Reserve what an item takes at most, if that much is left.
 
         Raises:
-            UserError: There is a limit in dollars, and the price is unknown.
+            UserError: There is a limit in dollars or in tokens, and what this judge takes is unknown.
         """
+        if self._token_limit and forecast.most_tokens is None:
+            fix = "leave the limit out: only judges with a language model of their own say what they take"
+            problem = "this judge does not say how many tokens it takes"
+            raise UserError(problem, where="--token-budget", fix=fix)
         if self._cost_limit and forecast.most_cost is None:
             fix = (
                 "add a [[price]] for this model to regrind.toml and name its folder with -w, or limit tokens"
             )
             raise UserError("the price of this model is not known", where="--budget", fix=fix)
-        most = (forecast.most_cost or 0.0, forecast.most_tokens)
+        most = (forecast.most_cost or 0.0, forecast.most_tokens or 0)
         cost = self.cost + sum(c for c, _ in self._under_way.values()) + most[0]
         tokens = self.tokens + sum(t for _, t in self._under_way.values()) + most[1]
         fits = not (0 < self._cost_limit < cost or 0 < self._token_limit < tokens)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from judge.counting import counted
 from judge.grader import Grader
 from judge.probe import PROBE, Probe
-from judge.service import NoAnswerError
 from judge.side_by_side import side_by_side
+from judge.wire import NoAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

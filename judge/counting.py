@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from judge.messages_api import MessagesChat
-from judge.service import NoAnswerError
+from judge.wire import NoAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from judge.verdict import Verdict
+
 if TYPE_CHECKING:
     from judge.grades import Opinion
     from judge.verdict import Item
@@ -44,3 +46,9 @@ def read_answer(answer: object) -> Opinion:
     if reason is None:
         return "unparsable", "the answer gives no reason for its score", {}
     return "scored", reason, {"score": float(score)}
+
+
+def verdict_of(item_id: str, judge_id: str, answer: object) -> Verdict:
+    """The verdict in the answer of such a judge."""
+    state, feedback, criteria = read_answer(answer)
+    return Verdict(item_id, judge_id, 0, state, criteria.get("score"), feedback=feedback)

@@ -10,13 +10,14 @@ from judge.strict import strict_json
 from judge.text import normalise, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
 class SchemaFaultError(Exception):
     """A schema that says nothing of an answer: it refers to itself without end, or to what is not there."""
 
 
+SAMPLES = ("null", "{}", "[]", '""', "0")
 Form = Callable[[str], str]
 """Takes an answer and says what is wrong with its form: empty when it has it."""
 
@@ -62,7 +63,7 @@ def pattern_fault(pattern: str) -> str:
     """What is wrong with a regular expression; empty when nothing is."""
     try:
         re.compile(pattern)
-    except re.error as fault:
+    except (re.error, OverflowError, RecursionError) as fault:
         return f"not a regular expression: {fault}"
     return ""
 
@@ -72,9 +73,39 @@ def schema_fault(schema: object) -> str:
     import jsonschema
 
     try:
-        jsonschema.validators.validator_for(schema).check_schema(schema)
+        kind = jsonschema.validators.validator_for(schema)
+        kind.check_schema(schema, format_checker=kind.FORMAT_CHECKER)  # patterns are a format
+        dead = [ref for ref in _references(schema) if not _leads_somewhere(ref, schema)]
+        for sample in SAMPLES:  # a schema that is only itself is found by applying it
+            fits_schema(schema)(sample)
     except jsonschema.SchemaError as fault:
         return f"not a JSON schema: {fault.message}"
-    except (TypeError, AttributeError, ValueError) as fault:  # such as 5, or a "$schema" that is no text
-        return f"not a JSON schema: {fault}"
-    return ""
+    except SchemaFaultError as fault:
+        return str(fault)
+    except (TypeError, AttributeError, ValueError, RecursionError, OverflowError) as fault:
+        return f"not a JSON schema: {fault}"  # such as 5, or a "$schema" that is no text
+    return f"the schema refers to {quote(dead[0])}, which it does not hold" if dead else ""
+
+
+def _references(schema: object) -> Iterator[str]:
+    """Every `$ref` anywhere in a schema."""
+    if isinstance(schema, dict):
+        if isinstance(schema.get("$ref"), str):
+            yield schema["$ref"]
+        for part in schema.values():
+            yield from _references(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            yield from _references(part)
+
+
+def _leads_somewhere(reference: str, schema: Any) -> bool:  # noqa: ANN401  (whatever JSON can say)
+    import referencing.jsonschema
+
+    whole = referencing.jsonschema.DRAFT202012.create_resource(schema)
+    registry = referencing.Registry().with_resource(whole.id() or "", whole).crawl()
+    try:
+        registry.resolver(whole.id() or "").lookup(reference)
+    except referencing.exceptions.Unresolvable:
+        return "$id" in str(schema)  # a part with an address of its own is a place to start from
+    return True

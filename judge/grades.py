@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from judge.chat import Completion
     from judge.verdict import State
 
-_FENCE = re.compile(r"\s*```(?:json)?[ \t]*\n(.*?)\n?[ \t]*```\s*", re.DOTALL)
+_FENCE = re.compile(r"\s*```(?:json)?[ \t]*\n(.*?)\n?[ \t]*```\s*", re.DOTALL | re.IGNORECASE)
+_THOUGHTS = re.compile(r"\s*<think>.*?</think>", re.DOTALL)
 
 
 class _Grades(Struct, forbid_unknown_fields=True):
@@ -47,8 +48,11 @@ def opinion(completion: Completion, rubric: Rubric) -> Opinion:
 def read_grades(text: str, rubric: Rubric) -> Opinion:
     """The grades in a text that is one JSON object, in a code fence or not, and nothing else.
 
-    An object inside prose is not looked for: it could be the candidate's own, quoted by the judge.
+    Thoughts that an endpoint leaves before the answer are passed over. An object inside prose is not
+    looked for: it could be the candidate's own, quoted by the judge.
     """
+    thought = _THOUGHTS.match(text)
+    text = text[thought.end() :] if thought else text
     fenced = _FENCE.fullmatch(text)
     try:
         reply = msgspec.convert(strict_json(fenced[1] if fenced else text), _Grades)

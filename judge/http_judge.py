@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from judge.datapoint import datapoint, read_answer
+from judge.datapoint import datapoint, verdict_of
 from judge.identity import Identity
-from judge.messages_api import encode
 from judge.probe import PROBE, Probe
-from judge.protocol import Forecast
-from judge.service import NoAnswerError, Service
+from judge.protocol import UNKNOWN, Forecast
+from judge.service import Service
 from judge.side_by_side import side_by_side
 from judge.strict import strict_json
 from judge.verdict import Verdict
+from judge.wire import NoAnswerError, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,8 +47,8 @@ class HttpJudge:
         return side_by_side(self._judge, items, threads, self._service.stop)
 
     def forecast(self, item: Item) -> Forecast:  # noqa: ARG002  what a server charges is not known
-        """An unknown cost."""
-        return Forecast(cost=None, most_cost=None)
+        """Tokens and cost are not known."""
+        return UNKNOWN
 
     def _judge(self, item: Item) -> Verdict:
         try:
@@ -62,13 +62,7 @@ class HttpJudge:
             answer = strict_json(body)
         except (ValueError, RecursionError) as fault:
             return Verdict(item.id, self._id, 0, "unparsable", feedback=f"not JSON: {fault}", raw=raw)
-        return structs.replace(given(item.id, self._id, answer), raw=raw)
+        return structs.replace(verdict_of(item.id, self._id, answer), raw=raw)
 
     def _post(self, item: Item) -> bytes:
         return self._service.post("", encode(datapoint(item, self._model)))
-
-
-def given(item_id: str, judge_id: str, answer: object) -> Verdict:
-    """The verdict of a judge that answers with a score and a reason."""
-    state, feedback, criteria = read_answer(answer)
-    return Verdict(item_id, judge_id, 0, state, criteria.get("score"), feedback=feedback)

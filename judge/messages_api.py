@@ -11,7 +11,8 @@ from msgspec import Struct
 from curation.errors import UserError
 from judge.chat import Completion, Ended, no_answer, taken
 from judge.prices import Tokens
-from judge.service import NoAnswerError, Service
+from judge.service import Service
+from judge.wire import NoAnswerError, encode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -140,18 +141,6 @@ def read(body: bytes) -> Completion:
     ended = _ENDED.get(message.stop_reason, "unclear")
     problem = f"the judge declined ({category})" if ended == "refused" else ""
     return Completion(text, ended, message.stop_reason or "", tokens, raw, problem)
-
-
-def encode(body: dict[str, Any]) -> bytes:
-    """A request as JSON.
-
-    Raises:
-        NoAnswerError: A text is not valid Unicode.
-    """
-    try:
-        return msgspec.json.encode(body)
-    except UnicodeEncodeError as fault:
-        raise NoAnswerError(f"the item's text is not valid Unicode: {fault.reason}") from fault
 
 
 def _api_key() -> str:

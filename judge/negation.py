@@ -10,16 +10,31 @@ _BREAK = re.compile(
     r"[.,;:!?\n()\u2014。、，；：！？؟،।]|\b(?:but|sondern|mais|pero|sino|ma|mas|но)\b"  # noqa: RUF001
 )
 _NEGATORS = frozenset(
-    {"not", "never", "no", "nor", "neither", "cannot", "without", "except"}
+    {"not", "non", "never", "no", "nor", "neither", "cannot", "without", "except"}
+    | {"hardly", "barely", "scarcely", "kaum"}
     | {"nicht", "kein", "keine", "keinen", "keiner", "nie", "niemals", "weder", "ohne"}
     | {"pas", "jamais", "ni", "aucun", "aucune", "sans", "nunca", "jamás", "tampoco", "sin"}
     | {"non", "mai", "não", "nem", "sem", "не", "ни", "нет", "никогда", "без"}
 )
-_NOT_NEGATING = re.compile(r"\b(?:not only|not just|no doubt|no question|nicht nur|pas seulement|no solo)\b")
+_NOT_NEGATING = re.compile(
+    r"\b(?:not only|not just|no doubt|no question|without (?:a )?doubt|no problem"
+    r"|don['’]?t worry|do not worry|nicht nur|kein problem|ohne zweifel|pas seulement|sans doute"  # noqa: RUF001
+    r"|no solo|sin duda)\b"
+)
+_SAYING_SO = re.compile(
+    r"\b(?:false|wrong|incorrect|untrue|not (?:the case|true|correct|right)) (?:that|to say)\b"
+)
+_JUST_BEFORE = (
+    *("far from", "anything but", "rather than", "instead of", "the opposite of"),
+    *("alles andere als", "statt", "loin de", "au lieu de", "lejos de", "en lugar de"),
+)
 _WORDS_BEFORE = 6
+_NEAR = 200
+"""Characters around a phrase that can deny it."""
 _AFTER = re.compile(
     r"\s*(?:(?:is|was|are|were|ist|war|es|est|é)\s+(?:not|nicht|no|pas|wrong|incorrect|falsch|false)\b"
-    r"|(?:is|was|are|were)n['’]?t\b|n['’]est pas\b|не\b"  # noqa: RUF001
+    r"|(?:is|was|are|were)n['’]?t\b|n['’]est pas\b|не\b|would be (?:wrong|incorrect|false)\b"  # noqa: RUF001
+    r"|[\"'”’*)]*\s*[:=?]\s*(?:no|not|false|wrong|nein|falsch|non|faux|falso|нет)\s*(?:[.,;!)]|$)"  # noqa: RUF001
     r"|では?な|じゃな|では?ありません|じゃありません|不是|不对|不對)"
 )
 _BEFORE_UNSPACED = ("不是", "不在", "并非", "並非", "不叫", "没有", "沒有", "不會是", "不会是")
@@ -33,11 +48,15 @@ def affirms(text: str, phrase: str) -> bool:
     Russian, Chinese and Japanese ones. It is a fixed rule and no understanding: irony and hedging pass.
     """
     whole = normalise(text)
-    return any(not _denied(whole[:start], whole[end:]) for start, end in places(text, phrase))
+    return any(
+        not _denied(whole[max(0, start - _NEAR) : start], whole[end : end + _NEAR])
+        for start, end in places(text, phrase)
+    )
 
 
 def _denied(before: str, after: str) -> bool:
     clause = _NOT_NEGATING.sub(" ", _BREAK.split(before)[-1])
-    words = clause.split()[-_WORDS_BEFORE:]
+    words = clause.replace("-", " ").split()[-_WORDS_BEFORE:]
     negated = any(word in _NEGATORS or word.endswith(("n't", "n’t")) for word in words)  # noqa: RUF001
-    return negated or clause.rstrip().endswith(_BEFORE_UNSPACED) or _AFTER.match(after) is not None
+    just_before = before.rstrip().endswith((*_JUST_BEFORE, *_BEFORE_UNSPACED))
+    return bool(negated or just_before or _SAYING_SO.search(clause) or _AFTER.match(after))

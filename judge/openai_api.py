@@ -10,9 +10,9 @@ from msgspec import Struct
 
 from curation.errors import UserError
 from judge.chat import Completion, Ended, no_answer, taken
-from judge.messages_api import encode
 from judge.prices import Tokens
-from judge.service import NoAnswerError, Service
+from judge.service import Service
+from judge.wire import NoAnswerError, encode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,9 +101,20 @@ class OpenAIChat:
         return self._send(body)
 
 
+class _Part(Struct):
+    text: str = ""
+
+
 class _Said(Struct):
-    content: str | None = None
+    content: str | list[_Part] | None = None
     refusal: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The text, which some endpoints give in parts."""
+        if isinstance(self.content, list):
+            return "".join(part.text for part in self.content)
+        return self.content or ""
 
 
 class _Choice(Struct):
@@ -140,7 +151,7 @@ def read(body: bytes) -> Completion:
         return no_answer(body, "the reply has no choices")
     choice = response.choices[0]
     tokens = taken(response.usage, _Usage)
-    text = choice.message.content or ""
+    text = choice.message.text
     raw = text or body.decode("utf-8", errors="replace")
     reason = choice.finish_reason or ""
     if choice.message.refusal:

@@ -6,6 +6,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from curation.errors import UserError
 from judge.identity import Identity
 from judge.verdict import Verdict
 
@@ -29,23 +30,27 @@ class Panel:
     """Judges that vote. Who abstains (any state but scored) does not vote.
 
     Args:
-        members: At least one.
+        members: At least one, all different.
         rule: `mean`: the weighted mean of the scores. `majority`: 1 when members with more than half of
             the weight that votes score at least `threshold`, 0 when members with more than half score
             below it; a tie is no score.
         quorum: Share of all weight that must vote (0 to 1): with less, there is no score.
         threshold: Score from which a member counts as in favour.
+
+    Raises:
+        UserError: Two members are the same judge.
     """
 
     def __init__(
         self, members: Sequence[Member], rule: Rule = "majority", quorum: float = 0.5, threshold: float = 0.5
     ) -> None:
         self.members = list(members)
+        _demand_different(self.members)
         self._rule, self._quorum, self._threshold = rule, quorum, threshold
         settings: dict[str, Any] = {"rule": rule, "quorum": quorum, "threshold": threshold}
         settings["members"] = [[m.judge.identity.id, m.weight] for m in self.members]
         first = self.members[0].judge.identity
-        self.identity = Identity("panel", rule, first.rubric, first.version, first.content, "", settings)
+        self.identity = Identity("panel", "", first.rubric, first.version, first.content, "", settings)
         self._id = self.identity.id
 
     def verdict(self, votes: Sequence[Verdict]) -> Verdict:
@@ -72,6 +77,15 @@ class Panel:
         if math.isclose(favour * 2, total):  # 0.1 + 0.2 is as much as 0.3
             return None
         return float(favour * 2 > total)
+
+
+def _demand_different(members: Sequence[Member]) -> None:
+    ids = [member.judge.identity.id for member in members]
+    for identity in ids:
+        if ids.count(identity) > 1:
+            fix = "give one of them another model or rubric, or one member more weight"
+            problem = f"two members are the same judge, {identity}: it would be asked once and vote twice"
+            raise UserError(problem, where="judge.member", fix=fix)
 
 
 def _mean(voting: Sequence[tuple[float, Verdict]]) -> float:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import importlib
 import json
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
 from curation.errors import UserError
-from judge.datapoint import datapoint
-from judge.http_judge import given
+from judge.datapoint import datapoint, verdict_of
 from judge.identity import Identity
-from judge.protocol import Forecast
+from judge.protocol import UNKNOWN, Forecast
 from judge.side_by_side import side_by_side
 from judge.verdict import Verdict
 
@@ -29,16 +30,17 @@ class PluginJudge:
     An exception that it raises is a failed verdict of that item alone.
 
     Args:
-        name: `module:function`; the module is imported from where Python finds it.
+        name: `module:function`; the module is imported from where Python finds it, or else from `folder`.
         model: Handed to the function; part of the judge's id, as is the function's `version` if it has one.
+        folder: Where modules are looked for after all other places, so that none of them hides ours.
         threads: Calls at once; 1 unless the function is safe to call from several threads.
 
     Raises:
         UserError: There is no such function.
     """
 
-    def __init__(self, name: str, model: str = "", threads: int = 1) -> None:
-        self._function, self._model, self._threads = _load(name), model, threads
+    def __init__(self, name: str, model: str = "", folder: Path | None = None, threads: int = 1) -> None:
+        self._function, self._model, self._threads = _load(name, folder or Path()), model, threads
         version = getattr(self._function, "version", 1)
         self.identity = Identity("plugin", model, name, 1, {"version": str(version)})
         self._id = self.identity.id
@@ -48,14 +50,14 @@ class PluginJudge:
         return side_by_side(self._judge, items, self._threads, lambda: None)
 
     def forecast(self, item: Item) -> Forecast:  # noqa: ARG002  what the function takes is not known
-        """An unknown cost."""
-        return Forecast(cost=None, most_cost=None)
+        """Tokens and cost are not known."""
+        return UNKNOWN
 
     def _judge(self, item: Item) -> Verdict:
         try:
             answer = self._function(datapoint(item, self._model))
             raw = json.dumps(answer, ensure_ascii=False, default=str)
-            return structs.replace(given(item.id, self._id, answer), raw=raw)
+            return structs.replace(verdict_of(item.id, self._id, answer), raw=raw)
         except UserError:
             raise
         except (Exception, SystemExit) as fault:  # noqa: BLE001  (the function is not ours: anything may come)
@@ -70,9 +72,12 @@ def _said(fault: BaseException) -> str:
         return "without a text"
 
 
-def _load(name: str) -> Callable[[dict[str, Any]], Any]:
+def _load(name: str, folder: Path) -> Callable[[dict[str, Any]], Any]:
     module, _, function = name.partition(":")
-    fix = "name it as module:function; a module of yours must lie in the folder that Python starts in"
+    place = str(folder.absolute())
+    fix = f"name it as module:function; a module of yours may lie in {place}"
+    if place not in sys.path:
+        sys.path.append(place)  # it stays: the function may import more when it is called
     try:
         found = getattr(importlib.import_module(module), function)
     except (Exception, SystemExit) as fault:  # what the module does when it is loaded is not ours

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from judge.service import NoAnswerError
 from judge.verdict import Item
+from judge.wire import NoAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,15 +20,19 @@ class Forecast(NamedTuple):
         read: Tokens read, estimated.
         written: Tokens written, estimated.
         cost: US dollars for that; None when unknown.
-        most_tokens: Tokens that it cannot pass.
+        most_tokens: Tokens that it cannot pass; None when unknown.
         most_cost: US dollars that it cannot pass; None when unknown.
     """
 
     read: int = 0
     written: int = 0
     cost: float | None = 0.0
-    most_tokens: int = 0
+    most_tokens: int | None = 0
     most_cost: float | None = 0.0
+
+
+UNKNOWN = Forecast(cost=None, most_tokens=None, most_cost=None)
+"""Where a judge does not say what it takes."""
 
 
 class Judge(Protocol):

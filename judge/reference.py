@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from judge.identity import Identity
+from judge.limit import TooLongError, at_most
 from judge.protocol import Forecast
 from judge.rules import RULES, VERSION, NoReferenceError
 from judge.verdict import Verdict
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from judge.verdict import Item
 
 AT_ONCE = 1000
+LIMIT_S = 10.0
+"""Seconds that the rules may take for one item."""
 
 
 class ReferenceJudge:
@@ -56,9 +59,13 @@ class ReferenceJudge:
     def judge(self, item: Item) -> Verdict:
         """Compare one answer with its reference."""
         try:
-            found = {
-                c.name: RULES[c.check](c, item.output, item.reference or "") for c in self.rubric.criteria
-            }
+            with at_most(LIMIT_S):
+                found = {
+                    c.name: RULES[c.check](c, item.output, item.reference or "") for c in self.rubric.criteria
+                }
+        except TooLongError:
+            problem = f"the rules took more than {LIMIT_S:g} s: simplify the pattern"
+            return Verdict(item.id, self._id, 0, "failed", feedback=problem)
         except NoReferenceError as fault:
             return Verdict(item.id, self._id, 0, "failed", feedback=str(fault))
         criteria = {name: score for name, (score, _) in found.items()}

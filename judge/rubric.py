@@ -27,6 +27,8 @@ Check = Literal[
 """The deterministic rule that the reference judge applies to a criterion (`judge/rules.py`)."""
 
 Grade = int | str
+MOST = 1e12
+"""No weight or tolerance is larger: sums of them stay numbers."""
 Text = Annotated[str, Meta(min_length=1)]
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]*\Z")]
 
@@ -54,14 +56,14 @@ class Criterion(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=T
 
     name: Name
     description: Text
-    weight: Annotated[float, Meta(gt=0)]
+    weight: Annotated[float, Meta(gt=0, le=MOST)]
     check: Check
     levels: Annotated[list[Level], Meta(min_length=2)]
     labels: list[Text] = []
     pattern: str = ""
     schema: dict[str, Any] = {}
-    tolerance: Annotated[float, Meta(ge=0)] = 0.0
-    relative: Annotated[float, Meta(ge=0)] = 0.0
+    tolerance: Annotated[float, Meta(ge=0, le=MOST)] = 0.0
+    relative: Annotated[float, Meta(ge=0, le=MOST)] = 0.0
 
     def scores(self) -> dict[Grade, float]:
         """Score (0 to 1) of each grade."""
@@ -109,12 +111,14 @@ def load_rubric(path: Path | str) -> Rubric:
         rubric = msgspec.toml.decode(Path(path).read_text(encoding="utf-8"), type=Rubric)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
-            f"the rubric cannot be read: {error}", where=str(path), fix="give a TOML file"
+            f"the rubric cannot be read: {error}",
+            where=str(path),
+            fix="give a TOML file, or one of the shipped rubrics that `regrind judge run --help` names",
         ) from error
     except msgspec.ValidationError as error:
         problem, field = _field(str(error))
         raise UserError(problem, where=f"{path}: {field}", fix="correct this field of the rubric") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise UserError(f"not TOML: {error}", where=str(path), fix="correct the file's syntax") from error
     for field, problem in _faults(rubric):
         raise UserError(problem, where=f"{path}: {field}", fix="correct this field of the rubric")
@@ -135,8 +139,6 @@ def _faults(rubric: Rubric) -> list[tuple[str, str]]:
         at = f"criteria[{i}]"
         if names.index(criterion.name) != i:
             faults.append((f"{at}.name", f"the name '{criterion.name}' is used twice"))
-        if not math.isfinite(criterion.weight):
-            faults.append((f"{at}.weight", "a weight must be a finite number"))
         if len(criterion.scores()) < len(criterion.levels):
             faults.append((f"{at}.levels", "two levels have the same grade"))
         if len({type(level.grade) for level in criterion.levels}) > 1:

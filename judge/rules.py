@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from judge.form import SchemaFaultError, fits_schema, matches, one_of, pattern_fault, schema_fault
 from judge.negation import affirms
+from judge.numbers import last_number
 from judge.similarity import token_f1
 from judge.strict import strict_json
 from judge.text import first_line, labels, normalise, places, quote
@@ -16,16 +16,13 @@ from judge.text import first_line, labels, normalise, places, quote
 if TYPE_CHECKING:
     from judge.rubric import Check, Criterion
 
-VERSION = 2
+VERSION = 3
 """Raised when a rule's meaning changes: scores of two versions do not compare."""
 
 Finding = tuple[float, str]
 """Score (0 to 1), and what differs: empty when nothing does."""
 Rule = Callable[["Criterion", str, str], Finding]
 """Takes the criterion, the answer, and the reference (empty where there is none)."""
-
-_NUMBER = re.compile(r"(?<![\w.])[-+\u2212]?(?:\d+(?:[.,]\d+)*|[.,]\d+)(?:e[-+]?\d+)?", re.IGNORECASE)
-_THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 
 
 class NoReferenceError(Exception):
@@ -112,23 +109,6 @@ def _numeric(criterion: Criterion, output: str, reference: str) -> Finding:
     # as Python writes them: 0.1 + 0.2 is within 0.1 of 0.2
     near = abs(said - expected) <= allowed + 1e-12 * max(abs(said), abs(expected))
     return _all_or_nothing(near, f"the number is {said:g}, the reference says {expected:g}")
-
-
-def last_number(text: str) -> float | None:
-    """The last number in a text, where an answer ends up; None when there is none.
-
-    `1,234.5` has thousands separators, `3,14` a decimal comma.
-    """
-    found = _NUMBER.findall(normalise(text))
-    if not found:
-        return None
-    number = found[-1].replace("\u2212", "-")
-    digits = number.lstrip("+-")
-    plain = number.replace(",", "") if _THOUSANDS.fullmatch(digits) else number.replace(",", ".")
-    try:
-        return float(plain)
-    except ValueError:  # several points or commas: a date or a version, not a number
-        return None
 
 
 def _given(reference: str) -> str:

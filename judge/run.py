@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,39 +10,15 @@ from msgspec import structs
 
 from judge.budget import Budget
 from judge.panel import Panel
-from judge.protocol import Counting
+from judge.tally import Tally
 from judge.verdict import Verdict, content_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from judge.protocol import Arrivals, Cache, Judge
-    from judge.verdict import Item
-
-
-class Standing(NamedTuple):
-    """How far a run is.
-
-    Attributes:
-        done: Items with a verdict.
-        total: Items in all.
-        asked: Items that the judge was asked about, not the cache.
-        abstained: Verdicts without a score.
-        cost: US dollars for those asked, as far as known.
-        rate: Items asked per second.
-    """
-
-    done: int
-    total: int
-    asked: int
-    abstained: int
-    cost: float
-    rate: float
-
-    @property
-    def seconds_left(self) -> float | None:
-        """Time that the rest takes at this rate; None while there is no rate."""
-        return (self.total - self.done) / self.rate if self.rate else None
+    from judge.tally import Standing
+    from judge.verdict import Item, State
 
 
 class Ran(NamedTuple):
@@ -51,17 +26,21 @@ class Ran(NamedTuple):
 
     Attributes:
         verdicts: One per item that was judged, in the order of the items.
+        keys: Their content keys.
         undone: Items that the budget did not reach.
         asked: Distinct items that the judge was asked about.
         cost: US dollars that those took; what is unknown counts as nothing.
         tokens: Tokens that those read and wrote.
+        cost_known: Whether none of the cost is unknown.
     """
 
     verdicts: list[Verdict]
+    keys: list[str]
     undone: list[Item]
     asked: int
     cost: float
     tokens: int
+    cost_known: bool
 
 
 def judge_items(
@@ -70,6 +49,7 @@ def judge_items(
     cache: Cache,
     *,
     repeat: int = 0,
+    again: Collection[State] = (),
     progress: Callable[[Standing], None] | None = None,
     budget: Budget | None = None,
 ) -> Ran:
@@ -81,6 +61,7 @@ def judge_items(
         cache: Asked first; given the verdicts as they arrive, from this thread. Failed verdicts are not
             kept, so the next run asks again.
         repeat: Number of the asking: another number asks again what the cache knows.
+        again: States in which a verdict of the cache is asked for anew; the new one takes its place.
         progress: Told after each arrival.
         budget: What the run may take; items that it does not reach stay undone.
 
@@ -90,26 +71,32 @@ def judge_items(
     items = list(items)
     budget = budget or Budget()
     if isinstance(judge, Panel):
-        runs = [
-            judge_items(items, member.judge, cache, repeat=repeat, progress=progress, budget=budget)
-            for member in judge.members
-        ]
-        return _combined(judge, items, runs)
+        how = {"repeat": repeat, "again": again, "progress": progress, "budget": budget}
+        runs = [judge_items(items, member.judge, cache, **how) for member in judge.members]  # type: ignore[arg-type]
+        return _combined(judge, items, runs, repeat)
     run = _Run(items, judge, cache, repeat, progress, budget)
-    run.look_up()
+    run.look_up(again)
     run.ask()
     return run.result()
 
 
-def _combined(panel: Panel, items: Sequence[Item], runs: Sequence[Ran]) -> Ran:
+def known(cache: Cache, key: str, again: Collection[State] = ()) -> Verdict | None:
+    """The verdict of the cache that need not be asked for."""
+    verdict = cache.get(key)
+    return None if verdict is None or verdict.state in again else verdict
+
+
+def _combined(panel: Panel, items: Sequence[Item], runs: Sequence[Ran], repeat: int) -> Ran:
     """The panel's verdict on each item that every member was asked about."""
     undone = {item.id for run in runs for item in run.undone}
     judged = [item for item in items if item.id not in undone]
     votes = [[v for v in run.verdicts if v.item_id not in undone] for run in runs]
     verdicts = [panel.verdict(list(said)) for said in zip(*votes, strict=True)] if judged else []
     left = [item for item in items if item.id in undone]
-    asked, cost, tokens = (sum(column) for column in zip(*(run[2:] for run in runs), strict=True))
-    return Ran(verdicts, left, int(asked), cost, int(tokens))
+    asked, tokens = sum(run.asked for run in runs), sum(run.tokens for run in runs)
+    cost, cost_known = sum(run.cost for run in runs), all(run.cost_known for run in runs)
+    keys = [content_key(item, panel.identity.id, repeat) for item in judged]
+    return Ran(verdicts, keys, left, asked, cost, tokens, cost_known)
 
 
 class _Run:
@@ -129,18 +116,16 @@ class _Run:
         self._places: dict[str, list[int]] = {}
         self._verdicts: dict[int, Verdict] = {}
         self._unknown: deque[Item] = deque()
-        self._asked = self._abstained = self._tokens = 0
-        self._cost = 0.0
-        self._began = time.monotonic()
+        self._tally = Tally()
 
-    def look_up(self) -> None:
+    def look_up(self, again: Collection[State]) -> None:
         """Settle what the cache knows; the rest is to be asked, each content once."""
         judge_id = self._judge.identity.id
         for place, item in enumerate(self._items):
             self._places.setdefault(content_key(item, judge_id, self._repeat), []).append(place)
         for key, (first, *_) in self._places.items():
-            if known := self._cache.get(key):
-                self._settle(key, known)
+            if verdict := known(self._cache, key, again):
+                self._settle(key, verdict)
             else:
                 self._unknown.append(structs.replace(self._items[first], id=key))
 
@@ -161,8 +146,19 @@ class _Run:
     def result(self) -> Ran:
         """What there is, in the order of the items."""
         undone = [item for place, item in enumerate(self._items) if place not in self._verdicts]
-        verdicts = [self._verdicts[place] for place in sorted(self._verdicts)]
-        return Ran(verdicts, undone, self._asked, self._cost, self._tokens)
+        keys = {place: key for key, places in self._places.items() for place in places}
+        judged = sorted(self._verdicts)
+        verdicts = [self._verdicts[place] for place in judged]
+        tally = self._tally
+        return Ran(
+            verdicts,
+            [keys[place] for place in judged],
+            undone,
+            tally.asked,
+            tally.cost,
+            tally.tokens,
+            tally.cost_known,
+        )
 
     def _admitted(self) -> Iterator[Item]:
         while self._unknown:
@@ -177,9 +173,7 @@ class _Run:
         named = {v.item_id: self._named(v, now) for v in arrived}
         self._cache.put({key: v for key, v in named.items() if v.state != "failed"})
         for key, verdict in named.items():
-            self._asked += 1
-            self._cost += verdict.cost or 0.0
-            self._tokens += verdict.input_tokens + verdict.output_tokens
+            self._tally.add(verdict)
             self._budget.settle(key, verdict)
             self._settle(key, verdict)
 
@@ -190,14 +184,14 @@ class _Run:
     def _settle(self, key: str, verdict: Verdict) -> None:
         for place in self._places[key]:
             item_id = self._items[place].id
-            self._verdicts[place] = structs.replace(verdict, item_id=item_id, repeat=self._repeat)
-            self._abstained += verdict.state != "scored"
+            if (verdict.item_id, verdict.repeat) != (item_id, self._repeat):
+                verdict = structs.replace(verdict, item_id=item_id, repeat=self._repeat)
+            self._verdicts[place] = verdict
+            self._tally.abstained += verdict.state != "scored"
 
     def _tell(self) -> None:
         if self._progress:
-            rate = self._asked / max(time.monotonic() - self._began, 1e-9)
-            done, total = len(self._verdicts), len(self._items)
-            self._progress(Standing(done, total, self._asked, self._abstained, self._cost, rate))
+            self._progress(self._tally.standing(len(self._verdicts), len(self._items)))
 
 
 def _rest(arrivals: Arrivals, error: BaseException) -> list[Verdict]:
@@ -206,48 +200,3 @@ def _rest(arrivals: Arrivals, error: BaseException) -> list[Verdict]:
         return arrivals.throw(error)
     except BaseException:  # noqa: BLE001  (the same error, which the caller raises)
         return []
-
-
-class Estimate(NamedTuple):
-    """What a run would take.
-
-    Attributes:
-        items: Items that would be asked about: each content once, and not what the cache knows.
-        cached: Items that the cache knows.
-        input_tokens: Tokens read.
-        output_tokens: Tokens written, by rule of thumb.
-        cost: US dollars; None when the price is unknown.
-        tokens_are: How the input tokens are known: `counted` by the service, or `estimated`.
-    """
-
-    items: int
-    cached: int
-    input_tokens: int
-    output_tokens: int
-    cost: float | None
-    tokens_are: str
-
-
-def estimate(items: Iterable[Item], judge: Judge | Panel, cache: Cache, repeat: int = 0) -> Estimate:
-    """What judging the items would take."""
-    items = list(items)
-    judges = [member.judge for member in judge.members] if isinstance(judge, Panel) else [judge]
-    parts = [_estimate(items, one, cache, repeat) for one in judges]
-    costs = [part.cost for part in parts if part.cost is not None]
-    items_, cached, read, written = (sum(c) for c in zip(*(part[:4] for part in parts), strict=True))
-    hows = " and ".join(dict.fromkeys(part.tokens_are for part in parts))
-    total = sum(costs) if len(costs) == len(parts) else None
-    return Estimate(items_, cached, read, written, total, hows)
-
-
-def _estimate(items: Sequence[Item], judge: Judge, cache: Cache, repeat: int) -> Estimate:
-    asked = {content_key(item, judge.identity.id, repeat): item for item in items}
-    unknown = [item for key, item in asked.items() if not cache.get(key)]
-    if isinstance(judge, Counting):
-        forecasts, how = judge.counted(unknown)
-    else:
-        forecasts, how = [judge.forecast(item) for item in unknown], "estimated"
-    costs = [f.cost for f in forecasts if f.cost is not None]
-    total = sum(costs) if len(costs) == len(forecasts) else None
-    read, written = sum(f.read for f in forecasts), sum(f.written for f in forecasts)
-    return Estimate(len(unknown), len(asked) - len(unknown), read, written, total, how)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, NamedTuple
+import weakref
+from typing import TYPE_CHECKING
 
 import httpx2
 
 from curation.errors import UserError
 from judge.backoff import wait_s
 from judge.pace import PATIENCE_S, Pace
+from judge.wire import AGAIN, NoAnswerError, Response, StoppedError, declined
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,50 +21,12 @@ if TYPE_CHECKING:
 
 CONNECT_S = 10.0
 MAX_BODY = 64 * 2**20
-MAX_ERROR = 20_000
-AGAIN = {408, 409, 425, 429}
 BUSY = {429, 529}
-"""Refused for being asked too much: fewer requests at once."""
+"""Refused for being asked too much: fewer requests a second."""
 STOPS = {401, 402}
 """No item can be judged until the user has done something."""
 SILENT = 20
 """So many items in a row without any reply, and the service is out."""
-
-
-class Reply(NamedTuple):
-    """A response as it came."""
-
-    status: int
-    retry_after: str | None
-    body: bytes
-
-
-class NoAnswerError(Exception):
-    """The service did not answer a request.
-
-    Attributes:
-        problem: What happened, in words.
-        status: Its last status; None when there was none.
-        raw: Its last body.
-        retry_after: Its last `retry-after` header.
-        in_a_row: How often in a row it refused for being asked too much; 0 where it did not.
-    """
-
-    def __init__(
-        self, problem: str, status: int | None = None, raw: str = "", retry_after: str | None = None
-    ) -> None:
-        super().__init__(problem)
-        self.problem, self.status, self.raw, self.retry_after = problem, status, raw, retry_after
-        self.in_a_row = 0
-
-    @property
-    def refused(self) -> bool:
-        """Whether the service understood that it was asked and declined to answer this."""
-        return self.status is not None and 300 <= self.status < 500 and self.status not in AGAIN | {413}
-
-
-class StoppedError(Exception):
-    """The run ended before this request was answered."""
 
 
 class Service:
@@ -95,13 +59,10 @@ class Service:
         )
         times = httpx2.Timeout(settings.timeout, connect=min(CONNECT_S, settings.timeout))
         self._client = httpx2.Client(headers=dict(headers), timeout=times, limits=limits)
+        weakref.finalize(self, self._client.close)  # no __del__: that may come when half of Python is gone
         self._pace = Pace(settings.concurrency)
         self._stopped = threading.Event()
         self._silent = 0
-
-    def __del__(self) -> None:
-        if hasattr(self, "_client"):
-            self._client.close()
 
     def stop(self) -> None:
         """End all waits: a request under way may come to its end, and no further one begins."""
@@ -161,7 +122,7 @@ class Service:
             except NoAnswerError as fault:
                 failures += 1
                 self._give_up(fault, last=failures >= (attempts or self.settings.attempts))
-                pause = wait_s(fault.in_a_row or failures, fault.retry_after, self.settings.max_wait)
+                pause = wait_s(failures, fault.retry_after, self.settings.max_wait)
             self.wait(pause)
 
     def _attempt(self, method: str, path: str, body: bytes | None, max_body: int) -> bytes:
@@ -176,9 +137,9 @@ class Service:
             self._silent = 0
             self._pace.faster()
             return reply.body
-        fault = _declined(reply)
+        fault = declined(reply)
         if reply.status in BUSY:
-            fault.in_a_row = self._pace.slower(began)
+            self._pace.slower(began)
         raise fault
 
     def _begin(self) -> float:
@@ -208,7 +169,7 @@ class Service:
             fix = "run the same command again when the service answers: what was judged is kept"
             raise UserError(problem, where=self._name, fix=fix)
 
-    def _request(self, method: str, path: str, body: bytes | None, max_body: int) -> Reply:
+    def _request(self, method: str, path: str, body: bytes | None, max_body: int) -> Response:
         headers = {"content-type": "application/json"} if body is not None else {}
         until = time.monotonic() + self.settings.timeout
         with self._client.stream(method, self._url + path, content=body, headers=headers) as response:
@@ -217,7 +178,7 @@ class Service:
                 received += chunk
                 if time.monotonic() > until or len(received) > max_body:
                     raise httpx2.ReadTimeout(f"the reply went on after {len(received)} bytes")
-            return Reply(response.status_code, response.headers.get("retry-after"), bytes(received))
+            return Response(response.status_code, response.headers.get("retry-after"), bytes(received))
 
 
 def _demand_url(url: str, name: str) -> None:
@@ -227,13 +188,3 @@ def _demand_url(url: str, name: str) -> None:
         whole = httpx2.URL()
     if whole.scheme not in {"http", "https"} or not whole.host:
         raise UserError(f"{url!r} is no URL", where=name, fix="give one such as http://localhost:8000/v1")
-
-
-def _declined(reply: Reply) -> NoAnswerError:
-    text = reply.body[:MAX_ERROR].decode("utf-8", errors="replace")
-    problem = f"the service answered {reply.status}: {_said(text)}"
-    return NoAnswerError(problem, reply.status, text, reply.retry_after)
-
-
-def _said(text: str) -> str:
-    return " ".join(text.split())[:300] or "no reason given"

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     Arrived = Verdict | BaseException
 
+FAREWELL_S = 0.5
+"""Seconds that the end of a run waits for its threads: only one whose request hangs takes so long."""
 GRACE_S = 10.0
 """Seconds that a stopped run waits for requests under way: their answers are paid for."""
 
@@ -67,16 +69,16 @@ class _Crew:
         self._ask = ask
         self._todo: SimpleQueue[Item | None] = SimpleQueue()
         self._done: SimpleQueue[Arrived] = SimpleQueue()
-        self._threads = 0
+        self._threads: list[threading.Thread] = []
         self.under_way = 0
 
     def begin(self, item: Item) -> None:
         """Hand out an item; there is a thread for each that is under way."""
         self._todo.put(item)
         self.under_way += 1
-        if self._threads < self.under_way:
-            threading.Thread(target=self._work, daemon=True, name="judge").start()
-            self._threads += 1
+        if len(self._threads) < self.under_way:
+            self._threads.append(threading.Thread(target=self._work, daemon=True, name="judge"))
+            self._threads[-1].start()
 
     def _work(self) -> None:
         while (item := self._todo.get()) is not None:
@@ -110,9 +112,15 @@ class _Crew:
         return rest
 
     def dismiss(self) -> None:
-        """End the threads, each when it has nothing under way."""
-        for _ in range(self._threads):
+        """End the threads, and wait for those that have nothing under way.
+
+        A thread that still runs when the interpreter ends can take the process down with it.
+        """
+        for _ in self._threads:
             self._todo.put(None)
+        until = time.monotonic() + FAREWELL_S
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
 
 
 def _raise_first(arrived: Iterable[Arrived]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING
+from unicodedata import normalize
 
 import numpy as np
 
@@ -88,7 +89,7 @@ def bleu(counts: NDArray[np.float64], *, short: bool = False) -> NDArray[np.floa
 
 def chrf_counts(output: str, reference: str) -> list[int]:
     """N-grams of the output, of the reference, and in both, by order: 18 numbers. White space is left out."""
-    said, expected = "".join(output.split()), "".join(reference.split())
+    said, expected = ("".join(normalize("NFC", text).split()) for text in (output, reference))
     counts = []
     for order in range(1, CHRF_ORDER + 1):
         given, wanted = ngrams(said, order), ngrams(expected, order)

@@ -6,10 +6,13 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
+from curation.text import UNSPACED
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO ", "KHMER", "MYANMAR")
+_UNSPACED = (*UNSPACED, (0xF900, 0xFAFF), (0x20000, 0x3FFFF))
+"""Those of near-duplicates, and the rarer Chinese characters."""
 _STOPS = " .,;:!?。、؟।"
 
 
@@ -72,4 +75,4 @@ def _wordy(char: str) -> bool:
 
 def unspaced(char: str) -> bool:
     """Whether a character's script writes no spaces between words."""
-    return unicodedata.name(char, "").startswith(_UNSPACED)
+    return any(first <= ord(char) <= last for first, last in _UNSPACED)

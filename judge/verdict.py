@@ -6,16 +6,9 @@ import hashlib
 import json
 import math
 from datetime import datetime  # noqa: TC003  (msgspec reads the annotation)
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from msgspec import Struct, structs
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    import polars as pl
-
-    VERDICTS: pl.Schema
 
 State = Literal["scored", "unparsable", "refused", "truncated", "failed"]
 """scored: there is a score. unparsable: a reply came that says no valid grades. refused: the judge
@@ -89,47 +82,13 @@ def _in_range(score: float) -> bool:
     return math.isfinite(score) and 0 <= score <= 1
 
 
+_as_json = json.JSONEncoder(sort_keys=True).encode
+
+
 def content_key(item: Item, judge_id: str, repeat: int) -> str:
     """SHA-256 (64 hexadecimal digits) of what is judged and who judges: the key of a cached verdict.
 
     The item's id is left out: the same answer to the same prompt need not be paid for twice.
     """
     content = [item.messages, item.output, item.reference, judge_id, repeat]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode("ascii")).hexdigest()
-
-
-def frame(verdicts: Iterable[Verdict]) -> pl.DataFrame:
-    """Verdicts as a frame with the schema `VERDICTS`; `criteria` becomes a JSON object in a string."""
-    import polars as pl  # a judge runs without polars; only its tables need it
-
-    rows = [structs.asdict(verdict) | {"criteria": json.dumps(verdict.criteria)} for verdict in verdicts]
-    return pl.DataFrame(rows, schema=_schema(), orient="row")
-
-
-def _schema() -> pl.Schema:
-    import polars as pl
-
-    columns: dict[str, type[pl.DataType] | pl.DataType] = {
-        "item_id": pl.String,
-        "judge_id": pl.String,
-        "repeat": pl.Int64,
-        "state": pl.String,
-        "score": pl.Float64,
-        "criteria": pl.String,
-        "feedback": pl.String,
-        "raw": pl.String,
-        "stop_reason": pl.String,
-        "input_tokens": pl.Int64,
-        "output_tokens": pl.Int64,
-        "cached_tokens": pl.Int64,
-        "cost": pl.Float64,
-        "time": pl.Datetime("us"),
-    }
-    return pl.Schema(columns)
-
-
-def __getattr__(name: str) -> pl.Schema:
-    """Build `VERDICTS` on first use, so that importing this module does not load polars."""
-    if name != "VERDICTS":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return _schema()
+    return hashlib.sha256(_as_json(content).encode("ascii")).hexdigest()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import string
-import unicodedata
 from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING
+from unicodedata import category, combining, normalize
 
+from curation.text import normal
 from judge.text import unspaced
 
 if TYPE_CHECKING:
@@ -19,8 +20,11 @@ _ENTITIES = (("&quot;", '"'), ("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">"))
 
 
 def words(text: str) -> list[str]:
-    """Lower-case words: runs of letters, marks and digits. Scripts without spaces give a word a character."""
-    return "".join(map(_word_part, text.lower())).split()
+    """Lower-case words of the NFKC form: runs of letters, marks and digits.
+
+    Scripts without spaces give a word a character.
+    """
+    return "".join(map(_word_part, normal(text))).split()
 
 
 def bleu_tokens(text: str) -> list[str]:
@@ -29,7 +33,7 @@ def bleu_tokens(text: str) -> list[str]:
     ASCII symbols stand alone but for apostrophe, hyphen after a letter, and stops and commas between
     digits; so do symbols of all other scripts, and characters of scripts without spaces.
     """
-    text = text.replace("<skipped>", "").replace("-\n", "").replace("\n", " ")
+    text = normalize("NFC", text).rstrip().replace("<skipped>", "").replace("-\n", "").replace("\n", " ")
     for entity, character in _ENTITIES:
         text = text.replace(entity, character)
     text = f" {''.join(map(_bleu_part, text))} "
@@ -45,14 +49,14 @@ def ngrams(tokens: Sequence[str], order: int) -> Counter[tuple[str, ...]]:
 
 @lru_cache(maxsize=4096)
 def _word_part(char: str) -> str:
-    if unicodedata.category(char)[0] not in "LMN":
+    if category(char)[0] not in "LMN":
         return " "
-    return f" {char}" if unspaced(char) and not unicodedata.combining(char) else char
+    return f" {char}" if unspaced(char) and not combining(char) else char
 
 
 @lru_cache(maxsize=4096)
 def _bleu_part(char: str) -> str:
     if char.isascii():
         return f" {char} " if char in _SEPARATE else char
-    apart = unicodedata.category(char)[0] in "PS" or unspaced(char)
+    apart = category(char)[0] in "PS" or unspaced(char)
     return f" {char} " if apart else char

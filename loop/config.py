@@ -77,7 +77,7 @@ class Member(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     Attributes:
         kind: As for the judge itself.
         rubric: Path of its own rubric; the panel's unless given.
-        model: The judge's model where it is one.
+        model: The judge's model where it is one; claude-haiku-5-5 for `anthropic` unless given.
         url: Address of an endpoint or a judge server.
         function: `module:function` of a plug-in.
         weight: Of its vote.
@@ -85,10 +85,10 @@ class Member(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     kind: Kind
     rubric: str = ""
-    model: str = "claude-haiku-5-5"
+    model: str = ""
     url: str = ""
     function: str = ""
-    weight: Annotated[float, msgspec.Meta(gt=0)] = 1.0
+    weight: Annotated[float, msgspec.Meta(gt=0, le=1e12)] = 1.0
 
 
 class Judge(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -99,7 +99,8 @@ class Judge(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
             ask Claude; `openai` any OpenAI-compatible endpoint; `http` a judge server; `local` a model on
             this machine; `plugin` a Python function; `panel` its members.
         rubric: Path of the rubric, relative to the workspace.
-        model: The judge's model where it is one; for `local` a folder, a hub id or the embedded model.
+        model: The judge's model where it is one: claude-haiku-5-5 for `anthropic` unless given, the name
+            that an endpoint knows for `openai`, a folder, a hub id or the embedded model for `local`.
         url: Address of the endpoint (`openai`) or of the judge server (`http`).
         function: `module:function` of a plug-in.
         rule: How a panel decides: `majority` or the weighted `mean`.
@@ -111,7 +112,7 @@ class Judge(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     kind: Kind | Literal["panel"] = "reference"
     rubric: str = "rubrics/safety.toml"
-    model: str = "claude-haiku-5-5"
+    model: str = ""
     url: str = ""
     function: str = ""
     member: tuple[Member, ...] = ()
@@ -154,7 +155,8 @@ class Gate(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class Schedule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """When `regrind cycle schedule` looks, what must hold for a cycle to run, and who is told of a failure.
 
-    Without `low_scores`, `max_age_hours` and `drift`, a cycle runs at every look.
+    Without `low_scores`, `max_age_hours` and `drift`, every look is a reason. A cycle that has nothing new to
+    look at does nothing.
 
     Attributes:
         cron: Five fields of a cron expression: `0 2 * * *` is two o'clock each night.
@@ -168,7 +170,7 @@ class Schedule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """
 
     cron: str = ""
-    every: Annotated[str, msgspec.Meta(pattern=r"^([1-9][0-9]*[mhd])?\Z")] = ""
+    every: Annotated[str, msgspec.Meta(pattern=r"^([1-9][0-9]{0,3}[mhd])?\Z")] = ""
     timezone: str = "UTC"
     low_scores: Annotated[int, msgspec.Meta(ge=0)] = 0
     max_age_hours: Annotated[float, msgspec.Meta(ge=0)] = 0.0
@@ -221,7 +223,7 @@ def load_config(path: Path) -> Config:
         raise UserError(
             "this folder is no workspace: it has no regrind.toml", where=str(path), fix=fix
         ) from fault
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as fault:
         raise UserError(f"not TOML: {fault}", where=str(path), fix="correct the line") from fault
     except msgspec.ValidationError as fault:
         problem, _, place = str(fault).partition(" - at ")

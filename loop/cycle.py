@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from curation.errors import UserError
@@ -63,24 +63,30 @@ class Context:
 
 @dataclass(frozen=True)
 class Ran:
-    """What `run_cycle` did: the cycle, and how many steps it ran now; 0 when nothing was left to do."""
+    """What `run_cycle` did.
+
+    Attributes:
+        cycle: The cycle as it is now.
+        steps: How many steps it ran now; 0 when nothing was left to do.
+        held: Whether its gate was asked for now, and holds the candidate.
+    """
 
     cycle: Cycle
     steps: int
+    held: bool = False
 
 
 STEPS = {"seed": SEED, "feedback": FEEDBACK}
 NEXT = Asked()
 
 
-def run_cycle(workspace: Workspace, progress: Progress, asked: Asked = NEXT, *, only: str = "") -> Ran:
+def run_cycle(workspace: Workspace, progress: Progress, asked: Asked = NEXT) -> Ran:
     """Run the next cycle, or go on with the one that was interrupted.
 
     Args:
         workspace: Where.
         progress: Where progress is told.
-        asked: Which cycle to run.
-        only: Run this step alone, and no other: for a scheduler that calls the steps one by one.
+        asked: Which cycle to run, and whether one step of it alone.
 
     Raises:
         UserError: The settings or inputs changed since the interrupted cycle's first step was done, a
@@ -93,21 +99,27 @@ def run_cycle(workspace: Workspace, progress: Progress, asked: Asked = NEXT, *, 
         cycle = open_cycle(workspace, ledger, asked, STEPS)
         if cycle.state == "finished":
             publish(workspace.store, workspace.view)  # a crash may have come just before it
-            return Ran(cycle, 0)
-        return _run(workspace, ledger, cycle, progress, only)
+            return Ran(cycle, 0, _holds(ledger.outputs(cycle), asked.only))
+        return _run(workspace, ledger, cycle, progress, asked.only)
 
 
 def _run(workspace: Workspace, ledger: Ledger, cycle: Cycle, progress: Progress, only: str) -> Ran:
     steps, done = STEPS[cycle.kind], ledger.outputs(cycle)
     asked = _turn(cycle, only, _left(steps, done), done) if only else list(steps)
-    ran = 0
+    ran: list[str] = []
     while (left := _left(steps, done)) and left[0] in asked:
         done[left[0]] = _one(workspace, ledger, cycle, progress, left[0], done)
-        ran += 1
+        ran.append(left[0])
     if not left:
         ledger.close(cycle, "finished")
+        cycle = replace(cycle, state="finished")
         publish(workspace.store, workspace.view)
-    return Ran(cycle, ran)
+    return Ran(cycle, len(ran), _holds(done, only or "".join(ran[-1:])))
+
+
+def _holds(done: dict[str, dict[str, Any]], last: str) -> bool:
+    """Whether the gate was the last step that was asked for, and holds the candidate."""
+    return last == "gate" and not done.get("gate", {}).get("promoted", True)
 
 
 def _one(
@@ -139,6 +151,9 @@ def _left(steps: dict[str, Step], done: dict[str, dict[str, Any]]) -> list[str]:
 
 def _turn(cycle: Cycle, only: str, left: list[str], done: dict[str, dict[str, Any]]) -> list[str]:
     """The one step that was asked for, where it is its turn; none where it is done."""
+    if only not in STEPS[cycle.kind]:
+        fix = f"its steps are {', '.join(STEPS[cycle.kind])}"
+        raise UserError(f"cycle {cycle.id} is a {cycle.kind} cycle without {only!r}", where="step", fix=fix)
     if only in done or not left:
         return []
     if only != left[0]:

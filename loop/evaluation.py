@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
 from curation.rows import plain, schema, split_answer
-from judge.run import judge_items
-from judge.verdict import Item, Verdict
+from judge.frames import ITEMS, judge_frame
 from loop.judging import reference_judge
 from loop.models import answer, load_version, setup
 from loop.spool import Memory
@@ -70,30 +68,32 @@ def evaluate(
     for held, frozen in sets:
         conversations = frozen.items["messages"].to_list()
         given = answer(workspace, loaded, conversations, progress, f"v{version} on {held.name}")
-        items = [
-            Item(id=i, messages=plain(split_answer(m)[0]), output=a.text, reference=split_answer(m)[1])
-            for i, m, a in zip(frozen.items["id"], conversations, given, strict=True)
-        ]
+        asked = pl.DataFrame(
+            {
+                "id": frozen.items["id"],
+                "messages": [plain(split_answer(m)[0]) for m in conversations],
+                "output": [one.text for one in given],
+                "reference": [split_answer(m)[1] for m in conversations],
+            },
+            schema=ITEMS,
+        )
         judge = reference_judge(workspace.path(held.rubric))
-        verdicts = judge_items(items, judge, Memory()).verdicts
-        tags = frozen.items["tags"].to_list()
+        scored = _scored(asked, judge_frame(asked, judge, Memory()).verdicts)
         key = {"model": workspace.config.model, "version": version, "heldout": held.name}
         key |= {"heldout_version": frozen.version, "judge": judge.identity.id, "setup": how}
-        parts += [key | _row(*entry) for entry in zip(items, verdicts, tags, strict=True)]
-    return pl.DataFrame(parts, schema=EVALUATIONS, orient="row")
+        named = scored.with_columns(
+            frozen.items["tags"], **{name: pl.lit(value) for name, value in key.items()}
+        )
+        parts.append(named.select(pl.col(name).cast(dtype) for name, dtype in EVALUATIONS.items()))
+    return pl.concat(parts) if parts else EVALUATIONS.to_frame()
 
 
-def _row(item: Item, verdict: Verdict, tags: list[str]) -> dict[str, Any]:
-    return {
-        "item": item.id,
-        "tags": tags,
-        "output": item.output,
-        "reference": item.reference,
-        "state": verdict.state,
-        "score": verdict.score,
-        "criteria": json.dumps(verdict.criteria),
-        "exact": item.output.strip() == (item.reference or "").strip(),
-    }
+def _scored(items: pl.DataFrame, verdicts: pl.DataFrame) -> pl.DataFrame:
+    """Items beside their verdicts, and whether an answer is its reference."""
+    exact = [o.strip() == r.strip() for o, r in items.select("output", "reference").iter_rows()]
+    return items.select(pl.col("id").alias("item"), "output", "reference", pl.Series("exact", exact)).hstack(
+        verdicts.select("state", "score", "criteria")
+    )
 
 
 def is_evaluated(

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from judge.run import estimate
+from judge.estimate import estimate
 from judge.verdict import Item
 from loop.cycle import STEPS
 from loop.inputs import changes, inputs_key, inputs_of
 from loop.judging import configured_judge, judges
 from loop.ledger import Ledger
+from loop.opening import demand_same
 from loop.pool import read_pool
 from loop.spool import open_spool
 from loop.steps.collect import waiting
+from loop.steps.gate import demand_budget
 from loop.store import transaction
 from loop.traces import plain_turns
 
@@ -25,7 +27,7 @@ WORD = "word "
 
 
 def forecast(workspace: Workspace, *, again: bool = False) -> dict[str, Any]:
-    """What `regrind cycle run` would do now; writes nothing.
+    """What `regrind cycle run` would do now; only brings an older store to the newest schema.
 
     Args:
         workspace: Where.
@@ -36,6 +38,9 @@ def forecast(workspace: Workspace, *, again: bool = False) -> dict[str, Any]:
         each), `steps` still to do, `prompts` of the pool, imported `traces`, and for the judge `calls`,
         `cached`, `input_tokens`, `cost` in US dollars (null when unknown) and `tokens_are`: an upper
         bound, where answers of full length stand for those not given yet.
+
+    Raises:
+        UserError: The run would be refused, for the same reason.
     """
     inputs, now = inputs_of(workspace), _state(workspace)
     last = now.cycle
@@ -44,48 +49,62 @@ def forecast(workspace: Workspace, *, again: bool = False) -> dict[str, Any]:
     idle = last and not running and last.kind == "feedback" and last.key == inputs_key(inputs)
     if last and idle and not again and not now.traces:
         return {"cycle": last.id, "kind": kind, "state": "nothing", "changed": [], "steps": []}
+    if last and running and now.done:
+        demand_same(workspace, Ledger(workspace.store, workspace.config.model), last, inputs)
+    elif kind == "feedback":
+        demand_budget(workspace)
     left = [name for name in STEPS[kind] if not (running and name in now.done)]
-    found: dict[str, Any] = {"cycle": last.id + (not running) if last else 1, "kind": kind}
+    found: dict[str, Any] = {"cycle": last.id if last and running else now.number, "kind": kind}
     found |= {"state": "interrupted" if running else "new", "steps": left}
-    found["changed"] = changes(now.inputs, inputs) if now.inputs else []
-    return found | _judging(workspace, now.traces) if "judge" in left else found
-
-
-def _judging(workspace: Workspace, traces: list[Item]) -> dict[str, Any]:
-    config = workspace.config
-    pool = read_pool(workspace) if config.data.pool else []
-    full = WORD * config.generate.max_new_tokens
-    given = [Item(id=i.id, messages=i.messages, output=full, reference=i.reference) for i in pool]
-    judge = configured_judge(workspace)
-    known = [one.identity.id for one in judges(judge)]
-    cache = open_spool(workspace.spool, workspace.store, known)
-    asked = estimate([*traces, *given], judge, cache)
-    found: dict[str, Any] = {"prompts": len(pool), "traces": len(traces), "calls": asked.items}
-    found |= {"cached": asked.cached, "input_tokens": asked.input_tokens, "cost": asked.cost}
-    return found | {"tokens_are": asked.tokens_are}
+    found["changed"] = changes(now.inputs, inputs)
+    return found | _judging(workspace, now) if "judge" in left else found
 
 
 class _State(NamedTuple):
-    """What the store says: the last cycle, what it was made from, its finished steps, traces that wait."""
+    """What the store says.
+
+    Attributes:
+        cycle: The last cycle.
+        number: The next one's.
+        inputs: What the last one was made from.
+        done: Its finished steps.
+        traces: Imported traces, and in a cycle under way those of the cycle.
+    """
 
     cycle: Cycle | None
+    number: int
     inputs: dict[str, Any]
     done: set[str]
     traces: list[Item]
 
 
+def _judging(workspace: Workspace, now: _State) -> dict[str, Any]:
+    config = workspace.config
+    pool = read_pool(workspace) if config.data.pool and "generate" not in now.done else []
+    full = WORD * config.generate.max_new_tokens
+    given = [Item(id=i.id, messages=i.messages, output=full, reference=i.reference) for i in pool]
+    judge = configured_judge(workspace)
+    known = [one.identity.id for one in judges(judge)]
+    cache = open_spool(workspace.spool, workspace.store, known)
+    asked = estimate([*now.traces, *given], judge, cache)
+    found: dict[str, Any] = {"prompts": len(pool), "traces": len(now.traces), "calls": asked.items}
+    found |= {"cached": asked.cached, "input_tokens": asked.input_tokens, "cost": asked.cost}
+    return found | {"tokens_are": asked.tokens_are}
+
+
 def _state(workspace: Workspace) -> _State:
     if not workspace.store.exists():
-        return _State(None, {}, set(), [])
+        return _State(None, 1, {}, set(), [])
     ledger = Ledger(workspace.store, workspace.config.model)
     cycle = ledger.last()
-    chosen = waiting(workspace)[: workspace.config.data.max_traces]
+    done = set(ledger.outputs(cycle)) if cycle and cycle.state == "running" else set()
+    chosen = [] if "collect" in done else waiting(workspace)[: workspace.config.data.max_traces]
     with transaction(workspace.store) as connection:
+        number = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM cycles").fetchone()
         rows = connection.execute(
-            "SELECT id, messages, output, reference FROM traces WHERE id IN (SELECT unnest(?::VARCHAR[]))",
-            [chosen],
+            "SELECT id, messages, output, reference FROM traces"
+            " WHERE id IN (SELECT unnest(?::VARCHAR[])) OR (cycle = ? AND ?)",
+            [chosen, cycle.id if cycle else 0, "collect" in done],
         ).fetchall()
     traces = [Item(id=i, messages=plain_turns(m), output=o, reference=r) for i, m, o, r in rows]
-    if cycle is None:
-        return _State(None, {}, set(), traces)
-    return _State(cycle, ledger.inputs(cycle), set(ledger.outputs(cycle)), traces)
+    return _State(cycle, number[0] if number else 1, ledger.inputs(cycle) if cycle else {}, done, traces)

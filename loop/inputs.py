@@ -41,7 +41,12 @@ def inputs_key(inputs: dict[str, Any]) -> str:
 
 
 def changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """What differs between the inputs of two runs, a line each: `judge.threshold: 0.7, now 0.8`."""
+    """What differs between the inputs of two runs, a line each: `judge.threshold: 0.7, now 0.8`.
+
+    Nothing where the older are not known: an older regrind did not keep them.
+    """
+    if not old:
+        return []
     before, after = _flat(old.get("settings", {})), _flat(new["settings"])
     names = sorted(n for n in before.keys() | after.keys() if before.get(n) != after.get(n))
     told = [f"{name}: {before.get(name)!r}, now {after.get(name)!r}" for name in names]

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import codecs
+import json
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from curation.errors import UserError
 from curation.files import new_file
-from judge.verdict import Item, Verdict
+from judge.frames import item_frame
+from judge.verdict import Item
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
+
+    import polars as pl
+
+_FIX = 'each line is {"id": "…", "messages": [{"role", "content"}], "output": "…", "reference": "…"}'
 
 
 class _Turn(msgspec.Struct):
@@ -20,40 +26,52 @@ class _Turn(msgspec.Struct):
     content: str
 
 
-def read_items(path: Path) -> list[Item]:
+class _Line(msgspec.Struct):
+    id: str
+    messages: list[_Turn]
+    output: str
+    reference: str | None = None
+
+
+def read_items(path: Path) -> pl.DataFrame:
     """Read `{"id", "messages", "output", "reference"}` lines; `reference` may be missing.
+
+    Returns:
+        A frame with the schema `judge.frames.ITEMS`.
 
     Raises:
         UserError: There is no such file, a line is not an item, or an id stands twice.
     """
-    fix = 'each line is {"id": "…", "messages": [{"role", "content"}], "output": "…", "reference": "…"}'
     try:
-        lines = path.read_bytes().split(b"\n")
+        lines = path.read_bytes().removeprefix(codecs.BOM_UTF8).split(b"\n")
     except OSError as fault:
-        raise UserError(
-            f"the file cannot be read: {fault.strerror}", where=str(path), fix="check the path"
-        ) from fault
+        problem = f"the file cannot be read: {fault.strerror}"
+        raise UserError(problem, where=str(path), fix="check the path") from fault
     found: dict[str, Item] = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        try:
-            item = msgspec.json.decode(line, type=Item)
-            for turn in item.messages:
-                msgspec.convert(turn, _Turn)
-        except (msgspec.DecodeError, UnicodeDecodeError) as fault:
-            raise UserError(f"not an item: {fault}", where=f"{path}:{number}", fix=fix) from fault
+        item = _item(line, f"{path}:{number}")
         if item.id in found:
-            raise UserError(
-                f"the id {item.id!r} stands twice", where=f"{path}:{number}", fix="make it unique"
-            )
+            problem = f"the id {item.id!r} stands twice"
+            raise UserError(problem, where=f"{path}:{number}", fix="make it unique")
         found[item.id] = item
     if not found:
-        raise UserError("the file is empty", where=str(path), fix=fix)
-    return list(found.values())
+        raise UserError("the file is empty", where=str(path), fix=_FIX)
+    return item_frame(found.values())
 
 
-def write_verdicts(verdicts: Sequence[Verdict], path: Path) -> None:
-    """Write one verdict a line."""
-    with new_file(path) as temporary:
-        temporary.write_bytes(b"".join(msgspec.json.encode(v) + b"\n" for v in verdicts))
+def _item(line: bytes, where: str) -> Item:
+    try:
+        read = msgspec.json.decode(line, type=_Line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
+        raise UserError(f"not an item: {fault}", where=where, fix=_FIX) from fault
+    turns = [{"role": turn.role, "content": turn.content} for turn in read.messages]
+    return Item(read.id, turns, read.output, read.reference)
+
+
+def write_verdicts(verdicts: pl.DataFrame, path: Path) -> None:
+    """Write one verdict (schema `judge.frames.VERDICTS`) a line."""
+    with new_file(path) as temporary, temporary.open("wb") as stream:
+        for row in verdicts.drop("key").iter_rows(named=True):
+            stream.write(msgspec.json.encode(row | {"criteria": json.loads(row["criteria"])}) + b"\n")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from curation.errors import UserError
 from judge.bootstrap import mean_interval
 from judge.envelope import reply_schema, system_text, user_text
+from judge.frames import items_of
 from judge.rubric import load_rubric
 from loop.judge_file import read_items
 from loop.judging import rubric_path
@@ -20,30 +21,37 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from judge.run import Ran
+    from judge.frames import Judged
     from loop.workspace import Workspace
 
 COLUMNS = {"model": "model", "judge": "judge", "cycle": "cycle", "day": "day"}
 
 
-def report(judge: str, ran: Ran) -> dict[str, Any]:
-    """A run as JSON types: the judge's id, states, scores with bootstrap intervals, and what it took."""
-    criteria = dict.fromkeys(name for v in ran.verdicts for name in v.criteria)
-    scores = {"score": _summary([v.score for v in ran.verdicts if v.score is not None])}
-    scores |= {
-        name: _summary([v.criteria[name] for v in ran.verdicts if name in v.criteria]) for name in criteria
-    }
+def report(judge: str, judges: int, found: Judged) -> dict[str, Any]:
+    """A run as JSON types: the judge's id, states, scores with bootstrap intervals, and what it took.
+
+    Args:
+        judge: Its id.
+        judges: How many were asked about each item: the members of a panel, or 1.
+        found: What the run gave.
+    """
+    verdicts = found.verdicts
+    graded = [json.loads(criteria) for criteria in verdicts["criteria"]]
+    scores = {"score": _summary(verdicts["score"].drop_nulls().to_list())}
+    for name in dict.fromkeys(name for grades in graded for name in grades):
+        scores[name] = _summary([grades[name] for grades in graded if name in grades])
     return {
         "judge": judge,
-        "items": len(ran.verdicts) + len(ran.undone),
-        "states": dict(sorted(Counter(v.state for v in ran.verdicts).items())),
+        "judges": judges,
+        "items": verdicts.height + found.undone.height,
+        "states": dict(sorted(Counter(verdicts["state"]).items())),
         "mean_score": scores["score"]["mean"],
         "scores": scores,
-        "undone": len(ran.undone),
-        "asked": ran.asked,
-        "tokens": ran.tokens,
-        "cost": ran.cost,
-        "cost_known": all(v.cost is not None or v.state == "failed" for v in ran.verdicts),
+        "undone": found.undone.height,
+        "asked": found.asked,
+        "tokens": found.tokens,
+        "cost": found.cost,
+        "cost_known": found.cost_known,
     }
 
 
@@ -61,7 +69,7 @@ def prompt_of(file: Path, rubric: str, identity: str | None) -> dict[str, Any]:
         UserError: There is no such item or rubric.
     """
     found = load_rubric(rubric_path(Path(), rubric))
-    items = {item.id: item for item in read_items(file)}
+    items = {item.id: item for item in items_of(read_items(file))}
     chosen = next(iter(items)) if identity is None else identity
     if chosen not in items:
         raise UserError(

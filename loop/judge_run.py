@@ -9,26 +9,29 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from curation.errors import UserError
+from curation.files import demand_place
 from judge.budget import Budget
-from judge.run import Estimate, Ran, estimate, judge_items
-from judge.verdict import Item
+from judge.estimate import Estimate, estimate
+from judge.frames import Judged, items_of, judge_frame
 from loop.config import Config, load_config
 from loop.judge_file import read_items, write_verdicts
 from loop.judging import KINDS, judge_of, judges
 from loop.lock import only_one
-from loop.spool import VERDICTS, FileCache, Memory, clear_spool, open_spool, spooled
+from loop.spool import VERDICTS, FileCache, Memory, clear_spool, known_verdicts, open_spool, spooled
 from loop.standing import told
 from loop.store import publish, query, transaction
-from loop.traces import plain_turns
+from loop.traces import as_items
 from loop.verdicts import store_verdicts
 from loop.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator
+
+    import polars as pl
 
     from judge.panel import Panel
     from judge.protocol import Cache, Judge
-    from judge.verdict import Verdict
+    from judge.verdict import State
     from loop.progress import Progress
 
 
@@ -36,20 +39,22 @@ class Task(NamedTuple):
     """What is judged, by whom, and where it is kept.
 
     Attributes:
-        items: What to judge.
+        items: What to judge (schema `judge.frames.ITEMS`).
         config: Settings, with the command's options in them.
         root: What paths of the configuration are relative to.
         kept: Folder of the spool, or of the cache beside an output.
         workspace: Where the store is; None for a plain file.
         output: Where verdicts are written as JSONL; None writes none.
+        again: States in which a verdict that is known is asked for anew.
     """
 
-    items: list[Item]
+    items: pl.DataFrame
     config: Config
     root: Path
     kept: Path
     workspace: Workspace | None
     output: Path | None
+    again: Collection[State] = ()
 
     def make_judge(self) -> Judge | Panel:
         """The judge that the settings name."""
@@ -77,8 +82,8 @@ def configured(workspace: Path | None, options: dict[str, Any], service: dict[st
     elif kind not in (*KINDS, "panel"):
         fix = f"use {', '.join(KINDS)}, panel, or module:function"
         raise UserError(f"there is no judge {kind!r}", where="--judge", fix=fix)
-    if "kind" in given and given["kind"] != "panel":
-        given["member"] = ()
+    if given.get("kind", config.judge.kind) != config.judge.kind:  # what was said of another judge
+        given = {"model": "", "url": "", "member": (), **given}
     changed = {key: value for key, value in service.items() if value is not None}
     raw = msgspec.to_builtins(config.judge) | given
     raw["service"] = raw["service"] | changed
@@ -90,12 +95,19 @@ def configured(workspace: Path | None, options: dict[str, Any], service: dict[st
         raise UserError(problem, where=where, fix="see `regrind judge run --help`") from fault
 
 
-def file_task(file: Path, config: Config, root: Path, output: Path) -> Task:
-    """Items of a JSONL file; verdicts that were paid for are kept in a hidden folder beside the output."""
-    return Task(read_items(file), config, root, output.with_name(f".{output.name}.judged"), None, output)
+def file_task(file: Path, config: Config, root: Path, output: Path, again: Collection[State] = ()) -> Task:
+    """Items of a JSONL file; verdicts that were paid for are kept in a hidden folder beside the output.
+
+    It is named after the file, so that another name for the output finds them again.
+    """
+    beside = file if output.parent == Path("/dev") else output
+    kept = beside.parent / f".{file.name}.judged"
+    return Task(read_items(file), config, root, kept, None, output, again)
 
 
-def traces_task(where: str, config: Config, root: Path, output: Path | None) -> Task:
+def traces_task(
+    where: str, config: Config, root: Path, output: Path | None, again: Collection[State] = ()
+) -> Task:
     """Traces of a workspace's store for which a condition in SQL holds.
 
     Raises:
@@ -107,8 +119,7 @@ def traces_task(where: str, config: Config, root: Path, output: Path | None) -> 
     if not rows:
         fix = 'look at them with `regrind sql "select * from traces"`; `--traces true` takes all'
         raise UserError("this condition holds for no trace", where=f"--traces {where}", fix=fix)
-    items = [Item(id=i, messages=plain_turns(m), output=o, reference=r) for i, m, o, r in rows]
-    return Task(items, config, root, workspace.spool, workspace, output)
+    return Task(as_items(rows), config, root, workspace.spool, workspace, output, again)
 
 
 def dry_run(task: Task) -> Estimate:
@@ -116,30 +127,34 @@ def dry_run(task: Task) -> Estimate:
     judge = task.make_judge()
     known: Cache = Memory(spooled(task.kept))
     if task.workspace:
-        known = open_spool(task.kept, task.workspace.store, _ids(judge))
-    return estimate(task.items, judge, known)
+        known = known_verdicts(task.kept, task.workspace.view, _ids(judge))
+    return estimate(items_of(task.items), judge, known, again=task.again)
 
 
-def run(task: Task, progress: Progress) -> tuple[str, Ran]:
+def run(task: Task, progress: Progress) -> tuple[str, int, Judged]:
     """Judge; what has a verdict is kept as it arrives, and written when all is done.
 
     Returns:
-        The judge's id, and what the run gave.
+        The judge's id, how many judges were asked, and what the run gave.
 
     Raises:
         UserError: From the judge, or another process works here.
     """
+    if task.output:
+        demand_place(task.output)
     judge = task.make_judge()
     service = task.config.judge.service
     budget = Budget(service.budget, service.token_budget)
     with _cache(task, judge) as cache:
-        ran = judge_items(task.items, judge, cache, progress=told(progress), budget=budget)
+        found = judge_frame(
+            task.items, judge, cache, again=task.again, progress=told(progress), budget=budget
+        )
         progress.end(f"judged by {judge.identity.id}")
         if task.workspace:
-            _store(task, task.workspace, judge, ran)
+            _store(task.workspace, judge, found.verdicts)
         if task.output:
-            write_verdicts(ran.verdicts, task.output)
-    return judge.identity.id, ran
+            write_verdicts(found.verdicts, task.output)
+    return judge.identity.id, len(judges(judge)), found
 
 
 @contextlib.contextmanager
@@ -150,22 +165,16 @@ def _cache(task: Task, judge: Judge | Panel) -> Iterator[Cache]:
     elif all(one.identity.kind == "reference" for one in judges(judge)):
         yield Memory()  # judging again costs nothing
     else:
-        with only_one(task.kept / "lock"):
+        fix = "wait for it to end: what it pays for is not paid for again"
+        with only_one(task.kept / "lock", "on this file", fix):
             yield FileCache(task.kept / VERDICTS)
 
 
-def _store(task: Task, workspace: Workspace, judge: Judge | Panel, ran: Ran) -> None:
-    verdicts = ran.verdicts
-    asked = _judged(task.items, verdicts)
+def _store(workspace: Workspace, judge: Judge | Panel, verdicts: pl.DataFrame) -> None:
     with transaction(workspace.store) as connection:
-        store_verdicts(connection, judge, asked, verdicts, workspace.spool)
+        store_verdicts(connection, judge, verdicts, workspace.spool)
     clear_spool(workspace.spool)
     publish(workspace.store, workspace.view)
-
-
-def _judged(items: Sequence[Item], verdicts: Sequence[Verdict]) -> list[Item]:
-    by_id = {item.id: item for item in items}
-    return [by_id[verdict.item_id] for verdict in verdicts]
 
 
 def _ids(judge: Judge | Panel) -> list[str]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from loop import config as config_
     from loop.workspace import Workspace
 
+CLAUDE = "claude-haiku-5-5"
 SELF_TAUGHT = ("http", "plugin")
 """Kinds of judges that need no rubric of ours."""
 KINDS: tuple[str, ...] = get_args(Kind)
@@ -48,7 +49,7 @@ def judge_of(config: Config, root: Path, spool: Path) -> Judge | Panel:
 
     def make(one: config_.Judge | config_.Member) -> Judge:
         if one.kind in SELF_TAUGHT:
-            return _self_taught(one, config)
+            return _self_taught(one, config, root)
         return _by_rubric(
             one, load_rubric(rubric_path(root, one.rubric or chosen.rubric)), prices, config, spool
         )
@@ -76,17 +77,17 @@ def judges(judge: Judge | Panel) -> list[Judge]:
     return [member.judge for member in judge.members] if isinstance(judge, Panel) else [judge]
 
 
-def _self_taught(chosen: config_.Judge | config_.Member, config: Config) -> Judge:
+def _self_taught(chosen: config_.Judge | config_.Member, config: Config, root: Path) -> Judge:
     """A judge that knows what it looks at without our rubric."""
     if chosen.kind == "http":
         from judge.http_judge import HttpJudge
 
-        url = _demand(chosen.url, "judge.url", "the address that a datapoint is POSTed to")
+        url = _demand(chosen.url, "judge.url", "--url, the address that a datapoint is POSTed to")
         return HttpJudge(url, chosen.model, config.judge.service)
     from judge.plugin import PluginJudge
 
     function = _demand(chosen.function, "judge.function", "your function as module:function")
-    return PluginJudge(function, chosen.model)
+    return PluginJudge(function, chosen.model, root)
 
 
 def _by_rubric(
@@ -99,13 +100,17 @@ def _by_rubric(
     if chosen.kind == "local":
         from loop.local_judge import local_judge
 
-        return local_judge(rubric, chosen.model, config)
+        model = _demand(chosen.model, "judge.model", "--model, such as smollm2-135m-instruct or a folder")
+        return local_judge(rubric, model, config)
     if chosen.kind == "openai":
         from judge.chat_judge import ChatJudge
         from judge.openai_api import OpenAIChat
 
-        url = _demand(chosen.url, "judge.url", "the endpoint's address, such as http://localhost:8000/v1")
-        return ChatJudge("openai", rubric, OpenAIChat(chosen.model, url, config.judge.service), prices)
+        url = _demand(
+            chosen.url, "judge.url", "--url, the endpoint's address, such as http://localhost:8000/v1"
+        )
+        model = _demand(chosen.model, "judge.model", "--model, the name that the endpoint knows it by")
+        return ChatJudge("openai", rubric, OpenAIChat(model, url, config.judge.service), prices)
     return _claude(chosen, rubric, prices, config, spool)
 
 
@@ -114,7 +119,7 @@ def _claude(
 ) -> Judge:
     from judge.messages_api import MessagesChat
 
-    chat = MessagesChat(chosen.model, config.judge.service)
+    chat = MessagesChat(chosen.model or CLAUDE, config.judge.service)
     if chosen.kind == "anthropic":
         from judge.chat_judge import ChatJudge
 
@@ -127,5 +132,6 @@ def _claude(
 
 def _demand(value: str, where: str, what: str) -> str:
     if not value:
-        raise UserError("this judge needs an address or a function", where=where, fix=f"set {what}")
+        name = where.rpartition(".")[2]
+        raise UserError(f"this judge needs a {name}", where=where, fix=f"give {what}")
     return value

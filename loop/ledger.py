@@ -28,14 +28,16 @@ class Cycle:
     Attributes:
         id: Its number.
         kind: `seed` or `feedback`.
-        key: Hash of its inputs.
+        key: Hash of its inputs; while it is done anew from a step, of those that it is done anew with.
         state: `running`, `finished` or `abandoned`.
+        redone: Whether it was done anew from a step.
     """
 
     id: int
     kind: str
     key: str
     state: str
+    redone: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ class Ledger:
         """The newest cycle that was not abandoned."""
         with transaction(self._store) as connection:
             row = connection.execute(
-                "SELECT id, kind, key, state FROM cycles WHERE model = ? AND state <> 'abandoned'"
+                "SELECT id, kind, if(state = 'running', coalesce(redo_key, key), key), state,"
+                " redo_key IS NOT NULL FROM cycles WHERE model = ? AND state <> 'abandoned'"
                 " ORDER BY id DESC LIMIT 1",
                 [self._model],
             ).fetchone()
@@ -87,9 +90,10 @@ class Ledger:
         return Cycle(number, kind, key, "running")
 
     def inputs(self, cycle: Cycle) -> dict[str, Any]:
-        """What a cycle was begun with; nothing where an older regrind began it."""
+        """What the key of a cycle is the hash of; nothing where an older regrind began it."""
+        column = "coalesce(redo_inputs, inputs)" if cycle.state == "running" else "inputs"
         with transaction(self._store) as connection:
-            row = connection.execute("SELECT inputs FROM cycles WHERE id = ?", [cycle.id]).fetchone()
+            row = connection.execute(f"SELECT {column} FROM cycles WHERE id = ?", [cycle.id]).fetchone()  # noqa: S608
         return dict(json.loads(row[0])) if row and row[0] else {}
 
     def outputs(self, cycle: Cycle) -> dict[str, dict[str, Any]]:
@@ -110,8 +114,11 @@ class Ledger:
             connection.execute("INSERT INTO steps VALUES (?, ?, ?, ?, ?, ?, ?)", entry)
 
     def close(self, cycle: Cycle, state: str) -> None:
-        """Mark a cycle as `finished` or `abandoned`."""
+        """Mark a cycle as `finished` or `abandoned`; the imported traces of an abandoned one wait again."""
         with transaction(self._store) as connection:
+            if state == "abandoned":
+                sql = "UPDATE traces SET cycle = NULL WHERE cycle = ? AND origin <> 'cycle'"
+                connection.execute(sql, [cycle.id])
             connection.execute(
                 "UPDATE cycles SET state = ?, finished = ? WHERE id = ?", [state, utc_now(), cycle.id]
             )
@@ -119,7 +126,8 @@ class Ledger:
     def reopen(self, cycle: Cycle, position: int, key: str, inputs: dict[str, Any]) -> Cycle:
         """Forget that the steps from a position on were done; what they said is kept in `replaced_steps`.
 
-        Corrections that no person made go where their step is done anew: it makes them again.
+        Corrections that no person made go where their step is done anew: it makes them again. The cycle
+        keeps the key that its other steps were done under.
         """
         with transaction(self._store) as connection:
             again = "FROM steps WHERE cycle = ? AND position >= ?"
@@ -131,7 +139,8 @@ class Ledger:
                 mine = "cycle = ? AND author NOT LIKE 'person:%'"
                 connection.execute(f"DELETE FROM corrections WHERE {mine}", [cycle.id])  # noqa: S608
             connection.execute(
-                "UPDATE cycles SET state = 'running', finished = NULL, key = ?, inputs = ? WHERE id = ?",
+                "UPDATE cycles SET state = 'running', finished = NULL, redo_key = ?, redo_inputs = ?"
+                " WHERE id = ?",
                 [key, json.dumps(inputs), cycle.id],
             )
-        return Cycle(cycle.id, cycle.kind, key, "running")
+        return Cycle(cycle.id, cycle.kind, key, "running", redone=True)

@@ -1,4 +1,4 @@
-"""Files of JSON lines that only grow: each append is whole and synced, and a torn last line is cut off."""
+"""Files of JSON lines that only grow: each append is whole and synced; a torn last line does not count."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from curation.errors import UserError
 from curation.files import writing
 
 if TYPE_CHECKING:
+    from io import FileIO
     from pathlib import Path
 
 T = TypeVar("T")
@@ -23,8 +24,8 @@ def append(path: Path, lines: bytes) -> None:
     Raises:
         UserError: The disk is full, or the place may not be written to.
     """
-    with writing(path), path.open("ab", buffering=0) as stream:
-        whole = stream.tell()
+    with writing(path), path.open("a+b", buffering=0) as stream:
+        whole = _cut(stream)
         written = False
         try:
             written = stream.write(lines) == len(lines)
@@ -36,22 +37,28 @@ def append(path: Path, lines: bytes) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+def _cut(stream: FileIO) -> int:
+    """Cut off what a crash left of the last append: what follows must start a line. Gives the file's size."""
+    size = stream.seek(0, os.SEEK_END)
+    if size and os.pread(stream.fileno(), 1, size - 1) != b"\n":
+        size = os.pread(stream.fileno(), size, 0).rfind(b"\n") + 1
+        stream.truncate(size)
+    return size
+
+
 def read_lines(path: Path, kind: type[T], what: str, fix: str) -> list[T]:
-    """Every line of the file as a `kind`; no file has no lines.
+    """Every whole line of the file as a `kind`; no file has no lines. Writes nothing.
 
     Raises:
         UserError: A whole line is damaged; `what` and `fix` say what it was and what to do.
     """
     if not path.exists():
         return []
-    whole, _, torn = path.read_bytes().rpartition(b"\n")
+    whole, _, _ = path.read_bytes().rpartition(b"\n")
     found = []
     for number, line in enumerate(whole.split(b"\n") if whole else [], start=1):
         try:
             found.append(msgspec.json.decode(line, type=kind))
         except (msgspec.DecodeError, UnicodeDecodeError) as fault:
             raise UserError(f"{what} is damaged: {fault}", where=f"{path}:{number}", fix=fix) from fault
-    if torn:
-        with path.open("r+b") as stream:  # the last append was cut by a crash: what follows must start a line
-            stream.truncate(path.stat().st_size - len(torn))
     return found

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from judge.rubric import Rubric
     from loop.config import Config
-    from training.generate import Answer
+    from training.answer import Answer
     from training.model import LoadedModel
 
 MAX_TOKENS = 512

@@ -15,16 +15,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+FIX = "wait for it to end; `regrind cycle status` says how far it is"
+
+
 class BusyError(UserError):
     """Another process holds the workspace."""
 
 
 @contextlib.contextmanager
-def only_one(path: Path) -> Iterator[None]:
-    """Hold a workspace for writing while the block lasts.
+def only_one(path: Path, place: str = "in this workspace", fix: str = FIX) -> Iterator[None]:
+    """Hold a workspace, or another folder, for writing while the block lasts.
 
     Args:
         path: The lock file; it holds the number of the process that has the lock.
+        place: Where another process would be at work, for the message.
+        fix: What the user can do when another process has it.
 
     Raises:
         BusyError: Another process has it.
@@ -37,8 +42,7 @@ def only_one(path: Path) -> Iterator[None]:
         except BlockingIOError as fault:
             stream.seek(0)
             holder = stream.read().strip() or "unknown"
-            fix = "wait for it to end; `regrind cycle status` says how far it is"
-            raise BusyError(f"process {holder} works in this workspace", where=str(path), fix=fix) from fault
+            raise BusyError(f"process {holder} works {place}", where=str(path), fix=fix) from fault
         with writing(path):
             stream.truncate(0)
             stream.write(str(os.getpid()))

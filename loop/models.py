@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from loop.progress import Progress
     from loop.workspace import Workspace
-    from training.generate import Answer
+    from training.answer import Answer
     from training.model import LoadedModel
 
 
@@ -84,8 +84,8 @@ def load_version(workspace: Workspace, version: int) -> LoadedModel:
     """Load a version of the workspace's model; version 0 is the base."""
     from training.model import load
 
-    adapter = workspace.model(version) if version else None
-    return load(base_folder(workspace), adapter, settings(workspace).precision)
+    adapter, how = workspace.model(version) if version else None, settings(workspace)
+    return load(base_folder(workspace), adapter, how.precision, trust_remote_code=how.trust_remote_code)
 
 
 def answer(

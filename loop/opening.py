@@ -11,7 +11,7 @@ from loop.steps.collect import waiting
 from loop.steps.gate import demand_budget
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
     from loop.ledger import Cycle, Ledger
     from loop.workspace import Workspace
@@ -29,16 +29,18 @@ class Asked(NamedTuple):
         restart: Abandon an interrupted cycle and begin anew.
         resume: Go on with an interrupted cycle, and begin none.
         from_step: Do the last cycle anew from this step on.
+        only: Run this step alone; a cycle is begun by its first step only.
     """
 
     again: bool = False
     restart: bool = False
     resume: bool = False
     from_step: str = ""
+    only: str = ""
 
 
 def open_cycle(
-    workspace: Workspace, ledger: Ledger, asked: Asked, steps: Mapping[str, Iterable[str]]
+    workspace: Workspace, ledger: Ledger, asked: Asked, steps: Mapping[str, Collection[str]]
 ) -> Cycle:
     """The cycle to run or to go on with; a finished one where nothing is left to do.
 
@@ -53,46 +55,92 @@ def open_cycle(
             budget is spent, or what was asked for cannot be had.
     """
     inputs = inputs_of(workspace)
-    key = inputs_key(inputs)
     demand_adopted_base(workspace)
-    cycle, again, restart = ledger.last(), asked.again, asked.restart
+    cycle = ledger.last()
+    if asked.only:
+        _demand_step(asked.only, steps)
     if asked.from_step:
-        return _anew(ledger, cycle, asked.from_step, steps, key, inputs)
-    running = cycle is not None and cycle.state == "running"
-    if asked.resume and not running:
-        fix = "`regrind cycle run` begins the next one"
-        raise UserError("no cycle was interrupted", where=str(workspace.root), fix=fix)
-    if running and cycle and cycle.key != key and not ledger.outputs(cycle):
-        restart = True  # its first step asked for this very change, and nothing is lost
-    if running and cycle and restart:
-        ledger.close(cycle, "abandoned")
-        cycle, again = ledger.last(), True
-    if cycle is None:
-        return ledger.begin("seed", key, inputs)
-    if cycle.state == "running":
-        _demand_same(workspace, ledger, cycle, inputs)
-        return cycle
-    if cycle.kind == "seed" or cycle.key != key or again or waiting(workspace):
-        demand_budget(workspace)
-        return ledger.begin("feedback", key, inputs)
+        return _anew(workspace, ledger, cycle, asked.from_step, steps, inputs)
+    if cycle is None or cycle.state != "running":
+        if asked.resume or asked.restart:
+            fix = "`regrind cycle run` begins the next one"
+            raise UserError("no cycle was interrupted", where=str(workspace.root), fix=fix)
+        return _next(workspace, ledger, cycle, asked, steps, inputs)
+    # A change that the first step asked for loses nothing.
+    if asked.restart or (cycle.key != inputs_key(inputs) and not ledger.outputs(cycle)):
+        return _restart(workspace, ledger, cycle, asked, steps, inputs)
+    demand_same(workspace, ledger, cycle, inputs)
     return cycle
 
 
-def _demand_same(workspace: Workspace, ledger: Ledger, cycle: Cycle, inputs: dict[str, Any]) -> None:
+def _next(
+    workspace: Workspace,
+    ledger: Ledger,
+    cycle: Cycle | None,
+    asked: Asked,
+    steps: Mapping[str, Collection[str]],
+    inputs: dict[str, Any],
+) -> Cycle:
+    """Begin the next cycle where there is a reason."""
+    key = inputs_key(inputs)
+    kind = "feedback" if cycle else "seed"
+    first = next(iter(steps[kind]))
+    if asked.only not in {"", first}:
+        if cycle:
+            return cycle
+        raise UserError(f"no cycle has begun: {first} comes first", where="step", fix=f"run {first} first")
+    if cycle is None:
+        return ledger.begin(kind, key, inputs)
+    if cycle.kind == "seed" or cycle.key != key or asked.again or waiting(workspace):
+        demand_budget(workspace)
+        return ledger.begin(kind, key, inputs)
+    return cycle
+
+
+def _restart(
+    workspace: Workspace,
+    ledger: Ledger,
+    cycle: Cycle,
+    asked: Asked,
+    steps: Mapping[str, Collection[str]],
+    inputs: dict[str, Any],
+) -> Cycle:
+    """Abandon a cycle and begin another; one that was finished once is not thrown away."""
+    if cycle.redone:
+        problem = f"cycle {cycle.id} was finished, and is being done anew: abandoned, its rows would be lost"
+        fix = "go on with `regrind cycle resume`, or once more with `regrind cycle run --from STEP`"
+        raise UserError(problem, where="--restart", fix=fix)
+    ledger.close(cycle, "abandoned")
+    return _next(workspace, ledger, ledger.last(), asked._replace(again=True), steps, inputs)
+
+
+def demand_same(workspace: Workspace, ledger: Ledger, cycle: Cycle, inputs: dict[str, Any]) -> None:
+    """Refuse to go on with a cycle that was begun with something else.
+
+    Raises:
+        UserError: Each difference is named, as far as the ledger knows it.
+    """
     if cycle.key == inputs_key(inputs):
         return
-    told = "; ".join(changes(ledger.inputs(cycle), inputs)[:5])
+    told = "; ".join(changes(ledger.inputs(cycle), inputs))
     problem = f"settings or inputs changed since cycle {cycle.id} began" + (f": {told}" if told else "")
-    fix = "undo the change and run again, or start the cycle anew with `regrind cycle run --restart`"
+    again = "--from STEP" if cycle.redone else "--restart"
+    fix = f"undo the change and run again, or begin anew with `regrind cycle run {again}`"
     raise UserError(problem, where=str(workspace.root), fix=fix)
 
 
+def _demand_step(name: str, steps: Mapping[str, Collection[str]]) -> None:
+    known = list(dict.fromkeys(step for names in steps.values() for step in names))
+    if name not in known:
+        raise UserError(f"there is no step {name!r}", where="step", fix=f"name one of {', '.join(known)}")
+
+
 def _anew(
+    workspace: Workspace,
     ledger: Ledger,
     cycle: Cycle | None,
     name: str,
-    steps: Mapping[str, Iterable[str]],
-    key: str,
+    steps: Mapping[str, Collection[str]],
     inputs: dict[str, Any],
 ) -> Cycle:
     """Reopen the last cycle at a step; what the steps before it made is taken as it is."""
@@ -113,4 +161,5 @@ def _anew(
         )
         fix = "do it anew from train or an earlier step, or run the next cycle"
         raise UserError(problem, where="--from", fix=fix)
-    return ledger.reopen(cycle, names.index(name) + 1, key, inputs)
+    demand_budget(workspace)
+    return ledger.reopen(cycle, names.index(name) + 1, inputs_key(inputs), inputs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from loop.drift import has_fallen
+from loop.steps.collect import waiting
 from loop.store import transaction, utc_now
 
 if TYPE_CHECKING:
@@ -15,38 +16,38 @@ if TYPE_CHECKING:
 IMPORTED = "t.origin <> 'cycle'"
 
 
-def reasons(workspace: Workspace, looks_a_month: float) -> list[str]:
+def reasons(workspace: Workspace, looks: float) -> list[str]:
     """Why a cycle should run now; none where the settings ask for a reason and there is none.
 
     Args:
         workspace: Where.
-        looks_a_month: How often a month this is asked; the test for drift divides by it.
+        looks: How often this is asked around now; the test for drift divides by it.
     """
     how, model = workspace.config.schedule, workspace.config.model
     with transaction(workspace.store) as connection:
         last = connection.execute(
-            "SELECT kind, state, coalesce(finished, started) FROM cycles WHERE model = ?"
+            "SELECT state, coalesce(finished, started) FROM cycles WHERE model = ?"
             " AND state <> 'abandoned' ORDER BY id DESC LIMIT 1",
             [model],
         ).fetchone()
         now = _scores(connection, "t.cycle IS NULL")
         before = _scores(connection, f"t.cycle = (SELECT max(cycle) FROM traces t WHERE {IMPORTED})")  # noqa: S608
-    if last is None or (last[0] == "seed" and last[1] == "finished"):
-        return ["the first cycle" if last is None else "the first feedback cycle"]
-    if last[1] == "running":
-        return ["a cycle was interrupted"]
+    if last is None or last[0] == "running":
+        return ["a cycle was interrupted" if last else "the first cycle"]
+    if not workspace.config.data.pool and not waiting(workspace):
+        return []
     if not (how.low_scores or how.max_age_hours or how.drift):
         return ["the schedule"]
-    hours = (utc_now() - last[2]).total_seconds() / 3600
+    hours = (utc_now() - last[1]).total_seconds() / 3600
     found = [f"the last cycle ended {hours:.1f} hours ago"] if 0 < how.max_age_hours <= hours else []
-    return found + _by_score(workspace, before, now, looks_a_month)
+    return found + _by_score(workspace, before, now, looks)
 
 
-def _by_score(workspace: Workspace, before: list[float], now: list[float], looks_a_month: float) -> list[str]:
+def _by_score(workspace: Workspace, before: list[float], now: list[float], looks: float) -> list[str]:
     how, threshold = workspace.config.schedule, workspace.config.judge.threshold
     low = sum(score < threshold for score in now)
     found = [f"{low} new low scores"] if 0 < how.low_scores <= low else []
-    if how.drift and has_fallen(before, now, looks_a_month):
+    if how.drift and has_fallen(before, now, looks):
         was, is_ = sum(before) / len(before), sum(now) / len(now)
         found.append(f"the mean score fell from {was:.3f} to {is_:.3f}")
     return found

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 UNITS = {"m": 60, "h": 3600, "d": 86400}
 EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
 """Intervals are counted from here, so that all processes have the same moments."""
+MONTH = timedelta(days=30)
+NUMBERS = r"(\*|\d+(-\d+)?)(/\d+)?(,(\*|\d+(-\d+)?)(/\d+)?)*"
+DAYS = r"\*|(mon|tue|wed|thu|fri|sat|sun)([-,](mon|tue|wed|thu|fri|sat|sun))*"
+"""What cron, systemd and APScheduler read alike; numbers of weekdays and names of months they do not."""
 NAP = 30.0
 """Seconds after which a waiting process reads the clock again: it may have been set, or have slept."""
 
@@ -55,24 +59,27 @@ def trigger(how: Schedule) -> Trigger:
 def _by_cron(how: Schedule) -> Trigger:
     from apscheduler.triggers.cron import CronTrigger
 
-    try:
-        zone = ZoneInfo(how.timezone)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as fault:
-        problem, fix = f"there is no time zone {how.timezone!r}", "use a name such as Europe/Berlin or UTC"
-        raise UserError(problem, where="regrind.toml: schedule.timezone", fix=fix) from fault
-    fields, where = how.cron.split(), "regrind.toml: schedule.cron"
-    if len(fields) == 5 and re.search("[0-9]", fields[4]):
-        fix = "name the days: mon, tue, wed, thu, fri, sat, sun, or mon-fri"
-        raise UserError("programs count the days of the week from different days", where=where, fix=fix)
-    if len(fields) == 5 and "*" not in (fields[2], fields[4]):
+    zone, fields, where = _zone(how), how.cron.split(), "regrind.toml: schedule.cron"
+    if len(fields) != 5 or not all(map(re.fullmatch, (*[NUMBERS] * 4, DAYS), fields)):
+        fix = "five fields: minute, hour, day, month in numbers, and the days of the week as mon to sun"
+        raise UserError("no cron expression that all programs read alike", where=where, fix=fix)
+    if "*" not in (fields[2], fields[4]):
         fix = "leave one of them at *"
         raise UserError("both a day of the month and one of the week", where=where, fix=fix)
     try:
         made: Trigger = CronTrigger.from_crontab(how.cron, timezone=zone)
     except ValueError as fault:
-        fix = "five fields: minute, hour, day of the month, month, day of the week (mon to sun)"
+        fix = "keep each number within its range"
         raise UserError(f"not a cron expression: {fault}", where=where, fix=fix) from fault
     return made
+
+
+def _zone(how: Schedule) -> ZoneInfo:
+    try:
+        return ZoneInfo(how.timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as fault:
+        problem, fix = f"there is no time zone {how.timezone!r}", "use a name such as Europe/Berlin or UTC"
+        raise UserError(problem, where="regrind.toml: schedule.timezone", fix=fix) from fault
 
 
 def seconds_of(every: str) -> int:
@@ -93,31 +100,53 @@ def next_due(moments: Trigger, after: datetime) -> datetime:
     return found.astimezone(UTC)
 
 
-def looks_a_month(moments: Trigger, now: datetime) -> float:
-    """How many moments 30 days have; where they are many, as the first thousand are spaced."""
-    count, at, month = 0, now, timedelta(days=30)
-    while count < 1000 and (at := next_due(moments, at)) < now + month:
-        count += 1
-    return max(count, 1) if count < 1000 else count * (month / (at - now))
+def looks_around(how: Schedule, now: datetime) -> float:
+    """How many looks the 30 days before and the 30 days after a moment have together.
+
+    Every span of 30 days that a look is in lies within those 60, so a test at one over this number is
+    expected to alarm at most once in any 30 days, however unevenly the looks are spread.
+    """
+    if how.every:
+        return 2 * MONTH.total_seconds() / seconds_of(how.every)
+    moments, zone, end = trigger(how), _zone(how), now + MONTH
+    due, days, a_day = next_due(moments, now - MONTH), 0, 0
+    while due < end:
+        day = due.astimezone(zone).date()
+        midnight = datetime.combine(day, datetime.min.time(), zone)
+        a_day = a_day or _count(moments, midnight, midnight + timedelta(days=1))
+        days += 1
+        due = next_due(moments, midnight + timedelta(days=1, seconds=-1))
+    return max(days * a_day, 1)
+
+
+def _count(moments: Trigger, start: datetime, end: datetime) -> int:
+    count, due = 0, next_due(moments, start - timedelta(seconds=1))
+    while due < end:
+        count, due = count + 1, next_due(moments, due)
+    return count
 
 
 def keep_looking(workspace: Workspace, progress: Progress) -> Iterator[Tick]:
-    """Wait for each moment, look, and give what came of it; moments that pass during a cycle are left out."""
-    moments = trigger(workspace.config.schedule)
-    looks = looks_a_month(moments, datetime.now(UTC))
+    """Wait for each moment, look, and give what came of it; moments that pass during a cycle are left out.
+
+    The moments, and who is told of a failure, are those of the start; all else is read afresh each time.
+    """
+    how = workspace.config.schedule
+    moments = trigger(how)
     while True:
         due = next_due(moments, datetime.now(UTC))
         progress.say(f"next look at {due:%Y-%m-%d %H:%M:%S} UTC")
         while (left := (due - datetime.now(UTC)).total_seconds()) > 0:
             time.sleep(min(left, NAP))
-        yield tick(Workspace(workspace.root), due.replace(tzinfo=None), looks, progress)
+        afresh, looks = Workspace(workspace.root), looks_around(how, due)
+        yield tick(afresh, how, due.replace(tzinfo=None), looks, progress)
 
 
 def look_once(workspace: Workspace, progress: Progress) -> Tick:
     """Look now, as cron or systemd asks; a look belongs to its minute."""
-    now = datetime.now(UTC)
-    looks = looks_a_month(trigger(workspace.config.schedule), now)
-    return tick(workspace, now.replace(second=0, microsecond=0, tzinfo=None), looks, progress)
+    now, how = datetime.now(UTC), workspace.config.schedule
+    due = now.replace(second=0, microsecond=0, tzinfo=None)
+    return tick(workspace, how, due, looks_around(how, now), progress)
 
 
 def command(workspace: Workspace) -> list[str]:
@@ -127,7 +156,7 @@ def command(workspace: Workspace) -> list[str]:
 
 
 def cron_line(workspace: Workspace) -> str:
-    """A line for `crontab -e`.
+    """Lines for `crontab -e`.
 
     Raises:
         UserError: No expression says the interval.
@@ -136,8 +165,7 @@ def cron_line(workspace: Workspace) -> str:
     _ = trigger(how)
     log = shlex.quote(str(workspace.hidden.resolve() / "schedule.log"))
     words = shlex.join(command(workspace)).replace("%", "\\%")
-    zone = f"CRON_TZ={how.timezone}\n" if how.cron and how.timezone != "UTC" else ""
-    return f"{zone}{how.cron or _as_cron(how.every)} {words} >> {log} 2>&1"
+    return f"CRON_TZ={how.timezone}\n{how.cron or _as_cron(how.every)} {words} >> {log} 2>&1"
 
 
 def _as_cron(every: str) -> str:

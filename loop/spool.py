@@ -10,10 +10,10 @@ import msgspec
 from curation.files import writing
 from judge.verdict import Verdict
 from loop.lines import append, read_lines
-from loop.store import transaction
+from loop.store import query, transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 
@@ -73,6 +73,11 @@ def spooled(folder: Path) -> dict[str, Verdict]:
     return _spooled(folder / VERDICTS)
 
 
+def known_verdicts(folder: Path, view: Path, judges: Sequence[str]) -> Memory:
+    """What the spool of a workspace and the published copy of its store know; writes nothing."""
+    return Memory(_verdicts(query(view, _SQL, [list(judges)]).rows()) | spooled(folder))
+
+
 def clear_spool(folder: Path) -> None:
     """Empty the spool of a workspace; call it when the store has its verdicts."""
     (folder / VERDICTS).unlink(missing_ok=True)
@@ -84,16 +89,22 @@ def _spooled(path: Path) -> dict[str, Verdict]:
 
 
 def _stored(store: Path, judges: Sequence[str]) -> dict[str, Verdict]:
-    columns = "trace, judge, repeat, state, score, criteria, feedback, raw, stop_reason"
-    columns += ", input_tokens, output_tokens, cached_tokens, cost, time"
-    sql = f"SELECT key, {columns} FROM verdicts WHERE list_contains(?, judge) AND state <> 'failed'"  # noqa: S608
     with transaction(store) as connection:
-        rows = connection.execute(sql, [list(judges)]).fetchall()
-    names = columns.split(", ")
-    entries = [(row[0], dict(zip(names, row[1:], strict=True))) for row in rows]
+        return _verdicts(connection.execute(_SQL, [list(judges)]).fetchall())
+
+
+def _verdicts(rows: Iterable[Sequence[Any]]) -> dict[str, Verdict]:
+    entries = [(row[0], dict(zip(_COLUMNS, row[1:], strict=True))) for row in rows]
     return {key: _verdict(entry) for key, entry in entries}
 
 
 def _verdict(entry: dict[str, Any]) -> Verdict:
     item, judge = entry.pop("trace"), entry.pop("judge")
     return Verdict(item, judge, **entry | {"criteria": json.loads(entry["criteria"])})
+
+
+_COLUMNS = (
+    *("trace", "judge", "repeat", "state", "score", "criteria", "feedback", "raw", "stop_reason"),
+    *("input_tokens", "output_tokens", "cached_tokens", "cost", "time"),
+)
+_SQL = f"SELECT key, {', '.join(_COLUMNS)} FROM verdicts WHERE list_contains(?, judge) AND state <> 'failed'"  # noqa: S608

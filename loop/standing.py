@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from judge.run import Standing
+    from judge.tally import Standing
     from loop.progress import Progress
 
 

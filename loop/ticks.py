@@ -14,8 +14,10 @@ from loop.store import publish, transaction, utc_now
 from loop.telling import tell_failure
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
+    from loop.config import Schedule
     from loop.progress import Progress
     from loop.workspace import Workspace
 
@@ -37,31 +39,52 @@ class Tick(NamedTuple):
     cycle: int | None = None
 
 
-def tick(workspace: Workspace, due: datetime, looks_a_month: float, progress: Progress) -> Tick:
-    """Take a look and run a cycle where one is asked for; never raises for what a user can fix.
+def tick(workspace: Workspace, how: Schedule, due: datetime, looks: float, progress: Progress) -> Tick:
+    """Take a look and run a cycle where one is asked for; whatever goes wrong is an outcome.
 
     Several processes may be scheduled for the same moment: the row in `ticks` is the lease, and who does
     not get it does nothing. A lease that a killed process left does no harm: the next look goes on with
     its cycle.
 
     Args:
-        workspace: Where.
+        workspace: Where; its configuration is read afresh.
+        how: Who is told of a failure, even of one of the configuration.
         due: When this look was due, in UTC, without a zone.
-        looks_a_month: How often a month one is due.
+        looks: How many are due around this one; the test for drift divides by it.
         progress: Where the cycle's progress is told.
     """
-    try:
-        if not _take(workspace, due):
-            return Tick(due, "taken", "another process has this look")
-        done = _look(workspace, due, looks_a_month, progress)
-        _record(workspace, done)
-    except UserError as error:  # the store itself: held by a forgotten prompt, or damaged
-        done = Tick(due, "failed", f"{error.where}: {error.problem}; {error.fix}")
+    done = _guarded(lambda: _taken(workspace, due, looks, progress), due)
+    if done.outcome != "taken":
+        unkept = _guarded(lambda: _record(workspace, done), due)
+        if unkept.outcome == "failed":
+            progress.say(f"  this look is not recorded: {unkept.detail}")
     if done.outcome == "failed":
         failure = done._asdict() | {"workspace": str(workspace.root.resolve())}
-        for fault in tell_failure(workspace.config.schedule, workspace.root, failure):
+        for fault in tell_failure(how, workspace.root, failure):
             progress.say(f"  the failure could not be told: {fault}")
     return done
+
+
+def _guarded(work: Callable[[], Tick], due: datetime) -> Tick:
+    """What a piece of work gives; where it raises, a failure that says why."""
+    try:
+        return work()
+    except BusyError as error:
+        return Tick(due, "busy", error.problem)
+    except UserError as error:
+        return Tick(due, "failed", f"{error.where}: {error.problem}; {error.fix}")
+    except Exception as error:  # noqa: BLE001  (whatever it is, the schedule goes on and says so)
+        return Tick(due, "failed", f"{type(error).__name__}: {error}")
+
+
+def _taken(workspace: Workspace, due: datetime, looks: float, progress: Progress) -> Tick:
+    if not _take(workspace, due):
+        return Tick(due, "taken", "another process has this look")
+    found = reasons(workspace, looks)
+    if not found:
+        return Tick(due, "quiet", "no reason to run")
+    ran = run_cycle(workspace, progress)
+    return Tick(due, "finished" if ran.steps else "unchanged", "; ".join(found), ran.cycle.id)
 
 
 def _take(workspace: Workspace, due: datetime) -> bool:
@@ -73,24 +96,10 @@ def _take(workspace: Workspace, due: datetime) -> bool:
     return row is not None
 
 
-def _look(workspace: Workspace, due: datetime, looks_a_month: float, progress: Progress) -> Tick:
-    found = reasons(workspace, looks_a_month)
-    if not found:
-        return Tick(due, "quiet", "no reason to run")
-    try:
-        ran = run_cycle(workspace, progress)
-    except BusyError as error:
-        return Tick(due, "busy", error.problem)
-    except UserError as error:
-        return Tick(due, "failed", f"{error.where}: {error.problem}; {error.fix}")
-    except Exception as error:  # noqa: BLE001  (whatever it is, the schedule goes on and says so)
-        return Tick(due, "failed", f"{type(error).__name__}: {error}")
-    return Tick(due, "finished" if ran.steps else "unchanged", "; ".join(found), ran.cycle.id)
-
-
-def _record(workspace: Workspace, done: Tick) -> None:
+def _record(workspace: Workspace, done: Tick) -> Tick:
     with transaction(workspace.store) as connection:
         sql = "UPDATE ticks SET finished = ?, outcome = ?, detail = ?, cycle = ? WHERE model = ? AND due = ?"
         values = [utc_now(), done.outcome, done.detail, done.cycle, workspace.config.model, done.due]
         connection.execute(sql, values)
     publish(workspace.store, workspace.view)
+    return done

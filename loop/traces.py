@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from judge.frames import item_frame
 from judge.verdict import Item, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import duckdb
+    import polars as pl
 
 
 class Judged(NamedTuple):
@@ -22,12 +24,15 @@ class Judged(NamedTuple):
     finish_reason: str | None = None
 
 
-def items(connection: duckdb.DuckDBPyConnection, cycle: int) -> list[Item]:
-    """The traces of a cycle as items to judge, by id."""
-    rows = connection.execute(
-        "SELECT id, messages, output, reference FROM traces WHERE cycle = ? ORDER BY id", [cycle]
-    ).fetchall()
-    return [Item(id=i, messages=plain_turns(m), output=o, reference=r) for i, m, o, r in rows]
+def items(connection: duckdb.DuckDBPyConnection, cycle: int) -> pl.DataFrame:
+    """The traces of a cycle as items to judge (schema `judge.frames.ITEMS`), by id."""
+    sql = "SELECT id, messages, output, reference FROM traces WHERE cycle = ? ORDER BY id"
+    return as_items(connection.execute(sql, [cycle]).fetchall())
+
+
+def as_items(rows: Iterable[tuple[str, str, str, str | None]]) -> pl.DataFrame:
+    """Id, messages as stored, output and reference of traces as items to judge."""
+    return item_frame(Item(i, plain_turns(m), o, r) for i, m, o, r in rows)
 
 
 JUDGED = (

@@ -1,16 +1,18 @@
-"""Score answers that are already known, without generating: exact match and mean loss."""
+"""Score answers that are already known, without generating: loss, exact match, end of turn."""
 
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
+from torch.nn.functional import cross_entropy
 
 from curation.errors import UserError
 from training.encode import Encoded, Messages, encode
-from training.model import LoadedModel, as_loaded, autocast
-from training.pack import answer_logits, answer_loss, pack
+from training.model import LoadedModel, as_loaded, autocast, evaluating
+from training.pack import Pack, answer_logits, pack
+from training.plan import MAX_TOKENS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -49,32 +51,40 @@ def exact_match(
     return matched
 
 
-def mean_loss(loaded: LoadedModel, rows: Sequence[Encoded], precision: str = "auto") -> float | None:
-    """Return the loss in nats per answer token over all rows, or None when there are none."""
+class Measured(NamedTuple):
+    """What a model makes of answers that are known."""
+
+    loss: float
+    """Nats per answer token."""
+    exact_match: float
+    """Share of rows that `exact_match` is true of, 0 to 1."""
+    end_of_turn: float
+    """Share of rows after whose answer the model would end its turn, 0 to 1."""
+
+
+def measure(
+    loaded: LoadedModel, rows: Sequence[Encoded], precision: str = "auto", *, packing: bool = True
+) -> Measured | None:
+    """Measure encoded rows in one pass over them; None when there are none."""
     if not rows:
         return None
-    total = 0.0
+    loss, matched, ended = 0.0, 0, 0
     with _evaluating(loaded, precision):
         for batch in _batches(rows, _BATCH):
-            total += sum(
-                answer_loss(loaded.model, packed.to(loaded.model.device)).item() for packed in pack(batch)
-            )
-    return total / sum(len(row.answer_ids) for row in rows)
-
-
-def exact_share(loaded: LoadedModel, rows: Sequence[Encoded], precision: str = "auto") -> float | None:
-    """Return the share of rows that `exact_match` is true of, 0 to 1, or None when there are none."""
-    if not rows:
-        return None
-    with _evaluating(loaded, precision):
-        matched = [match for batch in _batches(rows, _BATCH) for match in _matches(loaded, batch)]
-    return sum(matched) / len(matched)
+            right = [True] * len(batch)
+            for packed in pack(batch, MAX_TOKENS if packing else 0):
+                logits = answer_logits(loaded.model, packed.to(loaded.model.device))
+                loss += cross_entropy(logits.float(), packed.labels.to(logits.device), reduction="sum").item()
+                ended += _compare(logits, packed, right)
+            matched += sum(right)
+    tokens = sum(len(row.answer_ids) for row in rows)
+    return Measured(loss / tokens, matched / len(rows), ended / len(rows))
 
 
 @contextlib.contextmanager
 def _evaluating(loaded: LoadedModel, precision: str) -> Iterator[None]:
     was_training = loaded.model.training
-    loaded.model.eval()
+    evaluating(loaded.model)
     try:
         with torch.no_grad(), autocast(loaded.model, precision):
             yield
@@ -83,13 +93,20 @@ def _evaluating(loaded: LoadedModel, precision: str) -> Iterator[None]:
 
 
 def _matches(loaded: LoadedModel, batch: Sequence[Encoded]) -> list[bool]:
-    matched = [True] * len(batch)
+    right = [True] * len(batch)
     for packed in pack(batch):
-        logits = answer_logits(loaded.model, packed.to(loaded.model.device))
-        right = (logits.argmax(dim=-1).cpu() == packed.labels).tolist()
-        for row, token_right in zip(packed.row.tolist(), right, strict=True):
-            matched[row] = matched[row] and token_right
-    return matched
+        _compare(answer_logits(loaded.model, packed.to(loaded.model.device)), packed, right)
+    return right
+
+
+def _compare(logits: torch.Tensor, packed: Pack, right: list[bool]) -> int:
+    """Mark the rows with a token that is not the likeliest; return how many end-of-turn tokens are."""
+    likeliest = (logits.argmax(dim=-1).cpu() == packed.labels).tolist()
+    rows = packed.row.tolist()
+    for row, likely in zip(rows, likeliest, strict=True):
+        right[row] = right[row] and likely
+    lasts = [i for i in range(len(rows)) if i + 1 == len(rows) or rows[i + 1] != rows[i]]
+    return sum(likeliest[i] for i in lasts)
 
 
 def _encode(loaded: LoadedModel, index: int, messages: Messages) -> Encoded:

@@ -1,22 +1,30 @@
-"""Answer many prompts with a loaded model, the start they share computed once."""
+"""Answer many prompts with a loaded model or a served one, the start they share computed once."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import torch
 
 from curation.errors import UserError
 from training.alike import shared_prefix
+from training.answer import Answer, Growing
 from training.encode import Messages, encode_prompt, stop_ids
+from training.endpoint import Endpoint, ask
+from training.masks import sliding_window
 from training.model import LoadedModel, as_loaded
+from training.sample import choose, entropy
+from training.virtual import embed, inner_model, virtual_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from transformers import DynamicCache, StaticCache
+
+    Progress = Callable[[int, int], None]
+    Stream = Callable[[int, str], None]
 
 
 @dataclass(frozen=True)
@@ -29,76 +37,70 @@ class GenerateSettings:
     """Prompts answered side by side; the answers depend on it by no more than rounding."""
     temperature: float = 0.0
     """0 takes the likeliest token; above 0 samples."""
+    top_k: int = 0
+    """Samples come from this many of the likeliest tokens; 0: from all."""
+    top_p: float = 1.0
+    """Samples come from the likeliest tokens that make up this share of the probability."""
+    stop: tuple[str, ...] = ()
+    """Texts that end an answer, and are no part of it."""
     seed: int = 0
     """Fixes the samples: each prompt draws from a stream of its own."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Auto is what the model was loaded in; another than that is refused."""
 
 
-@dataclass(frozen=True)
-class Answer:
-    """One answer, with what it took to produce it."""
+class _Start(NamedTuple):
+    """What comes before the rows' own tokens: virtual tokens, then the common start of all prompts."""
 
-    text: str
-    finish_reason: Literal["stop", "length"]
-    prompt_tokens: int
-    output_tokens: int
-    """The end-of-turn token counts as one."""
-    mean_entropy: float
-    """Nats per output token, of the model's own distribution (temperature 1)."""
-    seconds: float
-    """This answer's even share of its batch's time."""
-
-
-@dataclass
-class _Row:
-    index: int
-    prompt: list[int]
-    tokens: list[int]
-    entropy: float = 0.0
-    stopped: bool = False
+    cache: DynamicCache
+    virtual: int
+    shared: int
 
 
 def generate(
-    loaded: LoadedModel,
+    loaded: LoadedModel | Endpoint,
     prompts: Sequence[Messages],
     settings: GenerateSettings | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
+    stream: Stream | None = None,
 ) -> list[Answer]:
     """Answer every prompt, in the order given.
 
     Args:
-        loaded: Model and tokenizer.
+        loaded: Model and tokenizer, or an OpenAI-compatible endpoint such as vLLM's.
         prompts: Conversations that end where the model is to speak.
         settings: Defaults to greedy answers of at most 16 tokens.
         progress: Called with (answers done, answers in all) after each batch.
+        stream: Called with (number of the prompt, new text) as answers grow; the texts add up to the answer.
 
     Raises:
-        UserError: a prompt does not fit the model's context, or the precision is not the model's.
+        UserError: a prompt does not fit the model's context, the precision is not the model's, or the
+            endpoint does not answer.
     """
     settings = settings or GenerateSettings()
-    rows = [_Row(i, encode_prompt(loaded.tokenizer, prompt), []) for i, prompt in enumerate(prompts)]
+    if isinstance(loaded, Endpoint):
+        return ask(loaded, prompts, settings, progress, stream)
+    rows = [Growing(i, encode_prompt(loaded.tokenizer, prompt)) for i, prompt in enumerate(prompts)]
     if not rows:
         return []
     _check_fit(loaded, rows, settings)
     answers: dict[int, Answer] = {}
     with torch.inference_mode(), as_loaded(loaded, settings.precision):
-        shared = shared_prefix([row.prompt for row in rows])
-        prefix = _read_prefix(loaded, rows[0].prompt[:shared])
+        start, size = _read_start(loaded, rows, settings)
         # Rows of like length side by side: the least padding.
         by_length = sorted(rows, key=lambda row: len(row.prompt))
-        for start in range(0, len(rows), settings.batch_size):
-            batch = by_length[start : start + settings.batch_size]
+        for place in range(0, len(rows), size):
+            batch = by_length[place : place + size]
             began = time.perf_counter()
-            _answer_batch(loaded, batch, shared, prefix, settings)
+            _answer_batch(loaded, batch, start, settings, stream)
             share = (time.perf_counter() - began) / len(batch)
-            answers.update({row.index: _finish(loaded, row, share) for row in batch})
+            answers.update({row.index: row.finish(loaded.tokenizer, share) for row in batch})
             if progress:
                 progress(len(answers), len(rows))
     return [answers[i] for i in range(len(rows))]
 
 
-def _check_fit(loaded: LoadedModel, rows: Sequence[_Row], settings: GenerateSettings) -> None:
+def _check_fit(loaded: LoadedModel, rows: Sequence[Growing], settings: GenerateSettings) -> None:
     limit = getattr(loaded.model.config, "max_position_embeddings", None)
     for row in rows:
         if limit and len(row.prompt) + settings.max_new_tokens > limit:
@@ -109,38 +111,57 @@ def _check_fit(loaded: LoadedModel, rows: Sequence[_Row], settings: GenerateSett
             )
 
 
-def _read_prefix(loaded: LoadedModel, prefix: Sequence[int]) -> DynamicCache:
+def _read_start(
+    loaded: LoadedModel, rows: Sequence[Growing], settings: GenerateSettings
+) -> tuple[_Start, int]:
+    """Compute what all rows share; also how many rows can be answered side by side behind it."""
     from transformers import DynamicCache
 
-    cache = DynamicCache(config=loaded.model.config)
-    if prefix:
-        ids = torch.tensor([prefix], device=loaded.model.device)
-        loaded.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
-    return cache
+    shared, size = shared_prefix([row.prompt for row in rows]), settings.batch_size
+    virtual = virtual_tokens(loaded.model)
+    length = virtual.length if virtual else 0
+    window = sliding_window(loaded.model.config)
+    longest = length + max(len(row.prompt) for row in rows) + settings.max_new_tokens
+    if window and longest > window:
+        # A sliding layer counts places, and padding would stand between the start and the row.
+        shared, size = 0, 1 if virtual else size
+    cache = virtual.cache if virtual and virtual.cache else DynamicCache(config=loaded.model.config)
+    model, ids = inner_model(loaded.model), rows[0].prompt[:shared]
+    if ids or (virtual and virtual.embeddings is not None):
+        given: dict[str, Any] = {"input_ids": torch.tensor([ids], dtype=torch.long, device=model.device)}
+        if virtual:
+            given = embed(loaded.model, virtual, given["input_ids"])
+        model(**given | {"past_key_values": cache}, use_cache=True, logits_to_keep=1)
+    return _Start(cache, length, shared), size
 
 
-def _spread(loaded: LoadedModel, prefix: DynamicCache, shared: int, rows: int, length: int) -> StaticCache:
+def _spread(loaded: LoadedModel, start: _Start, rows: int, length: int) -> StaticCache:
     # Room for the whole answer at once: a cache that grows copies itself at every token.
     from transformers import StaticCache
 
     cache = StaticCache(config=loaded.model.config, max_cache_len=length)
-    if shared:
-        for index, layer in enumerate(prefix.layers):
+    if start.virtual + start.shared:
+        for index, layer in enumerate(start.cache.layers):
             cache.update(layer.keys.expand(rows, -1, -1, -1), layer.values.expand(rows, -1, -1, -1), index)
     return cache
 
 
 def _answer_batch(
-    loaded: LoadedModel, batch: list[_Row], shared: int, prefix: DynamicCache, settings: GenerateSettings
+    loaded: LoadedModel,
+    batch: list[Growing],
+    start: _Start,
+    settings: GenerateSettings,
+    stream: Stream | None,
 ) -> None:
-    ids, mask, positions = _left_pad(batch, shared, loaded.model.device)
-    cache = _spread(loaded, prefix, shared, len(batch), mask.shape[1] + settings.max_new_tokens)
-    stops = set(stop_ids(loaded.tokenizer))
+    model, tokenizer = inner_model(loaded.model), loaded.tokenizer
+    ids, mask, positions = _left_pad(batch, start, model.device)
+    cache = _spread(loaded, start, len(batch), mask.shape[1] + settings.max_new_tokens)
+    ends = set(stop_ids(tokenizer))
     draws = [torch.Generator().manual_seed(settings.seed * 1_000_003 + row.index) for row in batch]
-    last = torch.tensor([-1], device=loaded.model.device)
-    for _ in range(settings.max_new_tokens):
+    last = torch.tensor([-1], device=model.device)
+    for step in range(settings.max_new_tokens):
         # A tensor index: a slice would leave the head a strided view, which it multiplies very slowly.
-        output = loaded.model(
+        output = model(
             input_ids=ids,
             attention_mask=mask,
             position_ids=positions,
@@ -149,8 +170,13 @@ def _answer_batch(
             logits_to_keep=last,
         )
         scores = output.logits[:, -1].float()
-        tokens = _choose(scores, settings.temperature, draws)
-        _record(batch, tokens.tolist(), _entropy(scores).tolist(), stops)
+        tokens = choose(scores, settings, draws)
+        for row, token, nats in zip(batch, tokens.tolist(), entropy(scores).tolist(), strict=True):
+            row.add(token, nats, ends, settings.stop, tokenizer)
+            if stream and (
+                new := row.fresh(tokenizer, settings.stop, last=step + 1 == settings.max_new_tokens)
+            ):
+                stream(row.index, new)
         if all(row.stopped for row in batch):
             return
         ids = tokens[:, None]
@@ -159,55 +185,20 @@ def _answer_batch(
 
 
 def _left_pad(
-    batch: list[_Row], shared: int, device: torch.device
+    batch: list[Growing], start: _Start, device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    # [shared prefix, cached][padding][the row's own tokens]: padding is hidden, and positions skip it.
-    width = max(len(row.prompt) for row in batch) - shared
+    # [virtual and shared, cached][padding][the row's own tokens]: padding is hidden, and positions skip it.
+    cached = start.virtual + start.shared
+    width = max(len(row.prompt) for row in batch) - start.shared
     ids, mask, positions = [], [], []
     for row in batch:
-        own = row.prompt[shared:]
+        own = row.prompt[start.shared :]
         pad = width - len(own)
         ids.append([0] * pad + own)
-        mask.append([1] * shared + [0] * pad + [1] * len(own))
-        positions.append([shared] * pad + list(range(shared, len(row.prompt))))
+        mask.append([1] * cached + [0] * pad + [1] * len(own))
+        positions.append([cached] * pad + list(range(cached, cached + len(own))))
     return (
         torch.tensor(ids, device=device),
         torch.tensor(mask, device=device),
         torch.tensor(positions, device=device),
-    )
-
-
-def _choose(scores: torch.Tensor, temperature: float, draws: Sequence[torch.Generator]) -> torch.Tensor:
-    if temperature == 0:
-        return scores.argmax(dim=-1)
-    # Inverse transform sampling: one uniform number a row and token, so neighbours in a batch cannot matter.
-    uniform = torch.cat([torch.rand(1, 1, dtype=torch.float64, generator=draw) for draw in draws])
-    reached = (scores.double() / temperature).softmax(dim=-1).cumsum(dim=-1)
-    picked = torch.searchsorted(reached, uniform.to(scores.device) * reached[:, -1:])
-    return picked.squeeze(1).clamp(max=scores.shape[-1] - 1)
-
-
-def _entropy(scores: torch.Tensor) -> torch.Tensor:
-    # log Z - E[score], as one product per row: no second table of the vocabulary's size.
-    expected: torch.Tensor = torch.linalg.vecdot(scores.softmax(dim=-1), scores)
-    return scores.logsumexp(dim=-1) - expected
-
-
-def _record(batch: list[_Row], tokens: list[int], entropies: list[float], stops: set[int]) -> None:
-    for row, token, entropy in zip(batch, tokens, entropies, strict=True):
-        if not row.stopped:
-            row.tokens.append(token)
-            row.entropy += entropy
-            row.stopped = token in stops
-
-
-def _finish(loaded: LoadedModel, row: _Row, seconds: float) -> Answer:
-    said = row.tokens[:-1] if row.stopped else row.tokens
-    return Answer(
-        text=str(loaded.tokenizer.decode(said, skip_special_tokens=True)),
-        finish_reason="stop" if row.stopped else "length",
-        prompt_tokens=len(row.prompt),
-        output_tokens=len(row.tokens),
-        mean_entropy=row.entropy / len(row.tokens),
-        seconds=seconds,
     )

@@ -2,40 +2,57 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from curation.errors import UserError
 from curation.files import writing
 from training.encode import Encoded, encode
+from training.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from transformers import PreTrainedTokenizerBase
 
+    from training.settings import TrainSettings
+
+STATE, STOP = "state.json", "stop"
 _ROW = '{"id": ..., "messages": [{"role": ..., "content": ...}, ...]}'
+_INCIDENTAL = (
+    "base_model",
+    "batch_size",
+    "gradient_accumulation_steps",
+    "logging_steps",
+    "save_steps",
+    "save_total_limit",
+    "stage",
+    "threads",
+)
 _AGAIN = "prepare the job directory again"
 
 
-def encode_file(
-    path: Path, tokenizer: PreTrainedTokenizerBase, max_length: int
-) -> tuple[list[Encoded], list[str]]:
-    """Encode a JSONL file of rows.
+class Rows(NamedTuple):
+    """The rows of a file: encoded, the id of each, and the ids of those that are too long."""
 
-    Returns:
-        The rows that fit into `max_length` tokens, and the ids of those that do not.
+    encoded: list[Encoded]
+    ids: list[str]
+    left_out: list[str]
+
+
+def encode_file(path: Path, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Rows:
+    """Encode a JSONL file of rows; those of more than `max_length` tokens are left out and named.
 
     Raises:
         UserError: the file is missing or a line is not a training row; names the line.
     """
-    rows: list[Encoded] = []
-    left_out: list[str] = []
+    rows = Rows([], [], [])
     for number, line in _lines(path):
         try:
             row = json.loads(line)
-            identity, encoded = str(row["id"]), encode(tokenizer, row["messages"], max_length)
+            name, encoded = str(row["id"]), encode(tokenizer, row["messages"], max_length)
         except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
             raise UserError(
                 f"not a training row: {error!r}", where=f"{path}:{number}", fix=f"write each line as {_ROW}"
@@ -43,10 +60,25 @@ def encode_file(
         except UserError as error:
             raise UserError(error.problem, where=f"{path}:{number}", fix=error.fix) from error
         if encoded is None:
-            left_out.append(identity)
+            rows.left_out.append(name)
         else:
-            rows.append(encoded)
-    return rows, left_out
+            rows.encoded.append(encoded)
+            rows.ids.append(name)
+    return rows
+
+
+def identity(jobdir: Path, settings: TrainSettings, base: Path) -> str:
+    """Return 16 hexadecimal digits for all that decides a job's checkpoints: rows, settings and base model.
+
+    How many rows a step has counts, not how they are split; nor where the base lies, or the threads.
+    """
+    found = hashlib.sha256(fingerprint(base).encode())
+    for name in ("train.jsonl", "validation.jsonl"):
+        found.update((jobdir / name).read_bytes() + b"\0")
+    chosen = {name: value for name, value in settings.to_dict().items() if name not in _INCIDENTAL}
+    chosen["rows_per_step"] = settings.batch_size * settings.gradient_accumulation_steps
+    found.update(json.dumps(chosen, sort_keys=True).encode())
+    return found.hexdigest()[:16]
 
 
 def snapshot_id(path: Path) -> str:
@@ -61,14 +93,22 @@ def snapshot_id(path: Path) -> str:
     return identity
 
 
-def clear(jobdir: Path) -> None:
-    """Remove what an earlier run left."""
+def clear(jobdir: Path, *, keep_progress: bool) -> None:
+    """Remove what an earlier run left.
+
+    Args:
+        jobdir: The job directory.
+        keep_progress: Leave checkpoints and metrics, to go on from.
+    """
     # The result first: while it is there, the rest must be whole.
-    for name in ("result.json", "state.json", "metrics.jsonl"):
+    for name in ("result.json", "curves.svg", STATE, STOP):
         (jobdir / name).unlink(missing_ok=True)
-    shutil.rmtree(jobdir / "model", ignore_errors=True)
-    for unfinished in jobdir.glob(".model-*"):
-        shutil.rmtree(unfinished, ignore_errors=True)
+    folders = [jobdir / "model", *jobdir.glob(".model*"), *jobdir.glob("checkpoints/.*")]
+    if not keep_progress:
+        (jobdir / "metrics.jsonl").unlink(missing_ok=True)
+        folders.append(jobdir / "checkpoints")
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -28,24 +28,28 @@ class LoadedModel:
     base: Path
 
 
-def load(base: Path, adapter: Path | None = None, precision: str = "auto") -> LoadedModel:
+def load(
+    base: Path, adapter: Path | None = None, precision: str = "auto", *, trust_remote_code: bool = False
+) -> LoadedModel:
     """Load a model for inference, on the best device there is, from safetensors only.
 
     Args:
         base: A model directory with configuration, weights and tokenizer.
         adapter: A PEFT adapter directory, or a fine-tuned model's directory (the base is then not read).
         precision: "auto", "fp32" or "bf16": what the weights are held in.
+        trust_remote_code: Run Python code from the model's directory.
 
     Raises:
         UserError: `adapter` is neither of the two.
     """
+    how: dict[str, Any] = {"dtype": dtype_of(precision), "trust": trust_remote_code}
     if adapter is None:
-        return load_base(base, dtype_of(precision))
+        return load_base(base, **how)
     if (adapter / "adapter_config.json").is_file():
-        loaded = load_base(base, dtype_of(precision))
+        loaded = load_base(base, **how)
         return LoadedModel(_with_adapter(loaded.model, adapter), loaded.tokenizer, base)
     if (adapter / "config.json").is_file():
-        whole = load_base(adapter, dtype_of(precision))
+        whole = load_base(adapter, **how)
         return LoadedModel(whole.model, whole.tokenizer, base)
     raise UserError(
         "neither an adapter (adapter_config.json) nor a model (config.json) is in this directory",
@@ -54,8 +58,17 @@ def load(base: Path, adapter: Path | None = None, precision: str = "auto") -> Lo
     )
 
 
-def load_base(base: Path, dtype: torch.dtype) -> LoadedModel:
-    """Load the model of one directory, its weights in `dtype`, in evaluation mode.
+def load_base(
+    base: Path, dtype: torch.dtype, *, attention: str = "auto", trust: bool = False, nf4: bool = False
+) -> LoadedModel:
+    """Load the model of one directory, in evaluation mode.
+
+    Args:
+        base: A model directory with configuration, weights and tokenizer.
+        dtype: Of the weights, and of the arithmetic where they are quantised.
+        attention: "auto" for the fastest exact one of the model, or one of transformers' names.
+        trust: Run Python code from the directory.
+        nf4: Hold the linear maps in 4 bits (NF4, double quantisation), for QLoRA.
 
     Raises:
         UserError: the weights are not in safetensors files, or a file is damaged.
@@ -69,17 +82,50 @@ def load_base(base: Path, dtype: torch.dtype) -> LoadedModel:
             where=str(base),
             fix="save it again with save_pretrained, which writes safetensors",
         )
-    with _readable(base):
-        # SDPA takes the 4-D masks that packing needs; flash attention kernels do not.
+    options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": trust}
+    chosen = {} if attention == "auto" else {"attn_implementation": attention}
+    with readable(base):
         model = AutoModelForCausalLM.from_pretrained(
-            base, dtype=dtype, use_safetensors=True, local_files_only=True, attn_implementation="sdpa"
+            base,
+            dtype=dtype,
+            use_safetensors=True,
+            **options,
+            **chosen,
+            **(_in_four_bits(dtype) if nf4 else {}),
         )
-        tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
-    return LoadedModel(model.to(device()).eval(), tokenizer, base)
+        tokenizer = AutoTokenizer.from_pretrained(base, **options)
+    # Quantised weights were put where they belong as they were made.
+    return LoadedModel(evaluating(model if nf4 else model.to(device())), tokenizer, base)
+
+
+def evaluating(model: PreTrainedModel) -> PreTrainedModel:
+    """Put a model into evaluation mode, and return it.
+
+    Maps in 4 bits are left in training mode, which changes nothing that they compute: in the other one
+    bitsandbytes repacks them on a CPU, for good, in a way that no gradient runs through.
+    """
+    model.eval()
+    for module in model.modules():
+        if type(module).__name__ == "Linear4bit":
+            module.training = True
+    return model
+
+
+def _in_four_bits(dtype: torch.dtype) -> dict[str, Any]:
+    from transformers import BitsAndBytesConfig
+
+    how = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
+    return {"quantization_config": how, "device_map": {"": device()}}
 
 
 @contextlib.contextmanager
-def _readable(directory: Path) -> Iterator[None]:
+def readable(directory: Path) -> Iterator[None]:
+    """Turn any fault of reading a model's files into an error that names their directory."""
     try:
         yield
     except (
@@ -146,5 +192,5 @@ def as_loaded(loaded: LoadedModel, precision: str) -> contextlib.AbstractContext
 def _with_adapter(model: PreTrainedModel, adapter: Path) -> PeftModel:
     from peft import PeftModel
 
-    with _readable(adapter):
+    with readable(adapter):
         return PeftModel.from_pretrained(model, str(adapter)).eval()

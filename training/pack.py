@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch.nn import functional
 
+from training.masks import attention_mask
 from training.plan import MAX_TOKENS, plan
+from training.virtual import Virtual, embed, inner_model, virtual_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,13 +65,36 @@ def pack(rows: Sequence[Encoded], max_tokens: int = MAX_TOKENS) -> list[Pack]:
 
 def answer_logits(model: PreTrainedModel, pack: Pack) -> torch.Tensor:
     """Run one pack and return the (N, vocabulary) logits that predict its labels, and no others."""
+    virtual = virtual_tokens(bare(model))
+    if virtual is not None:
+        return _behind(model, pack, virtual)
     source = {"input_ids": pack.input_ids} if pack.states is None else {"inputs_embeds": pack.states}
     output: Any = model(
         **source,
         position_ids=pack.position_ids,
-        attention_mask=mask(model, pack),
+        attention_mask=attention_mask(bare(model), pack),
         use_cache=False,
         logits_to_keep=pack.predicts,
+    )
+    return output.logits[0]  # type: ignore[no-any-return]
+
+
+def bare(model: PreTrainedModel) -> PreTrainedModel:
+    """Return the model inside the wrapper that keeps several processes together."""
+    inside = isinstance(model, torch.nn.parallel.DistributedDataParallel)
+    return model.module if inside else model
+
+
+def _behind(model: PreTrainedModel, pack: Pack, virtual: Virtual) -> torch.Tensor:
+    cached = virtual.cache is not None
+    length = virtual.length
+    inside = torch.arange(0 if cached else length, device=pack.input_ids.device)
+    output: Any = inner_model(model)(
+        **embed(model, virtual, pack.input_ids),
+        position_ids=torch.cat([inside[None], pack.position_ids + length], dim=1),
+        attention_mask=attention_mask(model, pack, length, cached=cached),
+        use_cache=cached,
+        logits_to_keep=pack.predicts + len(inside),
     )
     return output.logits[0]  # type: ignore[no-any-return]
 
@@ -77,19 +102,6 @@ def answer_logits(model: PreTrainedModel, pack: Pack) -> torch.Tensor:
 def answer_loss(model: PreTrainedModel, pack: Pack) -> torch.Tensor:
     """Return the summed cross-entropy (nats) of a pack's answer tokens, in fp32."""
     return functional.cross_entropy(answer_logits(model, pack).float(), pack.labels, reduction="sum")
-
-
-def mask(model: PreTrainedModel, pack: Pack) -> torch.Tensor:
-    """Return the (1, 1, T, T) attention mask: a token sees its row and the row's prefix, up to itself."""
-    alike = pack.group[:, None] == pack.group[None, :]
-    own = pack.segment[:, None] == pack.segment[None, :]
-    prefix = (pack.segment == -1)[None, :]
-    visible = (alike & (own | prefix)).tril()[None, None]
-    if model.config._attn_implementation != "eager":
-        return visible
-    # Eager attention adds its mask to the scores, so a boolean one would be added as 0 and 1.
-    hidden = torch.finfo(model.dtype).min
-    return torch.zeros_like(visible, dtype=model.dtype).masked_fill(~visible, hidden)
 
 
 def _lay_out(rows: Sequence[Encoded], groups: Sequence[Group]) -> Pack:

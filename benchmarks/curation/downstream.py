@@ -1,7 +1,7 @@
-"""Whether selection and lineage matter to a classifier: `python benchmarks/curation/downstream.py FILE`.
+"""Whether selection matters to a classifier: `python benchmarks/curation/downstream.py FILE`.
 
 FILE is `data_full.json` of clinc/oos-eval (CC-BY-3.0). Is a classifier better when it is trained on a
-selection than on as many random rows, and what does validation read when children cross the split?
+selection than on as many random rows?
 """
 
 from __future__ import annotations
@@ -23,11 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from record import record
 
-from curation.augmentation.augment import augment
-from curation.augmentation.settings import Augment
-from curation.rows import frame, make_row, prompt_text
 from curation.selection.select import select
-from curation.split import assign_families, assign_splits
 from tests.curation.selection.texts import plain_limits
 
 SEEDS, SIZES, METHODS = range(6), (300, 750, 1500), ("kcenter", "facility")
@@ -86,53 +82,21 @@ def interval(ours: list[float], chance: list[float]) -> dict[str, Any]:
     }
 
 
-def illusion(data: list[list[str]], test: Labelled) -> dict[str, Any]:
-    """What validation reads when children cross the split, and when they stay with their parents."""
-    crossing, kept, held = [], [], []
-    for seed in SEEDS:
-        rng = np.random.default_rng(seed)
-        chosen = [data[i] for i in rng.permutation(len(data))[:1500]]
-        rows = frame(
-            make_row(_turns(text, label), source="clinc", line=i) for i, (text, label) in enumerate(chosen)
-        )
-        children = augment(rows, Augment(share=3, per_parent=3, seed=seed)).children
-        table = assign_splits(assign_families(pl.concat([rows, children])), {"train": 0.8, "validation": 0.2})
-        train, validation = (_labelled(table.filter(split=name)) for name in ("train", "validation"))
-        kept.append(score(train, validation))
-        held.append(score(train, test))
-        mixed = table.sample(fraction=1, shuffle=True, seed=seed)
-        cut = round(0.8 * mixed.height)
-        crossing.append(score(_labelled(mixed[:cut]), _labelled(mixed[cut:])))
-    return {
-        "validation_when_children_cross": round(float(np.mean(crossing)), 4),
-        "validation_when_children_stay": round(float(np.mean(kept)), 4),
-        "test": round(float(np.mean(held)), 4),
-        "illusion": interval(crossing, kept)["gain"],
-        "interval": interval(crossing, kept)["interval"],
-    }
-
-
-def _turns(text: str, label: str) -> list[dict[str, str]]:
-    return [{"role": "user", "content": text}, {"role": "assistant", "content": label}]
-
-
-def _labelled(rows: pl.DataFrame) -> Labelled:
-    lists = rows["messages"].to_list()
-    return [prompt_text(turns) for turns in lists], [turns[-1]["content"] for turns in lists]
+def clinc(path: Path) -> tuple[list[list[str]], Labelled]:
+    """Its training rows, [text, label] each, and its test rows."""
+    content = json.loads(path.read_text(encoding="utf8"))
+    return content["train"], ([text for text, _ in content["test"]], [label for _, label in content["test"]])
 
 
 def main() -> None:
     """Measure and store."""
-    content = json.loads(Path(sys.argv[1]).read_text(encoding="utf8"))
-    test: Labelled = ([text for text, _ in content["test"]], [label for _, label in content["test"]])
-    train = content["train"]
+    train, test = clinc(Path(sys.argv[1]))
     result = {
         "command": "python benchmarks/curation/downstream.py CLINC.json",
         "seeds": len(SEEDS),
         "pool": POOL,
         "intents_by_zipf": against_random(train, test, skewed=True),
         "intents_alike": against_random(train, test, skewed=False),
-        "children_across_the_split": illusion(train, test),
     }
     record("selection_downstream", result)
 

@@ -2,7 +2,8 @@
 
 Against a loopback server with 50 ms latency, at concurrency 32: without a limit, and with token buckets of
 several rates, ours beside 32 threads that retry on their own as SDKs do (a wait of 0.5 s that doubles up to
-8 s, less a quarter at random, no common pace). Then a replay of 10,000 cached verdicts beside reading them.
+8 s, less a quarter at random, no common pace). Then a replay of 10,000 cached verdicts, from a frame of items
+to a frame of verdicts, beside reading them.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from record import record
 
 from curation.files import resource as shipped
 from judge.chat_judge import ChatJudge
+from judge.frames import item_frame, judge_frame
 from judge.messages_api import MessagesChat
 from judge.prices import PRICES
 from judge.rubric import load_rubric
@@ -125,25 +127,30 @@ def limited(limit: float) -> dict[str, Any]:
 
 
 def replay() -> dict[str, Any]:
-    """A cached run beside reading the cache's file, and the decoding of it."""
+    """A cached run beside reading the cache's file, and the decoding of it, in seconds of the processor."""
     server = Server(1e9)
     os.environ |= {"ANTHROPIC_API_KEY": "none", "ANTHROPIC_BASE_URL": server.url}
     chat = MessagesChat("claude-haiku-5-5", ServiceSettings(concurrency=CONCURRENCY))
     judge = ChatJudge("anthropic", load_rubric(shipped("rubrics", "safety.toml")), chat, PRICES)
-    many = items(REPLAYED)
+    many = item_frame(items(REPLAYED))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "v.jsonl"
-        judge_items(many, judge, FileCache(path))
+        judge_frame(many, judge, FileCache(path))
         asked = server.counts()[0]
-        began = time.perf_counter()
+        began = time.process_time()
         cache = FileCache(path)
-        read = time.perf_counter() - began
-        began = time.perf_counter()
-        judge_items(many, judge, cache)
-        rest = time.perf_counter() - began
+        read = time.process_time() - began
+        began = time.process_time()
+        judge_frame(many, judge, cache)
+        rest = time.process_time() - began
     again = server.counts()[0] - asked
     server.close()
-    return {"verdicts": REPLAYED, "requests": again, "reading_s": round(read, 3), "run_s": round(rest, 3)}
+    return {
+        "verdicts": REPLAYED,
+        "requests": again,
+        "reading_cpu_s": round(read, 3),
+        "run_cpu_s": round(rest, 3),
+    }
 
 
 def unlimited() -> dict[str, Any]:

@@ -9,18 +9,24 @@ import polars as pl
 
 from curation.augmentation.guards import NOISE, Band, refused
 from curation.augmentation.noise import noise
+from curation.augmentation.novelty import novel
 from curation.augmentation.place import Place, child_of, places
-from curation.heldout import without_heldout
-from curation.near import similar_pairs
-from curation.rows import frame, prompt_text
+from curation.augmentation.thesaurus import SYNONYM, synonyms
+from curation.rows import frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from curation.augmentation.settings import Augment
+    from curation.augmentation.thesaurus import Thesaurus
     from curation.heldout import HeldoutSet
 
-NEAR = 0.8
+Pair = tuple[dict[str, Any], dict[str, Any]]
+"""A parent and its child."""
+
+
+def _all_kept(pairs: Sequence[Pair]) -> list[str | None]:
+    return [None] * len(pairs)
 
 
 class Proposal(NamedTuple):
@@ -45,13 +51,16 @@ class Checks(NamedTuple):
     Attributes:
         band: How similar it may be to its parent's text.
         per_parent: Children of one parent at most.
-        label_kept: Whether a child (second) still deserves its parent's answer; True for all unless given.
+        label: Why each child no longer deserves its parent's answer, None where it does. It is asked last,
+            of the children that nothing else speaks against, because it may cost something.
+        ended: Whether no more can be checked, as where a budget is spent.
         heldout: Held-out sets that no child may come near to.
     """
 
     band: Band = NOISE
     per_parent: int = 1
-    label_kept: Callable[[dict[str, Any], dict[str, Any]], bool] = lambda _parent, _child: True
+    label: Callable[[Sequence[Pair]], Sequence[str | None]] = _all_kept
+    ended: Callable[[], bool] = lambda: False
     heldout: Sequence[HeldoutSet] = ()
 
 
@@ -68,8 +77,23 @@ class Augmented(NamedTuple):
     wanted: int
     refused: dict[str, int]
 
+    @property
+    def why_fewer(self) -> str:
+        """Why there are fewer children than wanted, or none wanted; empty otherwise."""
+        if not self.wanted:
+            return "the share of these rows is not one row"
+        if self.children.height >= self.wanted:
+            return ""
+        if not self.refused:
+            return "no row has words of its own that can be changed: what many rows share is left alone"
+        guard, count = Counter(self.refused).most_common(1)[0]
+        total = sum(self.refused.values())
+        return f"there is nothing left to try: of {total} refused proposals {count} fell to the guard {guard}"
 
-def augment(rows: pl.DataFrame, step: Augment, checks: Checks | None = None) -> Augmented:
+
+def augment(
+    rows: pl.DataFrame, step: Augment, checks: Checks | None = None, thesaurus: Thesaurus | None = None
+) -> Augmented:
     """Make noisy copies of some rows; see `curation.augmentation.settings.Augment`.
 
     The same rows in any order give the same children. Only text that other rows do not share is touched, so
@@ -79,18 +103,22 @@ def augment(rows: pl.DataFrame, step: Augment, checks: Checks | None = None) -> 
         rows: Rows with schema ROWS.
         step: How many, how, and the seed.
         checks: What else a child is checked against.
+        thesaurus: Words are replaced by synonyms from here, instead of the step's operations.
     """
     wanted = round(step.share * rows.height)
     checks = (checks or Checks())._replace(per_parent=step.per_parent)
-    return guarded(rows, _noisy(rows, step), wanted, checks)
+    return guarded(rows, _noisy(rows, step, thesaurus), wanted, checks)
 
 
-def _noisy(rows: pl.DataFrame, step: Augment) -> Iterator[Proposal]:
+def _noisy(rows: pl.DataFrame, step: Augment, thesaurus: Thesaurus | None) -> Iterator[Proposal]:
     """One proposal for each row, then one by the next operation, and so on."""
     operations = step.operations
     for turn, number, row, place, rng in places(rows, step.seed, step.per_parent * len(operations)):
         operation = operations[(turn + number) % len(operations)]
-        yield Proposal(row, place, noise(place.text, operation, rng), operation)
+        if thesaurus is None:
+            yield Proposal(row, place, noise(place.text, operation, rng), operation)
+        else:
+            yield Proposal(row, place, synonyms(place.text, thesaurus, rng), SYNONYM)
 
 
 def guarded(
@@ -114,13 +142,14 @@ def guarded(
     of_parent = Counter[str]() if taken is None else taken
     before = Counter(parent for of in rows["parents"].to_list() for parent in of)
     children: list[dict[str, Any]] = []
-    while len(children) < wanted:
+    while len(children) < wanted and not checks.ended():
         of_parent.clear()
         of_parent.update(before + Counter(child["parents"][0] for child in children))
         batch = _take(source, wanted - len(children), of_parent, known, checks, counts)
         if not batch:
             break
-        children = _novel(rows, children, batch, checks, counts)
+        batch = novel(rows, children, batch, checks.heldout, counts)
+        children += _labelled(rows, batch, checks, counts)
     return Augmented(frame(children), wanted, dict(sorted((+counts).items())))
 
 
@@ -142,8 +171,6 @@ def _take(
             reason = "cap per parent"
         elif reason is None and child["id"] in known:
             reason = "copy"
-        elif reason is None and not checks.label_kept(parent, child):
-            reason = "label"
         if reason is None:
             taken.append(child)
             known.add(child["id"])
@@ -153,26 +180,15 @@ def _take(
     return taken
 
 
-def _novel(
-    rows: pl.DataFrame,
-    children: list[dict[str, Any]],
-    batch: list[dict[str, Any]],
-    checks: Checks,
-    counts: Counter[str],
+def _labelled(
+    rows: pl.DataFrame, batch: list[dict[str, Any]], checks: Checks, counts: Counter[str]
 ) -> list[dict[str, Any]]:
-    """The children and those of the batch that are near no row but their kin, and near no held-out item."""
-    crowded = _crowded([*rows.iter_rows(named=True), *children], batch)
-    # With their parents: noise may carry a child of a held-out item out of its reach.
-    leaked = set(without_heldout(pl.concat([rows, frame(batch)]), checks.heldout)[1]["row_id"])
-    counts["novelty"] += sum(child["id"] in crowded for child in batch)
-    counts["held-out"] += sum(child["id"] in leaked - crowded for child in batch)
-    return [*children, *(child for child in batch if child["id"] not in crowded | leaked)]
-
-
-def _crowded(others: list[dict[str, Any]], batch: list[dict[str, Any]]) -> set[str]:
-    """Ids of new rows that are near a row before them which is neither their parent nor a child of it."""
-    everything = [*others, *batch]
-    kin = [{row["id"], *row["parents"]} for row in everything]
-    pairs = similar_pairs([prompt_text(row["messages"]) for row in everything], NEAR)
-    near = zip(pairs.left.tolist(), pairs.right.tolist(), strict=True)
-    return {batch[b - len(others)]["id"] for a, b in near if b >= len(others) and not kin[a] & kin[b]}
+    """The children of a batch that keep their parents' answers."""
+    if not batch or checks.label is _all_kept:
+        return batch
+    named = [child["parents"][0] for child in batch]
+    parents = {row["id"]: row for row in rows.filter(pl.col("id").is_in(named)).iter_rows(named=True)}
+    pairs = [(parents[name], child) for name, child in zip(named, batch, strict=True)]
+    why = checks.label(pairs)
+    counts.update(reason for reason in why if reason)
+    return [child for child, reason in zip(batch, why, strict=True) if reason is None]

@@ -35,6 +35,10 @@ class Chat(Protocol):
         """
         ...
 
+    def most(self, system: str, user: str, schema: dict[str, Any]) -> tuple[int, int]:
+        """Tokens that sending this reads and writes at most."""
+        ...
+
     def cost(self, input_tokens: int, output_tokens: int) -> float | None:
         """US dollars; None where the price is not known."""
         ...

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from curation.augmentation.negation import negations
+from curation.augmentation.quantities import carries_a_number, quantities
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 QUOTED = re.compile(r"`[^`]+`")
 CODE = frozenset("_\\<>{}[]=|/")
-NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
-NEGATION = re.compile(
-    r"\b(?:not|no|nor|never|without|cannot|none|nobody|nothing|neither|nowhere)\b|n['\u2019]t\b",
-    re.IGNORECASE,
+DOTTED = re.compile(r"[^\W\d][\w-]*(?:\.[\w-]+)*\.[^\W\d_]{2,}|[\w-]+\.[a-z][a-z\d]{1,4}", re.IGNORECASE)
+"""A domain or the name of a file: a dot inside, and letters behind the last one."""
+SIGNS = re.compile(r"[\d_`/@\\<>{}\[\]]")
+BEGINNING = re.compile(
+    r"(?:[.?!:\u2026][\"'\u201d\u2019)]*\s+|[\n\u3002\uff01\uff1f])[\s\"'(\u201c\u2018\u00ab\[*\u2022>-]*"
 )
-PROTECTED = re.compile(rf"\d|[_`/@\\<>{{}}\[\]]|{NEGATION.pattern}", re.IGNORECASE)
-"""Words with these take no typing errors."""
-ENTITY = re.compile(r"(?<![.?!:]\s)(?<!^)\b[A-Z][\w'-]*", re.MULTILINE)
-PRONOUN = re.compile(r"I(?:'\w+)?\Z")
+WORD = re.compile(r"\w[\w'\u2019-]*")
+POSSESSIVE = re.compile(r"['\u2019]s?\Z")
+PRONOUN = re.compile(r"i(?:['\u2019]\w+)?\Z")
 
 
 class Band(NamedTuple):
@@ -39,18 +45,17 @@ def refused(old: str, new: str, band: Band) -> str | None:
         band: How similar they may be.
 
     Returns:
-        `copy`, `off topic`, or what was lost or added: `URLs`, `code`, `numbers`, `negation`, `entities`.
+        `copy`, `off topic`, or what was lost, added or changed: `URLs`, `code`, `numbers` (in another order,
+        too), `negation`, `entities`.
     """
     near = similarity(old, new)
     if old == new or near > band.highest or not new.strip():
         return "copy"
     if near < band.lowest:
         return "off topic"
-    for name, found in {"URLs": _addresses, "code": _code, "numbers": _numbers}.items():
+    for name, found in KEPT.items():
         if found(old) != found(new):
             return name
-    if len(NEGATION.findall(old)) != len(NEGATION.findall(new)):
-        return "negation"
     return "entities" if _names(old) - _words(new) or _names(new) - _words(old) else None
 
 
@@ -60,14 +65,19 @@ def similarity(a: str, b: str) -> float:
     return 2 * (left & right).total() / max(1, left.total() + right.total())
 
 
+def protected(word: str) -> bool:
+    """Whether a word carries so much that it takes no typing error and has no synonym."""
+    return bool(SIGNS.search(word) or negations(word) or carries_a_number(word))
+
+
 def _grams(text: str) -> Counter[str]:
     padded = f"  {' '.join(text.casefold().split())} "
     return Counter(padded[i : i + 3] for i in range(len(padded) - 2))
 
 
 def _addresses(text: str) -> Counter[str]:
-    """Words that are an address on the web or of a mailbox."""
-    return Counter(w for w in _pieces(text) if "://" in w or w.startswith("www.") or "@" in w[1:-1])
+    """Words that are an address on the web or of a mailbox, a domain, or the name of a file."""
+    return Counter(w for w in _pieces(text) if "://" in w or "@" in w[1:-1] or DOTTED.fullmatch(w))
 
 
 def _code(text: str) -> Counter[str]:
@@ -75,18 +85,38 @@ def _code(text: str) -> Counter[str]:
     return Counter([*QUOTED.findall(text), *(w for w in _pieces(text) if "()" in w or CODE & set(w))])
 
 
-def _numbers(text: str) -> Counter[str]:
-    return Counter(NUMBER.findall(text))
+KEPT: dict[str, Callable[[str], object]] = {
+    "URLs": _addresses,
+    "code": _code,
+    "numbers": quantities,
+    "negation": negations,
+}
+"""What must be found the same in both texts, by the name of its guard."""
 
 
-def _pieces(text: str) -> list[str]:
-    return [word.strip(".,;:?!'\"") for word in text.split()]
+def _pieces(text: str) -> Iterator[str]:
+    """Words without the punctuation around them; a bracket goes where its other half is not in the word."""
+    for piece in text.split():
+        word = piece.strip(".,;:?!'\"\u201c\u201d")
+        if word.count("(") != word.count(")"):
+            word = word.strip("().,;:?!'\"")
+        elif word[:1] + word[-1:] == "()" and len(word) > 2:
+            word = word[1:-1].strip(".,;:?!'\"")
+        yield word
 
 
 def _names(text: str) -> set[str]:
-    """Words with a capital that no sentence begins with."""
-    return {name.casefold() for name in ENTITY.findall(text) if not PRONOUN.fullmatch(name)}
+    """Words with a capital that no sentence begins with, and such as NASA or PayPal anywhere."""
+    found: set[str] = set()
+    for sentence in BEGINNING.split(text):
+        words = WORD.findall(sentence)
+        found |= {w for i, w in enumerate(words) if (i and w[0].isupper()) or any(map(str.isupper, w[1:]))}
+    return {_stem(name) for name in found if not PRONOUN.match(name.casefold())}
 
 
 def _words(text: str) -> set[str]:
-    return set(re.findall(r"\w[\w'-]*", text.casefold()))
+    return {_stem(word) for word in WORD.findall(text)}
+
+
+def _stem(word: str) -> str:
+    return POSSESSIVE.sub("", word.casefold().rstrip("-"))

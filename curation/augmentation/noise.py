@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from curation.augmentation.guards import PROTECTED
+from curation.augmentation.guards import protected
 
 if TYPE_CHECKING:
     import random
@@ -29,6 +29,15 @@ CONTRACTIONS = {
     "it is": "it's",
     "you are": "you're",
 }
+SUBJECT = "i|you|he|she|it|we|they|this|that|these|those|there"
+GOES_ON = r"(?= \w)"
+"""Nobody writes "what it's" for "what it is" at the end of a clause."""
+DONE = r"(?= (?:been|had|got|seen|done|made|never|always|just|already)\b)"
+"""I've done, and not: I've a dog."""
+NO_QUESTION = rf"(?! (?:{SUBJECT})\b)"
+"""Don't you is not: do not you."""
+IS = rf"(?= (?:a|an|the|my|your|his|her|our|their|not|so|too|very|going|{SUBJECT})\b)"
+"""What's the, and neither: it's been, nor: a dog and it's leg."""
 KEYBOARD = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 STAGGER = (0.0, 0.25, 0.75)
 TYPOS = 2
@@ -68,7 +77,7 @@ def _typo(text: str, rng: random.Random) -> str:
 
 def _is_free(word: str) -> bool:
     """Whether an error leaves the word readable, and nothing that carries a label is in it."""
-    return len(word) > 4 and word.isalpha() and word.islower() and not PROTECTED.search(word)
+    return len(word) > 4 and word.isalpha() and word.islower() and not protected(word)
 
 
 def _slip(word: str, rng: random.Random) -> str:
@@ -109,14 +118,29 @@ def _punctuation(text: str, rng: random.Random) -> str:
 
 
 def _contraction(text: str, rng: random.Random) -> str:
-    """Every long form short, or every short form long."""
-    pairs = list(CONTRACTIONS.items()) if rng.random() < 0.5 else [(b, a) for a, b in CONTRACTIONS.items()]
-    for old, new in pairs:
-        text = re.sub(rf"(?<!\w){old}(?!\w)", new, text)
-        text = re.sub(rf"(?<!\w){old.capitalize()}(?!\w)", new.capitalize(), text)
+    """Every long form short, or every short form long, where that is how it is written."""
+    for old, new in SHORTER if rng.random() < 0.5 else LONGER:
+        text = re.sub(rf"(?<!\w){old}", new, text)
+        text = re.sub(rf"(?<!\w){old[0].upper()}{old[1:]}", new.capitalize(), text)
     return text
 
 
+def _shorter(long: str) -> str:
+    """Where a long form may become short."""
+    if long.endswith(("not", "cannot")):
+        return rf"{long}(?!\w)"
+    return long + (DONE if long == "i have" else GOES_ON)
+
+
+def _longer(short: str) -> str:
+    """Where a short form may become long."""
+    if short.endswith("n't"):
+        return rf"{short}(?!\w){NO_QUESTION}"
+    return short + (IS if short.endswith("'s") else r"(?!\w)")
+
+
+SHORTER = [(_shorter(long), short) for long, short in CONTRACTIONS.items()]
+LONGER = [(_longer(short), long) for long, short in CONTRACTIONS.items()]
 OPERATIONS: dict[Operation, Callable[[str, random.Random], str]] = {
     "typo": _typo,
     "case": _case,

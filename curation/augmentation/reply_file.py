@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from curation.augmentation.chat import Reply
 from curation.files import writing
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ReplyFile:
-    """Replies by key, one JSON line each; a line that a crash cut short is passed over.
+    """Replies by key, one JSON line each; a line that is none, as where a crash cut it, is passed over.
 
     Args:
         path: The file; it is made with the first reply.
@@ -25,11 +28,9 @@ class ReplyFile:
         self._replies: dict[str, Reply] = {}
         if path.exists():
             for line in path.read_bytes().split(b"\n"):
-                try:
-                    key, *reply = json.loads(line)
-                    self._replies[key] = Reply(*reply)
-                except (ValueError, TypeError):
-                    continue
+                with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+                    key, text, read, written = msgspec.json.decode(line, type=tuple[str, str, int, int])
+                    self._replies[key] = Reply(text, read, written)
 
     def get(self, key: str) -> Reply | None:
         """The reply under this key, or None."""

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from curation.near.join import all_pairs, nearest
+from curation.near.pairs import all_pairs, nearest
 from curation.near.pipeline import cut, index_of, of_list
 from curation.near.removal import Compared, Rules, remove
-from curation.near.shared import numbers_in, own_words
+from curation.near.residue import numbers_in, own_words
 from curation.near.texts import BLOCK
 from curation.text import words
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from curation.compiled import compiled
 from curation.near.clusters import joined, root, signatures
-from curation.near.join import Asked, add, ask, doubled, more, ready, similarity
+from curation.near.join import Asked, add, ask, more, ready, similarity
+from curation.near.pairs import doubled
 from curation.near.pipeline import index_of
 
 if TYPE_CHECKING:

@@ -80,7 +80,7 @@ def _alive(
     """The entries of a part whose key another text has, sorted by key; and how many have each key."""
     slices = [slice(e.parts[part], e.parts[part + 1]) for e in entries]
     keys = np.concatenate([e.keys[s] for e, s in zip(entries, slices, strict=True)])
-    alive = _perhaps_shared(keys)
+    alive = perhaps_shared(keys)
     keys = keys[alive]
     texts = np.concatenate([e.texts[s] for e, s in zip(entries, slices, strict=True)])[alive]
     places = np.concatenate([e.places[s] for e, s in zip(entries, slices, strict=True)])[alive]
@@ -93,7 +93,7 @@ def _alive(
 
 
 @compiled
-def _perhaps_shared(keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
+def perhaps_shared(keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
     """Which keys may occur twice: no other one falls into the same place of a table (keys,)."""
     size = 1024
     while size < 4 * len(keys):

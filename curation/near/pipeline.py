@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from curation.compiled import over
+from curation.near.counts import Counts, counted
 from curation.near.index import Index, build
 from curation.near.prefixes import Entries, classes, prefixes
-from curation.near.shared import Counts, Shared, counted, find_shared, nothing_shared, without
+from curation.near.residue import without
+from curation.near.shared import Shared, find_shared, nothing_shared
 from curation.near.shingling import Sets, shingle_sets
-from curation.near.texts import BLOCK, On, Texts, of_messages, of_strings
+from curation.near.texts import BLOCK, On, Texts, of_messages, of_strings, taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,11 +41,11 @@ class Corpus(NamedTuple):
 def of_rows(
     messages: pl.Series, on: On, chosen: NDArray[np.int64] | None = None
 ) -> tuple[int, Callable[[int], Texts]]:
-    """The blocks of conversations, or of some of them by number, and how to read one."""
+    """The blocks of conversations, or of some of them by ascending number, and how to read one."""
     numbers = np.arange(len(messages)) if chosen is None else chosen
 
     def read(block: int) -> Texts:
-        return of_messages(messages.gather(numbers[block * BLOCK : (block + 1) * BLOCK]), on)
+        return of_messages(taken(messages, numbers[block * BLOCK : (block + 1) * BLOCK]), on)
 
     return max(1, -(-len(numbers) // BLOCK)), read
 
@@ -60,7 +62,7 @@ def cut(
     read: Callable[[int], Texts],
     *,
     items: int = 0,
-    shared: bool = True,
+    shared: Shared | bool = True,
     threads: int | None = None,
 ) -> Corpus:
     """Cut texts into shingle sets without shared text.
@@ -69,12 +71,15 @@ def cut(
         blocks: How many blocks there are.
         read: The texts of a block.
         items: See `find_shared`.
-        shared: Whether shared text is taken out.
+        shared: Whether shared text is taken out, or what is taken out where that is known already.
         threads: At most so many; all there are unless given.
     """
     sets = list(over(lambda block: shingle_sets(read(block)), range(blocks), threads))
     counts = counted(sets, threads)
-    found = find_shared(sets, counts, read, items=items, threads=threads) if shared else nothing_shared()
+    if shared is True:
+        found = find_shared(sets, counts, read, items=items, threads=threads)
+    else:
+        found = shared or nothing_shared()
     return Corpus(without(sets, found, read, threads), counts, found, read)
 
 

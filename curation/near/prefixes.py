@@ -14,12 +14,13 @@ import numpy as np
 
 from curation.compiled import compiled
 from curation.near.bits import ODD1, U1, mix
-from curation.near.shingling import HASH, HASH_BITS, Sets
+from curation.near.tokens import HASH, HASH_BITS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from curation.near.shared import Counts
+    from curation.near.counts import Counts
+    from curation.near.shingling import Sets
 
 LONG = 20_000
 """Shingles above which a text is found by MinHash: with a chance, not for certain."""

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from curation.compiled import compiled
-from curation.near.join import Asked, add, ask, doubled, load, more, ready, similarity
+from curation.near.join import Asked, add, ask, load, more, ready, similarity
+from curation.near.pairs import doubled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

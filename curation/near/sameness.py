@@ -10,15 +10,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.compiled import compiled, over
-from curation.near.bits import ODD1, U0, U8, mix
-from curation.near.shingling import bounds, code_point, kinds_of
-from curation.near.texts import BLOCK, SPACE, Texts, of_lists
+from curation.near.bits import ODD1, U0, U1, U8, U32, eight, mix
+from curation.near.texts import BLOCK, SPACE, Texts, of_lists, taken
+from curation.near.tokens import bounds, code_point, kinds_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
 SPACE_BYTE = np.uint8(32)
+U2, U7, U64, U255 = (np.uint64(n) for n in (2, 7, 64, 255))
+EACH, HIGH, TOP = (np.uint64(n) for n in (0x0101010101010101, 0x8080808080808080, 1 << 63))
+FROM_A, FROM_TAB, FROM_28 = (np.uint64(128 - n) for n in (ord("A"), 9, 28))
+ABOVE_Z, ABOVE_RETURN, ABOVE_SPACE = (np.uint64(127 - n) for n in (ord("Z"), 13, 32))
 PLAIN = np.array([32 if chr(c).isspace() else ord(chr(c).lower()) for c in range(128)], np.uint8)
 """ASCII in lower case, all its white space as spaces."""
 
@@ -34,7 +38,7 @@ def signatures(messages: pl.Series, threads: int | None = None) -> NDArray[np.ui
     """A hash of each conversation in normal form (rows,): NFKC, lower case, white space as one space."""
 
     def work(start: int) -> NDArray[np.uint64]:
-        lists = messages.slice(start, BLOCK).to_arrow()
+        lists = taken(messages, np.arange(start, min(start + BLOCK, len(messages)))).to_arrow()
         texts = of_lists(lists, "all")
         return _signatures(texts, kinds_of(texts), _mark_hashes(lists))
 
@@ -72,22 +76,47 @@ def _signatures(texts: Texts, kinds: NDArray[np.uint8], marks: NDArray[np.uint64
 
 @compiled
 def _ascii(data: NDArray[np.uint8], low: int, high: int, h: np.uint64) -> np.uint64:
-    """The same as `_content` for ASCII, without a branch that depends on the letters."""
+    """The same as `_content` for ASCII, eight bytes at a time where no two spaces follow each other."""
     while high > low and PLAIN[data[high - 1]] == SPACE_BYTE:
         high -= 1
-    word = U0
-    length = 0
-    last = SPACE_BYTE
-    for i in range(low, high):
-        c = PLAIN[data[i]]
-        new = c != SPACE_BYTE or last != SPACE_BYTE
-        last = c
-        word = (word << U8) | np.uint64(c) if new else word
-        length += new
-        if new and length & 7 == 0:
-            h = mix(h * ODD1 + word)
-            word = U0
+    word, length, last = U0, 0, SPACE_BYTE
+    i = low
+    while i < high:
+        if high - i >= 8:
+            letters, spaces = plain(eight(data, i))
+            before = TOP if last == SPACE_BYTE else U0
+            if spaces & ((spaces >> U8) | before) == U0:
+                held = np.uint64(8 * (length & 7))
+                h = mix(h * ODD1 + ((word << (U64 - held) if held else U0) | (letters >> held)))
+                word = letters & ((U1 << held) - U1)
+                last = np.uint8(letters & U255)
+                length += 8
+                i += 8
+                continue
+        for k in range(i, min(i + 8, high)):
+            c = PLAIN[data[k]]
+            if c != SPACE_BYTE or last != SPACE_BYTE:
+                word = (word << U8) | np.uint64(c)
+                length += 1
+                if length & 7 == 0:
+                    h = mix(h * ODD1 + word)
+                    word = U0
+            last = c
+        i += 8
     return mix(h * ODD1 + word + np.uint64(length))
+
+
+@compiled
+def plain(word: np.uint64) -> tuple[np.uint64, np.uint64]:
+    """Eight ASCII letters in lower case and white space as spaces; the high bit of each that is a space.
+
+    The sums reach a byte's high bit where it is at least, or above, some letter; none runs over.
+    """
+    upper = ((word + EACH * FROM_A) ^ (word + EACH * ABOVE_Z)) & HIGH
+    control = (word + EACH * FROM_TAB) ^ (word + EACH * ABOVE_RETURN)
+    spaces = (control | ((word + EACH * FROM_28) ^ (word + EACH * ABOVE_SPACE))) & HIGH
+    mask = (spaces >> U7) * U255
+    return ((word | (upper >> U2)) & ~mask) | (EACH * U32 & mask), spaces
 
 
 @compiled

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from curation.near.shared import numbers_in
+from curation.near.residue import numbers_in
 from curation.near.texts import of_messages
 from curation.rows import prompt_text
 from curation.text import words

@@ -12,7 +12,6 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.compiled import compiled
 from curation.text import UNSPACED
 
 if TYPE_CHECKING:
@@ -54,12 +53,23 @@ class Texts(NamedTuple):
 def of_strings(texts: Sequence[str] | pl.Series) -> Texts:
     """Plain strings, one message each."""
     count = np.arange(len(texts), dtype=np.int64)
-    return _texts(pl.Series(texts, dtype=pl.String), np.ones(len(texts), np.bool_), count, count + 1)
+    return _texts(
+        pl.Series(texts, dtype=pl.String).to_arrow(), np.ones(len(texts), np.bool_), count, count + 1
+    )
 
 
 def of_messages(messages: pl.Series, on: On) -> Texts:
     """The compared part of conversations: `of_lists` of the column `messages` of rows."""
     return of_lists(messages.to_arrow(), on)
+
+
+def taken(messages: pl.Series, numbers: NDArray[np.int64]) -> pl.Series:
+    """Conversations by number, which ascend; what is not between them is not touched."""
+    if not len(numbers):
+        return messages.clear()
+    first = int(numbers[0])
+    # To gather from many chunks is slow, and what is cut from one chunk would be converted with all of it.
+    return messages.slice(first, int(numbers[-1]) + 1 - first).rechunk().gather(numbers - first)
 
 
 def of_lists(lists: pa.LargeListArray, on: On) -> Texts:
@@ -73,15 +83,16 @@ def of_lists(lists: pa.LargeListArray, on: On) -> Texts:
     turns = lists.flatten()
     ends = np.asarray(lists.offsets, dtype=np.int64) - lists.offsets[0].as_py()
     first, end = ends[:-1].copy(), ends[1:].copy()
-    roles = turns.field("role")
-    used = ~_is(roles, "system") if on == "prompt" else np.ones(len(turns), np.bool_)
-    assistant = np.append(_is(roles, "assistant"), False)
-    answered = (first < end) & assistant[end - 1]
-    if on == "prompt":
-        end -= answered
-    elif on == "answer":
-        first = end - answered
-    return _texts(pl.Series(turns.field("content")), used, first, end)
+    used = np.ones(len(turns), np.bool_)
+    if on != "all":
+        roles = turns.field("role")
+        answered = (first < end) & np.append(_is(roles, "assistant"), False)[end - 1]
+        if on == "prompt":
+            used = ~_is(roles, "system")
+            end -= answered
+        else:
+            first = end - answered
+    return _texts(turns.field("content"), used, first, end)
 
 
 def _is(roles: pa.Array, name: str) -> NDArray[np.bool_]:
@@ -89,33 +100,22 @@ def _is(roles: pa.Array, name: str) -> NDArray[np.bool_]:
 
 
 def _texts(
-    contents: pl.Series, used: NDArray[np.bool_], first: NDArray[np.int64], end: NDArray[np.int64]
+    contents: pa.Array, used: NDArray[np.bool_], first: NDArray[np.int64], end: NDArray[np.int64]
 ) -> Texts:
-    data, offsets = _buffers(contents.fill_null(""))
-    strange = beyond_ascii(data, offsets)
+    filled = pc.fill_null(contents.cast(pa.large_string()), "")
+    strange = ~pc.string_is_ascii(filled).to_numpy(zero_copy_only=False)
     which = np.where(strange, np.cumsum(strange) - 1, -1)
-    normal = contents.filter(pl.Series(strange, dtype=pl.Boolean)) if strange.any() else contents.head(0)
-    other, other_offsets = _buffers(normal.str.normalize("NFKC").str.to_lowercase())
-    return Texts(data, offsets, other, other_offsets, which, used, first, end)
+    normal = (
+        pl.Series(filled.filter(pa.array(strange)), dtype=pl.String).str.normalize("NFKC").str.to_lowercase()
+    )
+    return Texts(*_buffers(filled), *_buffers(normal.to_arrow()), which, used, first, end)
 
 
-def _buffers(strings: pl.Series) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    array = strings.rechunk().to_arrow().cast(pa.large_string())
+def _buffers(strings: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    array = strings.cast(pa.large_string())
     _, offsets, data = array.buffers()
     bounds = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
     return np.frombuffer(data or b"", np.uint8), bounds if len(array) else np.zeros(1, np.int64)
-
-
-@compiled
-def beyond_ascii(data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which messages (messages,) have a byte that is not ASCII."""
-    found = np.zeros(len(offsets) - 1, np.bool_)
-    for message in range(len(found)):
-        seen = np.uint8(0)
-        for i in range(offsets[message], offsets[message + 1]):
-            seen |= data[i]
-        found[message] = seen >= 128
-    return found
 
 
 @functools.cache

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 MEASURES = {"coverage": "share of rows near a pick", "facility": "mean similarity to a pick"}
+VERDICTS = {True: "yes", False: "no", None: "a tie"}
 
 
 def lines(notes: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -16,11 +17,22 @@ def lines(notes: Mapping[str, Mapping[str, Any]]) -> list[str]:
     Args:
         notes: Of `curation.selection.rows.select_rows`, by group.
     """
-    said = []
-    for group, note in notes.items():
-        said.append(f"{group}: {note['picked']} picked, {note['tokens']} tokens; {note['stopped']}")
-        for measure, what in MEASURES.items():
-            verdict = "yes" if note[f"{measure}_beats_random"] else "no"
-            figures = f"{note[measure]:.3f} against {note[f'random_{measure}']:.3f}"
-            said.append(f"  did it beat random? {what}: {verdict}, {figures}")
-    return said
+    return [line for group, note in notes.items() for line in _of_group(group, note)]
+
+
+def _of_group(group: str, note: Mapping[str, Any]) -> Iterator[str]:
+    picked, wanted, rows = (note[name] for name in ("picked", "wanted", "rows"))
+    asked = f", {wanted} wanted" if picked < wanted and wanted != rows else ""
+    yield f"{group}: {picked} of {rows} picked{asked}, {note['tokens']} tokens; {note['stopped']}"
+    if "overlap" in note:
+        yield f"  {note['overlap']} of its rows have another tag with a quota; a row's first one counts"
+    if "coverage" not in note:
+        return
+    if note["coverage"] is None:
+        yield "  did it beat random? every row is kept, so there is nothing to beat"
+        return
+    for measure, what in MEASURES.items():
+        ours, chance = note[measure], note[f"random_{measure}"]
+        verdict = VERDICTS[note[f"{measure}_beats_random"]]
+        told = "it is random" if chance is None else f"{verdict}, {ours:.3f} against {chance:.3f}"
+        yield f"  did it beat random? {what}: {told}" + (f", {ours:.3f}" if chance is None else "")

@@ -9,7 +9,7 @@ import numpy as np
 from curation.compiled import compiled
 from curation.selection.graph import Graph, neighbours
 from curation.selection.nearest import coverage
-from curation.selection.queue import drop_first, order, sink
+from curation.selection.queue import drop_first, order, sink, worth_a_look
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,14 +56,11 @@ def _greedy(
         gain[text] = limits.weight[text] * _added(graph, near, text)
     order(queue, gain)
     picks, gains = np.empty(limits.most, np.int64), np.empty(limits.most)
-    left, done, size = limits.budget, 0, len(queue)
+    left, done = limits.budget, 0
+    size = worth_a_look(queue, gain, len(queue), limits, left)
     while size and done < limits.most:
         text = queue[0]
-        if gain[text] < limits.least:
-            break
-        if limits.cost[text] > left:
-            size = drop_first(queue, gain, size)
-        elif since[text] < done:
+        if since[text] < done:
             gain[text], since[text] = limits.weight[text] * _added(graph, near, text), done
             sink(queue, gain, 0, size)
         else:
@@ -71,6 +68,7 @@ def _greedy(
             left, done = left - limits.cost[text], done + 1
             _draw_near(graph, near, text)
             size = drop_first(queue, gain, size)
+        size = worth_a_look(queue, gain, size, limits, left)
     return picks[:done], gains[:done]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from curation.compiled import compiled
 from curation.selection.nearest import Picked, add, empty, nearest
-from curation.selection.queue import drop_first, order, sink
+from curation.selection.queue import drop_first, order, sink, worth_a_look
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,19 +64,16 @@ def _traverse(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     closest, since = np.zeros(len(gain)), np.zeros(len(gain), np.int32)
     gains = np.empty(limits.most)
-    before, left, done, size = picked.size[0], limits.budget, 0, len(queue)
+    before, left, done = picked.size[0], limits.budget, 0
     if first >= 0:
         add(vectors, picked, first)
         gains[0], gain[first] = limits.weight[first], -1.0
         left, done = left - limits.cost[first], 1
     order(queue, gain)
+    size = worth_a_look(queue, gain, len(queue), limits, left)
     while size and done < limits.most:
         text = queue[0]
-        if gain[text] < limits.least:
-            break
-        if limits.cost[text] > left:
-            size = drop_first(queue, gain, size)
-        elif since[text] < picked.size[0] and gain[text] > 0:
+        if since[text] < picked.size[0] and gain[text] > 0:
             enough = max(FIRST, 2 * closest[text])
             closest[text], whole = nearest(vectors, picked, text, since[text], closest[text], enough)
             since[text] = picked.size[0] if whole else since[text]
@@ -87,4 +84,5 @@ def _traverse(
             gains[done] = gain[text]
             left, done = left - limits.cost[text], done + 1
             size = drop_first(queue, gain, size)
+        size = worth_a_look(queue, gain, size, limits, left)
     return picked.texts[before : before + done].astype(np.int64), gains[:done]

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from curation.selection.limits import Limits
+
 
 @compiled
 def order(queue: NDArray[np.int32], gain: NDArray[np.float64]) -> None:
@@ -39,6 +41,16 @@ def drop_first(queue: NDArray[np.int32], gain: NDArray[np.float64], size: int) -
     queue[0] = queue[size - 1]
     sink(queue, gain, 0, size - 1)
     return size - 1
+
+
+@compiled
+def worth_a_look(
+    queue: NDArray[np.int32], gain: NDArray[np.float64], size: int, limits: Limits, left: int
+) -> int:
+    """Drop texts that cost more than is left off the front; the size then, 0 if the next gain is small."""
+    while size and limits.cost[queue[0]] > left and gain[queue[0]] >= limits.least:
+        size = drop_first(queue, gain, size)
+    return size if size and gain[queue[0]] >= limits.least else 0
 
 
 @compiled

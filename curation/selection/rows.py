@@ -8,23 +8,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import polars as pl
 
+from curation.errors import UserError
 from curation.rows import canonical, drop_frame
+from curation.selection import outcome
 from curation.selection.columns import compared, estimated_tokens, quality
-from curation.selection.groups import Group, by_quota, by_task
+from curation.selection.groups import Group, budgets, by_quota, by_task
 from curation.selection.limits import Limits
-from curation.selection.select import Selection, select
+from curation.selection.select import select
 
 if TYPE_CHECKING:
-    from collections.abc import Container
-
     from numpy.typing import NDArray
 
+    from curation.selection.outcome import Outcome
     from curation.selection.settings import Select
 
 SELECTED = "selected"
 """Field of `meta`: rank, reason, gain and group of a row that was picked."""
-UNLIMITED = 2**62
-REASONS = {"kcenter": "farthest", "facility": "covers most", "random": "random"}
 
 
 class Selected(NamedTuple):
@@ -51,8 +50,11 @@ def select_rows(
         prior: Rows with schema ROWS that count as picked before.
 
     Raises:
-        UserError: A row has no number in the field of `quality`, or a negative one.
+        UserError: A row has no number in the field of `quality`, or a negative one, or it has a field
+            `selected` that no selection wrote; or no row has a tag that has a quota.
     """
+    if step.limits_nothing:
+        return Selected(rows, drop_frame([]), {})
     columns = _Columns(
         compared(rows, step.on),
         estimated_tokens(rows) if tokens is None else tokens,
@@ -60,18 +62,14 @@ def select_rows(
         compared(prior, step.on) if prior is not None else None,
     )
     groups = _groups(rows, step)
-    alone = len(groups) == 1
-    groups = [group for group in groups if group.wanted and group.rows]
-    done = [_select_group(group, _budget(step, group, groups), step, columns) for group in groups]
-    picked: dict[int, dict[str, Any]] = {}
-    for group, one in zip(groups, done, strict=True):
-        named = {} if alone else {"group": group.name}
-        picked |= {row: about and about | named for row, about in one.picked.items()}
-    below = {row for one in done for row in one.below_floor}
-    notes = {group.name or "all": one.note for group, one in zip(groups, done, strict=True) if one.note}
-    kept = sorted(picked)
-    drops = _drops(rows, picked.keys(), below)
-    return Selected(_annotated(rows[kept], [picked[i] for i in kept]), drops, notes)
+    asked = [group for group in groups if group.wanted and group.rows]
+    parts = dict(zip((g.name for g in asked), budgets(asked, columns.cost, step.budget_tokens), strict=True))
+    done = [
+        _select_group(g, parts[g.name], step, columns) if g.name in parts else outcome.none(g) for g in groups
+    ]
+    notes = {group.name: one.note for group, one in zip(groups, done, strict=True) if one.note}
+    told = _told(groups, done)
+    return Selected(_annotated(rows, told), _drops(rows, groups, done, told), notes)
 
 
 class _Columns(NamedTuple):
@@ -83,34 +81,6 @@ class _Columns(NamedTuple):
     prior: pl.Series | None
 
 
-class _Done(NamedTuple):
-    """Rank, reason and gain of each picked row number, rows below the floor, and what the group tells."""
-
-    picked: dict[int, dict[str, Any]]
-    below_floor: list[int]
-    note: dict[str, Any]
-
-
-def _select_group(group: Group, budget: int, step: Select, columns: _Columns) -> _Done:
-    """Pick rows of one group; all of them, as they are, where nothing stands in the way."""
-    members = np.array(group.rows, np.int64)
-    cost, weight = columns.cost[members], columns.weight[members]
-    limits = Limits(min(group.wanted, len(members)), budget, cost, weight, step.min_gain)
-    if _all_fit(limits):
-        return _Done({row: {} for row in group.rows}, [], {})
-    texts, prior = columns.texts.gather(members), columns.prior
-    done = select(texts, limits, method=step.method, floor=step.floor, prior=prior, seed=step.seed)
-    first = "densest" if step.method == "kcenter" and prior is None else REASONS[step.method]
-    reasons = [first, *[REASONS[step.method]] * len(done.picks)]
-    told = {
-        group.rows[pick]: {"rank": rank, "reason": reason, "gain": round(gain, 6)}
-        for rank, (pick, reason, gain) in enumerate(
-            zip(done.picks, reasons, done.gains.tolist(), strict=False), 1
-        )
-    }
-    return _Done(told, members[done.below_floor].tolist(), _note(done, limits, cost))
-
-
 def _groups(rows: pl.DataFrame, step: Select) -> list[Group]:
     count = round(step.share * rows.height) if step.k is None else min(step.k, rows.height)
     if step.quotas:
@@ -118,62 +88,64 @@ def _groups(rows: pl.DataFrame, step: Select) -> list[Group]:
     return by_task(rows["tags"], count)
 
 
-def _budget(step: Select, group: Group, groups: list[Group]) -> int:
-    """The group's part of the token budget: as its part of the rows to pick."""
-    if step.budget_tokens is None:
-        return UNLIMITED
-    return step.budget_tokens * group.wanted // max(sum(g.wanted for g in groups), 1)
+def _select_group(group: Group, budget: int, step: Select, columns: _Columns) -> Outcome:
+    """Pick rows of one group; all of them where nothing stands in the way."""
+    members = np.array(group.rows, np.int64)
+    cost, weight = columns.cost[members], columns.weight[members]
+    limits = Limits(min(group.wanted, len(members)), budget, cost, weight, step.min_gain)
+    if _all_fit(limits):
+        return outcome.everything(group, limits)
+    texts, prior = columns.texts.gather(members), columns.prior
+    done = select(texts, limits, method=step.method, floor=step.floor, prior=prior, seed=step.seed)
+    return outcome.some(group, done, limits, step.method, prior=prior is not None)
 
 
 def _all_fit(limits: Limits) -> bool:
     return limits.most >= len(limits.cost) and int(limits.cost.sum()) <= limits.budget and limits.least == 0
 
 
-def _note(done: Selection, limits: Limits, cost: NDArray[np.int64]) -> dict[str, Any]:
-    """What a group tells: how many, what for, and whether that beat a random pick."""
-    note: dict[str, Any] = {"picked": len(done.picks), "tokens": int(cost[done.picks].sum())}
-    for name, ours, chance in zip(done.worth._fields, done.worth, done.random_worth, strict=True):
-        note |= {
-            name: round(ours, 4),
-            f"random_{name}": round(chance, 4),
-            f"{name}_beats_random": ours > chance,
-        }
-    if len(done.gains):
-        note["last_gain"] = round(float(done.gains[-1]), 6)
-    note["stopped"] = _why_stopped(done, limits, cost)
-    return note
+def _told(groups: list[Group], done: list[Outcome]) -> dict[int, dict[str, Any]]:
+    """What the field `selected` says by row number; the group too where there are several."""
+    several = sum(bool(one.note) for one in done) > 1
+    return {
+        row: about | ({"group": group.name} if several else {})
+        for group, one in zip(groups, done, strict=True)
+        for row, about in one.kept.items()
+    }
 
 
-def _why_stopped(done: Selection, limits: Limits, cost: NDArray[np.int64]) -> str:
-    if len(done.picks) == limits.most:
-        return "all picked"
-    left = np.ones(len(cost), bool)
-    left[done.picks] = left[done.below_floor] = False
-    if not left.any():
-        return "no more rows above the density floor"
-    if cost[left].min() > limits.budget - cost[done.picks].sum():
-        return "token budget spent"
-    return "the next gain is under min_gain"
-
-
-def _drops(rows: pl.DataFrame, picked: Container[int], below: Container[int]) -> pl.DataFrame:
-    places = rows.select("id", "source", "line")
-    return drop_frame(
-        {
-            "row_id": row_id,
-            "source": source,
-            "line": line,
-            "step": "select",
-            "reason": "below the density floor" if i in below else "covered by others",
-        }
-        for i, (row_id, source, line) in enumerate(places.iter_rows())
-        if i not in picked
+def _drops(
+    rows: pl.DataFrame, groups: list[Group], done: list[Outcome], told: dict[int, dict[str, Any]]
+) -> pl.DataFrame:
+    reasons = np.full(rows.height, "", object)
+    for group, one in zip(groups, done, strict=True):
+        reasons[group.rows] = one.dropped
+    gone = np.ones(rows.height, bool)
+    gone[list(told)] = False
+    places = rows.select(
+        pl.col("id").alias("row_id"),
+        "source",
+        "line",
+        step=pl.lit("select"),
+        reason=pl.Series(reasons.tolist(), dtype=pl.String),
     )
+    return pl.concat([drop_frame([]), places.filter(pl.Series(gone))], how="diagonal")
 
 
-def _annotated(rows: pl.DataFrame, about: list[dict[str, Any]]) -> pl.DataFrame:
-    meta = [
-        canonical(json.loads(old or "{}") | {SELECTED: told}) if told else old
-        for old, told in zip(rows["meta"], about, strict=True)
-    ]
-    return rows.with_columns(meta=pl.Series(meta, dtype=pl.String))
+def _annotated(rows: pl.DataFrame, told: dict[int, dict[str, Any]]) -> pl.DataFrame:
+    """The rows that are told of, in their old order, with the field."""
+    kept = rows[sorted(told)]
+    meta = []
+    for text, source, line, row in zip(kept["meta"], kept["source"], kept["line"], sorted(told), strict=True):
+        old = json.loads(text or "{}")
+        if SELECTED in old and not _is_ours(old[SELECTED]):
+            fix = "give your field another name: where a row was picked, its rank and reason stand there"
+            raise UserError(
+                "this row has a field `selected` of its own", where=f"{source}:{line}: {SELECTED}", fix=fix
+            )
+        meta.append(canonical(old | {SELECTED: told[row]}))
+    return kept.with_columns(meta=pl.Series(meta, dtype=pl.String))
+
+
+def _is_ours(value: object) -> bool:
+    return isinstance(value, dict) and {"rank", "reason", "gain"} <= value.keys()

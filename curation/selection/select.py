@@ -44,13 +44,16 @@ class Selection(NamedTuple):
             `facility` similarity summed over all texts, for `random` 1; times its weight.
         below_floor: Numbers of the texts that resemble too few others to be picked.
         worth: Of the picks.
-        random_worth: Of as many texts picked at random.
+        chance: A random pick of the same size: as many texts, or where not all fit into the budget, within
+            what the picks cost. For `random` the picks themselves.
+        random_worth: Of the random pick.
     """
 
     picks: NDArray[np.int64]
     gains: NDArray[np.float64]
     below_floor: NDArray[np.int64]
     worth: Worth
+    chance: NDArray[np.int64]
     random_worth: Worth
 
 
@@ -84,21 +87,20 @@ def select(
     allowed = above_floor(dense[:count], 0.0 if method == "random" else floor)
     odd = np.ones(count, bool)
     odd[allowed] = False
-    chance = by_chance(count, limits, seed)
     weight = np.concatenate([limits.weight, np.zeros(len(before))])
     wider = limits._replace(weight=weight)
     if method == "random":
-        picks, gains = chance, np.ones(len(chance))
+        picks = by_chance(count, limits, seed)
+        gains = np.ones(len(picks))
     elif method == "facility":
         picks, gains = facility(vectors, allowed, wider, old, threads)
     else:
         picks, gains = farthest_first(vectors, dense, allowed, wider, old)
+    chance = by_chance(count, _same_size(limits, picks), seed)
     # by another seed than the random pick, which would otherwise be measured on itself
     sample = np.sort(np.random.default_rng([seed, 1]).permutation(count)[:SAMPLE])
-    worth, random_worth = (
-        _worth(vectors, np.concatenate([old, p]), sample) for p in (picks, chance[: len(picks)])
-    )
-    return Selection(picks, gains, np.flatnonzero(odd), worth, random_worth)
+    worth, random_worth = (_worth(vectors, np.concatenate([old, p]), sample) for p in (picks, chance))
+    return Selection(picks, gains, np.flatnonzero(odd), worth, chance, random_worth)
 
 
 def by_chance(count: int, limits: Limits, seed: int) -> NDArray[np.int64]:
@@ -114,8 +116,17 @@ def by_chance(count: int, limits: Limits, seed: int) -> NDArray[np.int64]:
     return order[fits][: limits.most]
 
 
+def _same_size(limits: Limits, picks: NDArray[np.int64]) -> Limits:
+    """Limits for the random pick that some picks are compared with."""
+    if int(limits.cost.sum()) <= limits.budget:
+        return limits._replace(most=len(picks))
+    return limits._replace(budget=int(limits.cost[picks].sum()))
+
+
 def _worth(vectors: Vectors, picks: NDArray[np.int64], sample: NDArray[np.int64]) -> Worth:
     if not len(sample) or not len(picks):
         return Worth(0.0, 0.0)
     near = coverage(vectors, picks, sample)
+    bare = np.diff(vectors.starts) == 0  # without a word: alike among themselves
+    near[bare[sample]] = float(bare[picks].any())
     return Worth(float((near >= NEAR).mean()), float(near.mean()))

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 
-from loop.cli.common import AsJson, next_command, out, out_json, sh
+from loop.cli.common import AsJson, next_command, out, out_json, sh, told
 from loop.cli.curate import Seed, app
 from loop.cli.files import Input, Output, Shape, beside, demand_distinct, only_rows
-
-if TYPE_CHECKING:
-    import polars as pl
-
-    from curation.augmentation.augment import Augmented, Checks
-    from curation.augmentation.settings import Paraphrase
 
 Settings = TypeVar("Settings")
 OFFLINE = "typo,case,spacing,punctuation,contraction"
 STYLES = "close,free,casual,formal"
+MODEL = "claude-haiku-5-5"
 Heldout = Annotated[
     list[Path] | None, typer.Option(help="File of held-out items; no new row may come near one. Repeatable.")
 ]
+Judge = Annotated[
+    str | None,
+    typer.Option(
+        help="Checks that the answer still holds: reference, anthropic, openai, http, local, module:function."
+    ),
+]
+Rubric = Annotated[str | None, typer.Option(help="Of the judge: a TOML file, or a shipped one.")]
 
 
 def add() -> None:
@@ -37,12 +38,28 @@ def augment(
     file: Input,
     output: Output,
     share: Annotated[float, typer.Option(min=0, max=10, help="New rows as a share of the old.")] = 0.1,
-    operations: Annotated[str, typer.Option(help="Offline noise, with commas between.")] = OFFLINE,
+    operations: Annotated[
+        str | None, typer.Option(help="Offline noise, with commas between.", show_default=OFFLINE)
+    ] = None,
+    thesaurus: Annotated[
+        Path | None,
+        typer.Option(help="Synonyms instead of noise, from a MyThes file; for robustness sets only."),
+    ] = None,
     paraphrase: Annotated[bool, typer.Option(help="Let Claude paraphrase instead of adding noise.")] = False,
-    styles: Annotated[str, typer.Option(help="Of paraphrases; also short and long.")] = STYLES,
-    model: Annotated[str, typer.Option(help="Who paraphrases.")] = "claude-haiku-5-5",
-    max_calls: Annotated[int | None, typer.Option(min=0, help="Calls at most.")] = None,
-    max_cost: Annotated[float | None, typer.Option(min=0, help="US dollars at most.")] = None,
+    styles: Annotated[
+        str | None, typer.Option(help="Of paraphrases; also short and long.", show_default=STYLES)
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Who paraphrases.", show_default=MODEL)] = None,
+    max_calls: Annotated[int | None, typer.Option(min=0, help="Messages for paraphrases at most.")] = None,
+    max_cost: Annotated[float | None, typer.Option(min=0, help="US dollars at most, all in all.")] = None,
+    judge: Judge = None,
+    rubric: Rubric = None,
+    judge_model: Annotated[str | None, typer.Option(help="The judge's model.")] = None,
+    judge_url: Annotated[str | None, typer.Option(help="The judge's address (openai, http).")] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Score from which the answer holds.", show_default="0.7"),
+    ] = None,
     per_parent: Annotated[int, typer.Option(min=1, max=100, help="New rows from one row at most.")] = 1,
     heldout: Heldout = None,
     dry_run: Annotated[bool, typer.Option(help="Say what it would take, write and ask nothing.")] = False,
@@ -52,36 +69,54 @@ def augment(
 ) -> None:
     """Add copies of rows with typing noise in the user's words, or paraphrases; each goes through guards.
 
-    Noise is for robustness. A new row names its parent, keeps its answer, and stays in its split. Replies of
-    the model are kept beside the output, so what was paid for is not asked again.
+    Noise and synonyms are for robustness. A new row names its parent, keeps its answer, and stays in its
+    split. Replies and verdicts are kept beside the output, so what was paid for is not asked again.
 
     Example: regrind curate augment seed.jsonl -o more.jsonl --share 0.2
     """
-    from curation.augmentation.augment import Checks
-    from curation.augmentation.augment import augment as add_noise
     from curation.augmentation.settings import Augment, Paraphrase
+    from curation.augmentation.spending import Budget
     from curation.export import demand_form
-    from curation.heldout import freeze
+    from loop import augmenting
+    from loop.cli.judge import needs_no_rubric
 
-    demand_distinct(file, output, *(heldout or []))
+    judged: dict[str, object] = {
+        "rubric": rubric,
+        "judge-model": judge_model,
+        "judge-url": judge_url,
+        "threshold": threshold,
+    }
+    _demand_use(judge is not None, "--judge", judged)
+    _demand_use(paraphrase, "--paraphrase", {"styles": styles, "model": model, "max-calls": max_calls})
+    _demand_use(not paraphrase, "noise, not --paraphrase", {"operations": operations, "thesaurus": thesaurus})
+    _demand_use(thesaurus is None, "noise, not --thesaurus", {"operations": operations})
+    _demand_use(paraphrase or judge is not None, "--paraphrase or --judge", {"max-cost": max_cost})
+    if judge and not rubric and not needs_no_rubric(judge):
+        raise typer.BadParameter("name a rubric: a TOML file, or a shipped one", param_hint="--rubric")
+    demand_distinct(file, output, thesaurus, Path(rubric) if rubric else None, *(heldout or []))
     demand_form(output)
     asked: dict[str, Any] = {"share": share, "per_parent": per_parent, "seed": seed}
-    noise = _step(asked | {"operations": _names(operations)}, Augment, "--operations")
-    style = _step(asked | {"styles": _names(styles)}, Paraphrase, "--styles")
-    rows = only_rows(file, shape)
-    checks = Checks(heldout=[freeze(str(path), only_rows(path)) for path in heldout or []])
-    if paraphrase:
-        report = _paraphrase(rows, style, checks, output, (model, max_calls, max_cost), dry_run=dry_run)
-    else:
-        report = _finish(rows, add_noise(rows, noise, checks), output, dry_run=dry_run)
+    noise = _step(asked | {"operations": _names(operations or OFFLINE)}, Augment, "--operations")
+    style = _step(asked | {"styles": _names(styles or STYLES)}, Paraphrase, "--styles")
+    options: dict[str, Any] = {"kind": judge, "rubric": rubric, "threshold": threshold}
+    options |= {"model": judge_model, "url": judge_url}
+    step = style if paraphrase else noise
+    ways = augmenting.Ways(step, thesaurus, model or MODEL, options if judge else None)
+    held = {str(path): only_rows(path) for path in heldout or []}
+    budget = Budget(max_calls, max_cost)
+    task = augmenting.Run(only_rows(file, shape), output, ways, held, budget, told())
+    report = augmenting.dry_run(task) if dry_run else augmenting.run(task)
     with beside(output):
-        if as_json:
-            out_json(report)
-        else:
-            for about, value in report.items():
-                out(f"{about}: {value}")
+        _tell(report, as_json=as_json)
     again = shlex.join(["regrind", *(word for word in sys.argv[1:] if word != "--dry-run")])
     next_command(again if dry_run else f"regrind curate validate {sh(output)}")
+
+
+def _demand_use(used: bool, by: str, options: dict[str, object]) -> None:
+    """Refuse an option that would not be looked at."""
+    for name, value in options.items():
+        if not used and value is not None:
+            raise typer.BadParameter(f"this is for {by}", param_hint=f"--{name}")
 
 
 def _names(text: str) -> list[str]:
@@ -97,53 +132,10 @@ def _step(told: dict[str, Any], kind: type[Settings], option: str) -> Settings:
         raise typer.BadParameter(str(fault), param_hint=option) from None
 
 
-def _paraphrase(
-    rows: pl.DataFrame,
-    step: Paraphrase,
-    checks: Checks,
-    output: Path,
-    limits: tuple[str, int | None, float | None],
-    *,
-    dry_run: bool,
-) -> dict[str, Any]:
-    """Ask for paraphrases, or say what that would take; the report."""
-    from dataclasses import asdict
-
-    from curation.augmentation.augment import guarded
-    from curation.augmentation.guards import PARAPHRASE
-    from curation.augmentation.paraphrase import Budget, Spent, forecast, most_children, paraphrases
-    from curation.augmentation.reply_file import ReplyFile
-    from curation.errors import UserError
-    from loop.chat import ClaudeChat
-
-    model, max_calls, max_cost = limits
-    chat, wanted = ClaudeChat(model), most_children(rows, step)
-    replies = ReplyFile(output.with_name(f".{output.name}.replies"))
-    if dry_run:
-        return {"rows": rows.height, "wanted": wanted} | asdict(forecast(rows, step, chat, replies))
-    if max_cost is not None and chat.cost(0, 0) is None:
-        raise typer.BadParameter(
-            f"the price of {model} is not known; use --max-calls", param_hint="--max-cost"
-        )
-    spent, taken = Spent(), Counter[str]()
-    asked = paraphrases(rows, step, chat, replies, Budget(max_calls, max_cost), spent, taken)
-    checks = checks._replace(band=PARAPHRASE, per_parent=step.per_parent)
-    done = guarded(rows, asked, wanted, checks, taken)
-    if spent.unread and not done.children.height:
-        fix = "look at what the model answers (--max-calls 1), or name another --model"
-        raise UserError(
-            f"no message of {spent.calls} brought a paraphrase", where=f"--model {model}", fix=fix
-        )
-    return _finish(rows, done, output, dry_run=False) | asdict(spent)
-
-
-def _finish(rows: pl.DataFrame, done: Augmented, output: Path, *, dry_run: bool) -> dict[str, Any]:
-    """Write the rows and their children, unless it is a dry run; the report."""
-    import polars as pl
-
-    from curation.export import write_rows
-
-    if not dry_run:
-        write_rows(pl.concat([rows, done.children]), output)
-    made = {"rows": rows.height, "wanted": done.wanted, "children": done.children.height}
-    return made | {"refused": done.refused}
+def _tell(report: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        out_json(report)
+        return
+    for about, value in report.items():
+        said = ", ".join(f"{n} {name}" for name, n in value.items()) if isinstance(value, dict) else value
+        out(f"{about}: {'not known' if said is None else 'none' if said == '' else said}")

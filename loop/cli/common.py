@@ -81,6 +81,11 @@ def _cell(value: object) -> str:
     return f"{value:.3f}" if isinstance(value, float) else str(value).replace("\n", "\\n")
 
 
+def visible(text: str) -> str:
+    """A text for the terminal: what would steer it (escape sequences, right-to-left marks) as escapes."""
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
+
+
 def _numeric(text: str) -> bool:
     return text.replace(".", "", 1).lstrip("+-").isdigit()
 

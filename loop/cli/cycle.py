@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -50,6 +50,8 @@ def run(
 
     Example: regrind cycle run -w my-loop
     """
+    if dry_run and (restart or from_step):
+        raise typer.BadParameter("it foretells the next cycle, not one with --restart or --from")
     if dry_run:
         _forecast(workspace, again=again, as_json=as_json)
         return
@@ -83,15 +85,15 @@ def step(
     """
     from loop.opening import Asked
 
-    _run(workspace, Asked(), as_json=as_json, only=name)
+    _run(workspace, Asked(only=name), as_json=as_json)
 
 
-def _run(root: Path, asked: Asked, *, as_json: bool, only: str = "") -> None:
+def _run(root: Path, asked: Asked, *, as_json: bool) -> None:
     from loop.cycle import run_cycle
     from loop.summary import render, summarise
 
     space = open_workspace(root)
-    ran = run_cycle(space, told(), asked, only=only)
+    ran, only = run_cycle(space, told(), asked), asked.only
     summary = summarise(space) | {"cycle": ran.cycle.id, "steps_run": ran.steps}
     if as_json:
         out_json(summary)
@@ -104,14 +106,8 @@ def _run(root: Path, asked: Asked, *, as_json: bool, only: str = "") -> None:
     else:
         out(f"nothing has changed since cycle {ran.cycle.id}: nothing done (--again runs one all the same)")
     next_command(f"regrind cycle status -w {sh(root)}", f"regrind cycle run -w {sh(root)}")
-    if ran.steps and _held(summary, ran.cycle.id):
+    if ran.held:
         raise typer.Exit(EXIT_HELD)
-
-
-def _held(summary: dict[str, Any], cycle: int) -> bool:
-    """Whether the newest decision of a cycle was to hold the model."""
-    made = [d["decision"] for d in summary["decisions"] if d["cycle"] == cycle]
-    return bool(made) and made[-1] == "held"
 
 
 def _forecast(root: Path, *, again: bool, as_json: bool) -> None:
@@ -146,24 +142,15 @@ def status(workspace: WorkspaceDir = Path(), as_json: AsJson = False) -> None:
     """
     from loop.store import query
 
-    view = open_workspace(workspace).view
-    last = "(SELECT max(id) FROM cycles)"
-    cycles = query(view, f"SELECT id, kind, state, started, finished, key FROM cycles WHERE id = {last}")
-    steps = query(
-        view,
-        f"SELECT name, summary, finished - started AS took FROM steps WHERE cycle = {last} ORDER BY position",
-    )
-    ticks = query(
-        view,
-        "SELECT due, process, coalesce(outcome, 'no end') AS outcome, detail, cycle FROM ticks"
-        " ORDER BY due DESC LIMIT 1",
-    )
+    space = open_workspace(workspace)
+    found = {name: query(space.view, sql, {"model": space.config.model}) for name, sql in STATUS.items()}
     if as_json:
-        out_json({"cycles": cycles.to_dicts(), "steps": steps.to_dicts(), "ticks": ticks.to_dicts()})
+        out_json({name: rows.to_dicts() for name, rows in found.items()})
     else:
-        for found in (cycles, steps, *([ticks] if ticks.height else [])):
-            table(found.columns, found.rows())
-            out("")
+        for rows in found.values():
+            if rows.height:
+                table(rows.columns, rows.rows())
+                out("")
     next_command(f"regrind cycle run -w {sh(workspace)}", f"regrind cycle history -w {sh(workspace)}")
 
 
@@ -183,11 +170,21 @@ def history(workspace: WorkspaceDir = Path(), as_json: AsJson = False) -> None:
     next_command(f"regrind cycle status -w {sh(workspace)}")
 
 
+LAST = "(SELECT max(id) FROM cycles WHERE model = $model)"
+STATUS = {
+    "cycles": f"SELECT id, kind, state, started, finished, key FROM cycles WHERE id = {LAST}",
+    "steps": "SELECT name, summary, finished - started AS took FROM steps"
+    f" WHERE cycle = {LAST} ORDER BY position",
+    "ticks": "SELECT due, process, coalesce(outcome, 'no end') AS outcome, detail, cycle FROM ticks"
+    " WHERE model = $model ORDER BY due DESC LIMIT 1",
+}
+
 HISTORY = """
 SELECT c.id, c.kind, c.state, c.started, c.finished - c.started AS took, count(s.name) AS steps,
        any_value(s.outputs->>'mean_score')::DOUBLE AS mean_score,
        any_value(s.outputs->>'snapshot') FILTER (s.name IN ('curate', 'merge')) AS snapshot,
-       any_value(p.candidate) AS candidate, any_value(p.decision) AS decision
+       any_value(p.candidate) FILTER (s.name = 'gate') AS candidate,
+       any_value(p.decision) FILTER (s.name = 'gate') AS decision
 FROM cycles c LEFT JOIN steps s ON s.cycle = c.id
 LEFT JOIN (FROM promotions QUALIFY row_number() OVER (PARTITION BY cycle ORDER BY id DESC) = 1) p
 ON p.cycle = c.id

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -18,11 +19,10 @@ from loop.cli.common import (
     sh,
     table,
     told,
+    visible,
 )
 from loop.cli.files import demand_distinct
-
-if TYPE_CHECKING:
-    from judge.run import Estimate, Ran
+from loop.cli.verdicts import held, states_of, tell, tell_estimate
 
 app = typer.Typer(help="Judge answers by a rubric.", no_args_is_help=True)
 
@@ -71,18 +71,24 @@ def run(
         float | None,
         typer.Option(help="Share of verdicts without a score that is exit 3.", show_default="0.2"),
     ] = None,
+    retry: Annotated[
+        str | None,
+        typer.Option(help="Ask again where a verdict has one of these states: unparsable,refused,truncated."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option(help="Say what it would take; judge nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Give every answer a verdict, or a state that says why there is none.
 
     Exit 3 when too many have no score, or the budget ends before the items do. What was paid for is kept as
-    it arrives: run again, only the missing ones are asked. A dry run counts tokens where the service does
+    it arrives: run again, only the missing and the failed ones are asked; --retry also asks where a reply
+    came that was of no use, and forgets that one. A dry run counts tokens where the service does
     that for nothing (anthropic), and estimates them elsewhere.
 
     Example: regrind judge run answers.jsonl --rubric safety --judge anthropic --budget 5.00
     """
     from loop import judge_run
+    from loop.judge_report import report
 
     if (file is None) == (traces is None):
         raise typer.BadParameter("give a FILE or --traces, one of them")
@@ -92,21 +98,21 @@ def run(
         )
     options = {"rubric": rubric, "kind": judge, "model": model, "url": url, "max_abstained": max_abstained}
     service = {"budget": budget, "token_budget": token_budget, "concurrency": concurrency}
-    root = workspace or Path()
+    root, again = workspace or Path(), states_of(retry)
     config = judge_run.configured(root if traces or workspace else None, options, service)
     if file:
-        output = output or file.with_name(f"{file.name.partition('.')[0]}.verdicts.jsonl")
+        output = output or Path(f"{str(file).removesuffix('.jsonl')}.verdicts.jsonl")
         demand_distinct(file, Path(rubric) if rubric else None, output)
-        task = judge_run.file_task(file, config, root, output)
+        task = judge_run.file_task(file, config, root, output, again)
     else:
-        task = judge_run.traces_task(traces or "", config, root, output)
+        task = judge_run.traces_task(traces or "", config, root, output, again)
     if dry_run:
-        _tell_estimate(judge_run.dry_run(task), as_json=as_json)
+        tell_estimate(judge_run.dry_run(task), as_json=as_json)
         next_command("the same command without --dry-run")
         return
-    judge_id, ran = judge_run.run(task, told())
-    _tell(judge_id, ran, as_json=as_json)
-    if problem := _held(ran, config.judge.max_abstained):
+    said = report(*judge_run.run(task, told()))
+    tell(said, as_json=as_json)
+    if problem := held(said, config.judge.max_abstained):
         next_command(problem + (f"; {sh(task.output)} has the feedback" if task.output else ""))
         raise typer.Exit(EXIT_HELD)
     lowest = f'regrind sql -w {sh(root)} "select * from low_scores limit 10"'
@@ -116,53 +122,6 @@ def run(
 def needs_no_rubric(judge: str) -> bool:
     """Whether a kind of judge knows by itself what it looks at."""
     return judge == "http" or ":" in judge
-
-
-def _tell(judge_id: str, ran: Ran, *, as_json: bool) -> None:
-    from loop.judge_report import report
-
-    said = report(judge_id, ran)
-    if as_json:
-        out_json(said)
-        return
-    table(["state", "verdicts"], list(said["states"].items()))
-    out("")
-    table(
-        ["", "scored", "mean score", "95% interval"],
-        [(name, s["scored"], s["mean"], _interval(s["interval"])) for name, s in said["scores"].items()],
-    )
-    price = f"${said['cost']:.4f}" if said["cost_known"] else f"${said['cost']:.4f} and what is not known"
-    out(f"\n{said['asked']} of {said['items']} asked now, {said['tokens']} tokens, {price}")
-    if ran.undone:
-        out(f"{len(ran.undone)} items are not judged: the budget is used up")
-
-
-def _interval(interval: list[float] | None) -> str:
-    return f"[{interval[0]:.3f}, {interval[1]:.3f}]" if interval else "-"
-
-
-def _held(ran: Ran, max_abstained: float) -> str:
-    """Why a run ends with exit 3; empty when it does not."""
-    if ran.undone:
-        return f"raise the budget and run the same command again: {len(ran.undone)} items are left"
-    abstained = sum(v.state != "scored" for v in ran.verdicts)
-    if not ran.verdicts or abstained <= max_abstained * len(ran.verdicts):
-        return ""
-    return f"read why {abstained} of {len(ran.verdicts)} have no score, and run the same command again"
-
-
-def _tell_estimate(found: Estimate, *, as_json: bool) -> None:
-    if as_json:
-        out_json(found._asdict())
-        return
-    out(f"items to ask: {found.items} ({found.cached} are known already)")
-    out(f"tokens to read: {found.input_tokens} ({found.tokens_are})")
-    out(f"tokens to write: {found.output_tokens} (estimated)")
-    out(
-        f"cost: ${found.cost:.4f}"
-        if found.cost is not None
-        else "cost: not known; add a [[price]] to regrind.toml"
-    )
 
 
 @app.command()
@@ -176,7 +135,8 @@ def show(
 ) -> None:
     """Print the exact prompt that a language model judge gets for an item, and the reply it must give.
 
-    The mark that fences the item's texts is drawn anew for every call.
+    The mark that fences the item's texts is drawn anew for every call. Control characters are written as
+    escapes; --json has them as they are sent.
 
     Example: regrind judge show answers.jsonl --rubric safety --id 7
     """
@@ -187,9 +147,9 @@ def show(
         out_json(shown)
     else:
         for name in ("system", "user"):
-            out(f"--- {name} ---\n{shown[name]}\n")
+            out(f"--- {name} ---\n{visible(shown[name])}\n")
         out(f"--- schema of the reply, where the service takes one ---\n{shown['schema']}")
-    next_command(f"regrind judge run {sh(file)} --rubric {rubric} --judge anthropic --dry-run")
+    next_command(f"regrind judge run {sh(file)} --rubric {shlex.quote(rubric)} --judge anthropic --dry-run")
 
 
 @app.command()

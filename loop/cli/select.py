@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
+    from curation.selection.settings import Select
+
 Prior = Annotated[
     Path | None, typer.Option(help="Folder of a snapshot, or file of rows, that counts as picked before.")
 ]
@@ -56,49 +58,48 @@ def select(
 ) -> None:
     """Keep the rows that cover the others best, and say whether that beat a random pick of the same size.
 
-    Name -k, --budget-tokens, --quota or --min-gain. Kept rows tell rank, reason and gain in `selected`.
+    Name -k, --budget-tokens, --quota or --min-gain. Kept rows tell rank, reason and gain in `selected`. Rows
+    that augment made do not compete: each follows its parent.
 
     Example: regrind curate select seed.jsonl -o few.jsonl -k 200
     """
-    import msgspec
-
     from curation.selection.against_random import lines
-    from curation.selection.rows import select_rows
-    from curation.selection.settings import Select
-    from curation.state import advance, begin
+    from curation.state import begin
+    from curation.steps import select as run
 
     if k is None and budget_tokens is None and not quota and not min_gain:
-        raise typer.BadParameter(
-            "say how many to keep", param_hint="-k, --budget-tokens, --quota, --min-gain"
-        )
-    told: dict[str, Any] = {
-        "k": k,
-        "method": method,
-        "on": on,
-        "floor": floor,
-        "quality": quality,
-        "seed": seed,
-    }
-    told |= {"budget_tokens": budget_tokens, "quotas": _quotas(quota or []), "min_gain": min_gain}
-    if quota:
-        told["share"] = 0.0  # without -k, rows of other tags are not kept
-    try:
-        step = msgspec.convert(told, Select)
-    except msgspec.ValidationError as fault:
-        raise typer.BadParameter(str(fault)) from None
+        options = "-k, --budget-tokens, --quota, --min-gain"
+        raise typer.BadParameter("say how many to keep", param_hint=options)
+    told: dict[str, Any] = {"k": k, "method": method, "on": on, "floor": floor, "quality": quality}
+    told |= {"budget_tokens": budget_tokens, "min_gain": min_gain, "seed": seed}
+    if quota:  # without -k, rows of other tags are not kept
+        told |= {"quotas": _quotas(quota), "share": 0.0}
+    step = _step(told)
     demand_distinct(file, output, drops, prior)
     rows = only_rows(file, shape)
-    done = select_rows(rows, step, tokens=_tokens(rows, tokenizer), prior=_rows_of(prior))
-    state = advance(begin(rows), "select", done.rows, done.drops, done.notes)
-    finish(state, output, drops, lines(done.notes), as_json=as_json)
+    state = run(begin(rows), step, tokens=_tokens(rows, tokenizer), prior=_rows_of(prior))
+    finish(state, output, drops, lines(state.tallies[-1].notes), as_json=as_json)
+
+
+def _step(told: dict[str, Any]) -> Select:
+    import msgspec
+
+    from curation.selection.settings import Select
+
+    try:
+        return msgspec.convert(told, Select)
+    except msgspec.ValidationError as fault:
+        raise typer.BadParameter(str(fault)) from None
 
 
 def _quotas(given: list[str]) -> dict[str, int]:
-    quotas = {}
+    quotas: dict[str, int] = {}
     for text in given:
         tag, _, number = text.rpartition("=")
         if not tag or not number.isdecimal():
             raise typer.BadParameter(f"{text!r} is not TAG=N", param_hint="--quota")
+        if tag in quotas:
+            raise typer.BadParameter(f"{tag!r} has two quotas", param_hint="--quota")
         quotas[tag] = int(number)
     return quotas
 

@@ -1,5 +1,7 @@
 -- Schema version 4: what a cycle was made from, steps that were done anew, and the ticks of the schedule.
 ALTER TABLE cycles ADD COLUMN inputs JSON;
+ALTER TABLE cycles ADD COLUMN redo_key VARCHAR;
+ALTER TABLE cycles ADD COLUMN redo_inputs JSON;
 CREATE TABLE replaced_steps (
     cycle INTEGER NOT NULL, position INTEGER NOT NULL, name VARCHAR NOT NULL, outputs JSON NOT NULL,
     summary VARCHAR NOT NULL, started TIMESTAMP NOT NULL, finished TIMESTAMP NOT NULL, replaced TIMESTAMP NOT NULL

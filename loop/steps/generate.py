@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from loop.cycle import Context
     from loop.pool import PoolItem
-    from training.generate import Answer
+    from training.answer import Answer
 
 TRACES = schema(
     {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from curation.errors import UserError
 from judge.budget import Budget
-from judge.run import Ran, judge_items
+from judge.frames import Judged, judge_frame
 from loop.judging import configured_judge, judges
 from loop.ledger import Outcome
 from loop.spool import open_spool
@@ -17,11 +17,9 @@ from loop.traces import items
 from loop.verdicts import store_verdicts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import duckdb
+    import polars as pl
 
-    from judge.verdict import Verdict
     from loop.cycle import Context
 
 
@@ -33,22 +31,17 @@ def run(context: Context) -> Outcome:
     judge = configured_judge(workspace)
     spool = open_spool(workspace.spool, workspace.store, [one.identity.id for one in judges(judge)])
     service = workspace.config.judge.service
-    ran = judge_items(
-        asked,
-        judge,
-        spool,
-        progress=told(context.progress),
-        budget=Budget(service.budget, service.token_budget),
-    )
-    demand_done(ran)
-    verdicts = ran.verdicts
+    budget = Budget(service.budget, service.token_budget)
+    found = judge_frame(asked, judge, spool, progress=told(context.progress), budget=budget)
+    demand_done(found)
+    verdicts = found.verdicts
     demand_answers(verdicts)
 
     def commit(connection: duckdb.DuckDBPyConnection) -> None:
-        store_verdicts(connection, judge, asked, verdicts, workspace.spool)
+        store_verdicts(connection, judge, verdicts, workspace.spool)
 
-    scores = [v.score for v in verdicts if v.score is not None]
-    states = dict(sorted(Counter(v.state for v in verdicts).items()))
+    scores = verdicts["score"].drop_nulls().to_list()
+    states = dict(sorted(Counter(verdicts["state"]).items()))
     mean = sum(scores) / len(scores) if scores else None
     score = f"mean score {mean:.3f}" if mean is not None else "no score"
     summary = f"{judge.identity.id}: {score}; " + ", ".join(
@@ -57,26 +50,27 @@ def run(context: Context) -> Outcome:
     return Outcome({"judge": judge.identity.id, "states": states, "mean_score": mean}, summary, commit)
 
 
-def demand_done(ran: Ran) -> None:
+def demand_done(found: Judged) -> None:
     """Stop where the budget did; what was judged is kept in the spool.
 
     Raises:
         UserError: Some items are not judged.
     """
-    if ran.undone:
+    if found.undone.height:
         fix = "raise it and run the same command again: what was judged is kept"
-        problem = f"the budget is used up, and {len(ran.undone)} traces are not judged"
+        problem = f"the budget is used up, and {found.undone.height} traces are not judged"
         raise UserError(problem, where="regrind.toml: judge.service", fix=fix)
 
 
-def demand_answers(verdicts: Sequence[Verdict]) -> None:
+def demand_answers(verdicts: pl.DataFrame) -> None:
     """Stop while the judge does not answer; what it said so far is kept in the spool.
 
     Raises:
         UserError: More than half of the verdicts failed.
     """
-    failed = [v for v in verdicts if v.state == "failed"]
-    if len(failed) * 2 > len(verdicts):
-        problem = f"{len(failed)} of {len(verdicts)} verdicts failed; the last said: {failed[-1].feedback}"
+    failed = verdicts.filter(state="failed")
+    if failed.height * 2 > verdicts.height:
+        last = failed.row(-1, named=True)
+        problem = f"{failed.height} of {verdicts.height} verdicts failed; the last said: {last['feedback']}"
         fix = "run the same command again when the judge answers: only the failed ones are asked again"
-        raise UserError(problem, where=failed[-1].judge_id, fix=fix)
+        raise UserError(problem, where=last["judge_id"], fix=fix)

@@ -14,6 +14,7 @@ from curation.manifest import read_manifest
 from curation.rows import plain, short_hash
 from curation.stored import read_rows
 from curation.verify import demand_whole
+from loop.early import score_function
 from loop.heldout import demand_kept_out
 from loop.ledger import ENDS, Outcome
 from loop.models import base_id, base_name, cache, settings
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from loop.cycle import Context
+    from loop.early import Score
     from loop.progress import Progress
     from loop.workspace import Workspace
 
@@ -65,7 +67,9 @@ def train_version(workspace: Workspace, snapshot: str, progress: Progress) -> Ou
         fix = "run `regrind cycle run`, which adopts the base model first"
         raise UserError("the base model has not been adopted yet", where=f"model {name}", fix=fix)
     job = prepare_job(workspace, snapshot)
-    result = train_job(job, progress)
+    result = train_job(job, progress, score_function(workspace, job))
+    for warning in result.get("warnings", []):
+        progress.say(f"  warning: {warning}")
     place_model(job, workspace.model(version))
     base = base_id(workspace)
 
@@ -122,8 +126,14 @@ def _write_rows(path: Path, rows: pl.DataFrame) -> None:
             stream.write(json.dumps({"id": identity, "messages": plain(messages)}, ensure_ascii=False) + "\n")
 
 
-def train_job(job: Path, progress: Progress) -> dict[str, Any]:
-    """Run a training job here; one that has finished already is not run again."""
+def train_job(job: Path, progress: Progress, score: Score | None = None) -> dict[str, Any]:
+    """Run a training job here; one that has finished already, here or elsewhere, is not run again.
+
+    Args:
+        job: Its folder.
+        progress: Told the loss as it falls, and what was changed for want of memory.
+        score: Scores the model for early stopping and the best checkpoint.
+    """
     finished = job / "result.json"
     if finished.exists():
         return read_json(finished)
@@ -132,8 +142,10 @@ def train_job(job: Path, progress: Progress) -> dict[str, Any]:
     def told(event: dict[str, Any]) -> None:
         if "loss" in event:
             progress.step(event["step"], event["total"], f"loss {event['loss']:.3f}")
+        elif "note" in event:
+            progress.say(f"  {event['note']}")
 
-    return run_job(job, told, cache())
+    return run_job(job, told, cache(), score)
 
 
 def place_model(job: Path, target: Path) -> None:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.dedup import How, drop_duplicates, drop_known
+from curation.errors import UserError
 from curation.rows import answer_text, frame, make_row, prompt_text
 from tests.curation.plain_near import connected, jaccard, shingles
 
@@ -124,6 +125,28 @@ def test_neither_order_nor_threads_change_what_is_kept(seed, mode, on):
         assert again.conflicts.sort([*KEY, "partner_line"]).equals(
             first.conflicts.sort([*KEY, "partner_line"])
         )
+
+
+@given(
+    st.integers(0, 10**6),
+    st.sampled_from(["anchored", "connected"]),
+    st.sampled_from(["prompt", "all"]),
+    st.sampled_from(["", POLICY + "\n\n"]),
+)
+@settings(deadline=None, max_examples=10)
+def test_little_memory_does_not_change_the_result(seed, mode, on, template):
+    rows, how = corpus(seed, count=150, template=template), How(0.7, mode=mode, on=on)
+    whole, little = drop_duplicates(rows, how), drop_duplicates(rows, how, memory=10**6)
+    assert little.rows.equals(whole.rows)
+    assert little.drops.sort(KEY).equals(whole.drops.sort(KEY))
+    assert little.conflicts.sort([*KEY, "partner_line"]).equals(whole.conflicts.sort([*KEY, "partner_line"]))
+    assert little.templates == whole.templates
+
+
+def test_too_little_memory_is_refused():
+    with pytest.raises(UserError, match="0 MB are not enough to compare"):
+        drop_duplicates(corpus(1), memory=1000)
+    assert drop_duplicates(frame([]), memory=10**6).rows.height == 0
 
 
 @given(st.integers(0, 10**6), st.integers(0, 120))

@@ -37,7 +37,19 @@ def test_a_cluster_that_is_too_large_is_shown():
     assert refused.value.problem.count("The very same question again") == 3
 
 
-def test_what_is_within_the_limits_passes():
-    demand_modest(ROWS, FOUND, max_loss=0.8, max_cluster=5)
-    nothing = drop_duplicates(ROWS.head(10))
-    demand_modest(ROWS.head(10), nothing, max_loss=0, max_cluster=1)
+def refused(rows, found, max_loss: float, max_cluster: int) -> bool:
+    try:
+        demand_modest(rows, found, max_loss=max_loss, max_cluster=max_cluster)
+    except UserError:
+        return True
+    return False
+
+
+def test_what_is_at_the_limits_passes_and_what_is_above_does_not():
+    assert not refused(ROWS, FOUND, 0.8, 5)
+    assert refused(ROWS, FOUND, 0.79, 5)
+    assert refused(ROWS, FOUND, 0.8, 4)
+
+
+def test_where_nothing_goes_no_limit_is_too_low():
+    assert not refused(ROWS.head(10), drop_duplicates(ROWS.head(10)), 0, 1)

@@ -113,7 +113,7 @@ def test_select_keeps_the_order_and_names_every_row_that_went():
     assert state.rows["line"].is_sorted()
     assert sorted([*state.rows["line"], *state.drops["line"]]) == list(range(50))
     assert set(state.drops["reason"]) == {"below the density floor", "covered by others"}
-    assert state.tallies[0].notes["all"]["stopped"] == "all picked"
+    assert state.tallies[0].notes["all rows"]["stopped"] == "all picked"
 
 
 def test_each_task_keeps_its_share():

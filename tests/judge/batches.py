@@ -28,11 +28,10 @@ class Batches:
         keys: Custom ids of each batch.
         creates: How often a create was asked for.
         polls: Polls until a batch has ended.
-        outcomes: Type of the result (succeeded, errored, canceled, expired, missing, twice) by the
-            request's place in its batch; succeeded unless given.
+        outcomes: Type of the result (those of `tests.judge.faults.BATCH_FAULTS`) by the request's
+            place in its batch; succeeded unless given.
         lose: So many creates make their batch, and their answer is lost.
         refuse: So many creates are answered with 529, and make none.
-        foreign: Custom ids of results that nobody asked for.
         message: What the model says in a result.
     """
 
@@ -43,7 +42,6 @@ class Batches:
         self.polls = 2
         self.outcomes: dict[int, str] = {}
         self.lose = self.refuse = 0
-        self.foreign: list[str] = []
         self.message: dict[str, Any] = GOOD
         self._polled: dict[str, int] = {}
 
@@ -100,13 +98,14 @@ class Batches:
         return self.made[identity]
 
     def _results(self, identity: str) -> bytes:
-        lines = [self._result(key, "succeeded") for key in self.foreign]
+        lines = []
         for place, key in reversed(list(enumerate(self.keys[identity]))):
             kind = self.outcomes.get(place, "succeeded")
+            odd = {"twice": key, "beside ids that nobody asked for": f"{key}-of-nobody"}
             if kind != "missing":
-                lines.append(self._result(key, "succeeded" if kind == "twice" else kind))
-            if kind == "twice":
-                lines.append(self._result(key, "errored"))
+                lines.append(self._result(key, "succeeded" if kind in odd else kind))
+            if kind in odd:
+                lines.append(self._result(odd[kind], "errored"))
         return "".join(line + "\n" for line in lines).encode()
 
     def _result(self, key: str, kind: str) -> str:

@@ -100,6 +100,15 @@ FAULTS = [
     ),
     Fault("choices empty", [completion("", choices=[])], 1, "", "unparsable", OPENAI),
     Fault("content null", [completion(None)], 1, "", "unparsable", OPENAI),
+    Fault(
+        "content in parts",
+        [completion([{"type": "text", "text": TEXT[:9]}, {"type": "text", "text": TEXT[9:]}])],
+        1,
+        "",
+        "scored",
+        OPENAI,
+    ),
+    Fault("content a number", [completion(5)], 1, "", "unparsable", OPENAI),
     Fault("no usage", [message(TEXT, usage=None)], 1, "", "scored", CLAUDE),
     Fault("no usage", [completion(TEXT, usage=None)], 1, "", "scored", OPENAI),
     Fault("text empty", [Said("")], 1, "", "unparsable", MODELS),
@@ -120,6 +129,14 @@ FAULTS = [
     Fault("prose", [Said("The answer is wrong. I give it 1 of 10.")], 1, "", "unparsable", MODELS),
     Fault("prose around the JSON", [Said(f"Here you are: {TEXT}")], 1, "", "unparsable", MODELS),
     Fault("JSON in a code fence", [Said(f"```json\n{TEXT}\n```")], 1, "", "scored", MODELS),
+    Fault(
+        "JSON in a code fence with JSON in capitals", [Said(f"```JSON\n{TEXT}\n```")], 1, "", "scored", MODELS
+    ),
+    Fault(
+        "thoughts before the JSON", [Said(f"<think>Is {{}} it?\n</think>\n{TEXT}")], 1, "", "scored", MODELS
+    ),
+    Fault("thoughts without an end", [Said(f"<think>{TEXT}")], 1, "", "unparsable", MODELS),
+    Fault("prose after the thoughts", [Said(f"<think></think>So: {TEXT}")], 1, "", "unparsable", MODELS),
     Fault("two fences", [Said(f"```json\n{TEXT}\n```\n```json\n{TEXT}\n```")], 1, "", "unparsable", MODELS),
     Fault("two JSON objects", [Said(TEXT + TEXT)], 1, "", "unparsable", MODELS),
     Fault("a key twice", [Said(TEXT[:-1] + ', "feedback": "other"}')], 1, "", "unparsable", MODELS),
@@ -186,5 +203,6 @@ BATCH_FAULTS = {
     "expired": "failed",
     "missing": "failed",
     "twice": "scored",
+    "beside ids that nobody asked for": "scored",
 }
 """State of an item by what a batch says about it; of two results for one item the first counts."""

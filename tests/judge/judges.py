@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING
 
 from judge.batch_judge import BatchJudge
 from judge.chat_judge import ChatJudge
+from judge.frames import keyed_frame
 from judge.http_judge import HttpJudge
 from judge.messages_api import MessagesChat
 from judge.openai_api import OpenAIChat
 from judge.prices import PRICES
 from judge.settings import ServiceSettings
+from judge.verdict import content_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import polars as pl
     import pytest
 
     from judge.batch_journal import Note
@@ -80,3 +83,9 @@ def batch_judge_at(
 def all_of(judge: Judge, items: Sequence[Item]) -> dict[str, Verdict]:
     """Verdicts by item."""
     return {verdict.item_id: verdict for arrived in judge.verdicts(items) for verdict in arrived}
+
+
+def verdict_frame(verdicts: Sequence[Verdict], items: Sequence[Item]) -> pl.DataFrame:
+    """Verdicts, and for each the item that it is about, as a frame with content keys."""
+    pairs = zip(verdicts, items, strict=True)
+    return keyed_frame((content_key(item, v.judge_id, v.repeat), v) for v, item in pairs)

@@ -66,7 +66,7 @@ def message(text: str, stop_reason: str | None = "end_turn", **fields: Any) -> R
     return Reply(body=json.dumps(body | fields).encode())
 
 
-def completion(text: str | None, finish_reason: str | None = "stop", **fields: Any) -> Reply:
+def completion(text: Any, finish_reason: str | None = "stop", **fields: Any) -> Reply:
     """An OpenAI-compatible chat completion that says `text`; `fields` replace fields of the body."""
     choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish_reason}
     body = {

@@ -34,9 +34,9 @@ def judge(server, safety, monkeypatch):
 
 def test_every_outcome_has_its_state_and_the_others_go_on(server, judge):
     server.batches.outcomes = dict(enumerate(BATCH_FAULTS))
-    server.batches.foreign = ["nobody", "asked"]
-    verdicts = all_of(judge(), ITEMS)
-    assert [verdicts[f"t{i}"].state for i in range(6)] == list(BATCH_FAULTS.values())
+    items = [*ITEMS, Item("t6", [], "last")]
+    verdicts = all_of(judge(), items)
+    assert [verdicts[item.id].state for item in items] == list(BATCH_FAULTS.values())
     assert "invalid_request_error" in verdicts["t1"].raw
     assert server.batches.creates == 1
 
@@ -57,7 +57,7 @@ def test_the_batch_is_noted_before_it_is_polled(server, judge):
         seen.extend(running._journal.notes.values())
         raise KeyboardInterrupt
 
-    running._wait_for = poll
+    running._api.wait_for = poll
     with pytest.raises(KeyboardInterrupt):
         all_of(running, ITEMS)
     assert [note.batch for note in seen] == ["msgbatch_0"]
@@ -111,7 +111,7 @@ def test_a_batch_of_somebody_else_is_not_taken_for_ours(server, judge):
 
 def test_a_batch_that_is_gone_is_made_again(server, judge):
     first = judge()
-    first._wait_for = lambda _: (_ for _ in ()).throw(KeyboardInterrupt)
+    first._api.wait_for = lambda _: (_ for _ in ()).throw(KeyboardInterrupt)
     with pytest.raises(KeyboardInterrupt):
         all_of(first, ITEMS)
     del server.batches.made["msgbatch_0"]

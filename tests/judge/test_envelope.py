@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from judge.envelope import fingerprint, reply_schema, system_text, user_text
 from judge.grader import Grader
-from judge.messages_api import MessagesChat, encode
+from judge.messages_api import MessagesChat
 from judge.rubric import load_rubric
 from judge.settings import ServiceSettings
 from judge.verdict import Item
+from judge.wire import encode
 from tests.judge.conftest import RUBRICS
 
 RUBRIC = RUBRICS / "safety.toml"

@@ -74,6 +74,19 @@ def test_tokens_are_sacrebleus(text):
     assert bleu_tokens(text) == sacrebleu.BLEU().tokenizer(text.rstrip()).split() or not text.strip()
 
 
+@pytest.mark.parametrize("text", ["a b c well-\n", "a b c well-\nknown d", "a - b c -\n\n"])
+def test_a_hyphen_at_the_end_of_a_line_is_as_sacrebleu_has_it(text):
+    mine = float(bleu(np.array([bleu_counts(text, "a b c well- known d")], np.float64), short=True)[0])
+    assert mine * 100 == pytest.approx(sacrebleu.sentence_bleu(text, ["a b c well- known d"]).score)
+
+
+def test_composed_and_decomposed_letters_are_the_same():
+    items = pl.DataFrame(
+        [{"id": "1", "output": "cafe\u0301 de\u0301ja\u0300 vu la\u0300", "reference": "café déjà vu là"}]
+    )
+    assert measure(items).summary["value"].to_list() == pytest.approx([1.0] * 6)
+
+
 @pytest.mark.parametrize("text", SAME)
 def test_the_same_text_is_alike_in_every_script(text):
     summary = measure(pl.DataFrame([{"id": "1", "output": text, "reference": text}])).summary

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from curation.errors import UserError
 from judge.identity import Identity
 from judge.panel import Member, Panel
 from judge.protocol import Forecast
@@ -116,3 +117,8 @@ def test_a_tie_is_one_in_spite_of_rounding():
     ]
     (verdict,) = judge_items(ITEMS[:1], Panel(members, "majority"), Memory()).verdicts
     assert verdict.state == "unparsable"
+
+
+def test_the_same_judge_twice_is_no_panel():
+    with pytest.raises(UserError, match="the same judge"):
+        Panel([Member(Fixed("a", score=1.0)), Member(Fixed("a", score=1.0), 2.0)])

@@ -108,3 +108,14 @@ def test_a_plug_in_can_end_neither_the_run_nor_the_item(module):
         assert verdict.state == state
         verdict.feedback.encode()
     assert ITEM.messages == [{"role": "user", "content": "q"}]
+
+
+def test_a_module_is_found_in_the_folder_and_hides_no_other(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    said = "def grade(point):\n    return {'score': 1, 'reason': 'mine'}\n"
+    for name in ("found_in_folder", "json"):
+        (tmp_path / f"{name}.py").write_text(said)
+    judge = PluginJudge("found_in_folder:grade", folder=tmp_path)
+    assert all_of(judge, [ITEM])["t1"].feedback == "mine"
+    with pytest.raises(UserError, match="no such function"):
+        PluginJudge("json:grade", folder=tmp_path)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import signal
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from judge import reference
+from judge.numbers import last_number
 from judge.reference import ReferenceJudge
 from judge.rubric import Criterion, Level, Rubric
 from judge.rules import RULES
@@ -85,6 +90,21 @@ def judged(check, output, reference, **fields):
         ("contains", "не Париж", "Париж", False),
         ("contains", "答案不是北京", "北京", False),
         ("contains", "北京ではない", "北京", False),
+        ("contains", "This is not safe", "safe", False),
+        ("contains", "not-safe", "safe", False),
+        ("contains", "It is not safe.", "not safe", True),
+        ("contains", "safe", "not safe", False),
+        ("contains", 'Is it "safe"? No.', "safe", False),
+        ("contains", "safe: yes", "safe", True),
+        ("contains", "safe = false", "safe", False),
+        ("contains", "hardly safe", "safe", False),
+        ("contains", "anything but safe", "safe", False),
+        ("contains", "It is Rome instead of Paris", "Paris", False),
+        ("contains", "It is not the case that its capital is Paris", "Paris", False),
+        ("contains", "Paris would be wrong", "Paris", False),
+        ("contains", "Paris: not Rome", "Paris", True),
+        ("contains", "Without a doubt Paris", "Paris", True),
+        ("contains", "Don't worry, or do not worry it is Paris", "Paris", True),
         ("numeric", "The answer is 42.", "42", True),
         ("numeric", "3 + 4 = 7", "7", True),
         ("numeric", "7 or 8", "7", False),
@@ -94,6 +114,30 @@ def judged(check, output, reference, **fields):
         ("numeric", "1e3", "1000", True),
         ("numeric", "none", "7", False),
         ("numeric", "version 1.2.3", "1", False),
+        ("numeric", "1.234,5", "1234.5", True),
+        ("numeric", "1.234.567", "1234567", True),
+        ("numeric", "12,34,567", "1234567", True),
+        ("numeric", "1'234", "1234", True),
+        ("numeric", "1\u202f234\u00a0567", "1234567", True),
+        ("numeric", "0,123", "0.123", True),
+        ("numeric", "3\u00a0fois 5\u00a07", "7", True),
+        ("numeric", "+.5", "0.5", True),
+        ("numeric", "1.5 \u00d7 10^3 m", "1500", True),
+        ("numeric", "1.5\u00b710\u00b3", "1500", True),
+        ("numeric", "1.5x10^-3", "0.0015", True),
+        ("numeric", "2^10", "1024", True),
+        ("numeric", "\u00bd", "0.5", True),
+        ("numeric", "1\u00bd", "1.5", True),
+        ("numeric", "1 3/4", "1.75", True),
+        ("numeric", "-3/4", "-0.75", True),
+        ("numeric", "1/0", "0", False),
+        ("numeric", "on 1/2/2024", "2024", False),
+        ("numeric", "42 m\u00b2", "42", True),
+        ("numeric", "42 m^2", "42", True),
+        ("numeric", "5km", "5", True),
+        ("numeric", "**42**", "42", True),
+        ("numeric", "\u0664\u0662", "42", True),
+        ("numeric", "\u0663\u066b\u0661\u0664", "3.14", True),
         ("regex", "AB-12", "[A-Z]{2}-[0-9]{2}", True),
         ("regex", "AB-12 or so", "[A-Z]{2}-[0-9]{2}", False),
         ("json_schema", '{"a": 1}', '{"type": "object", "required": ["a"]}', True),
@@ -185,6 +229,38 @@ def test_normalising_twice_changes_nothing_and_every_text_contains_itself(text, 
     assert normalise(once) == once
     if once:
         assert any(places(f"{more} {text} {more}", text))
+
+
+@given(
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from(["{}", "It is {}.", "({})", "a 1, b {}"]),
+)
+def test_a_number_is_read_as_it_was_written(number, around):
+    assert last_number(around.format(number)) == number
+
+
+@given(st.text("0123456789.,'/^*x-+e \u00bd\u00b3\u00d7", max_size=20))
+def test_no_text_is_too_odd_to_look_for_a_number(text):
+    assert not isinstance(last_number(text), complex)
+
+
+@pytest.mark.parametrize(
+    ("check", "output", "fields"),
+    [
+        ("regex", "a" * 40 + "!", {"pattern": "(a+)+"}),
+        ("json_schema", json.dumps("a" * 40 + "!"), {"schema": {"pattern": "^(a+)+$"}}),
+    ],
+)
+def test_a_pattern_without_end_is_a_state(check, output, fields, monkeypatch):
+    monkeypatch.setattr(reference, "LIMIT_S", 0.05)
+    verdict = judged(check, output, None, **fields)
+    assert (verdict.state, verdict.score) == ("failed", None)
+    assert "more than 0.05 s" in verdict.feedback
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+
+
+def test_a_phrase_that_stands_everywhere_is_looked_for_in_time():
+    assert judged("contains", "not safe " * 20_000, "safe").score == 0
 
 
 @pytest.mark.parametrize("said", ["1e999", "1" * 400])

@@ -53,7 +53,8 @@ def test_the_shipped_rubrics_are_sound(rubrics):
     [
         ("weight = 1.0", "weight = 0.0", "criteria[0].weight", "> 0"),
         ("weight = 1.0", "weight = nan", "criteria[0].weight", "> 0"),
-        ("weight = 1.0", "weight = inf", "criteria[0].weight", "finite"),
+        ("weight = 1.0", "weight = inf", "criteria[0].weight", "<= 1"),
+        ("weight = 1.0", "weight = 1e308", "criteria[0].weight", "<= 1"),
         ("weight = 1.0", 'weight = "heavy"', "criteria[0].weight", "float"),
         ("score = 1.0", "score = 1.5", "criteria[0].levels[1].score", "<= 1"),
         ("score = 0.0", "score = -0.5", "criteria[0].levels[0].score", ">= 0"),
@@ -72,6 +73,36 @@ def test_the_shipped_rubrics_are_sound(rubrics):
         ),
         ("grades = {answer = 1}", "grades = {other = 1}", "examples[0].grades", "no grade for 'answer'"),
         ('check = "exact"', 'check = "one_of"', "criteria[0].labels", "needs labels"),
+        (
+            'check = "exact"',
+            'check = "regex"\npattern = "a{99999999999}"',
+            "criteria[0].pattern",
+            "not a regular expression",
+        ),
+        (
+            'check = "exact"',
+            'check = "json_schema"\nschema = {"$ref" = "#/nope"}',
+            "criteria[0].schema",
+            "cannot be applied",
+        ),
+        (
+            'check = "exact"',
+            'check = "json_schema"\nschema = {properties = {a = {"$ref" = "#/nope"}}}',
+            "criteria[0].schema",
+            "refers to '#/nope'",
+        ),
+        (
+            'check = "exact"',
+            'check = "json_schema"\nschema = {"$ref" = "#"}',
+            "criteria[0].schema",
+            "cannot be applied",
+        ),
+        (
+            'check = "exact"',
+            'check = "json_schema"\nschema = {properties = {a = {pattern = "("}}}',
+            "criteria[0].schema",
+            "not a JSON schema",
+        ),
         ('check = "exact"', 'check = "exact"\nlabels = ["a"]', "criteria[0].labels", "the check one_of"),
         ('check = "exact"', 'check = "exact"\npattern = "a"', "criteria[0].pattern", "the check regex"),
         (
@@ -147,3 +178,13 @@ def test_grades_must_be_the_rubrics_own(helpfulness):
     assert grade_faults(helpfulness, good) == []
     assert grade_faults(helpfulness, good | {"relevance": "4"}) == ["'4' is no grade of 'relevance'"]
     assert grade_faults(helpfulness, good | {"charm": 1}) == ["no criterion is called 'charm'"]
+
+
+def test_nesting_without_end_is_no_toml(tmp_path):
+    with pytest.raises(UserError, match="not TOML"):
+        load_rubric(write(tmp_path, "a = " + "[" * 100_000))
+
+
+def test_a_schema_may_refer_to_its_own_parts(tmp_path):
+    schema = '{"$defs" = {n = {type = "number"}}, properties = {a = {"$ref" = "#/$defs/n"}}}'
+    load_rubric(write(tmp_path, GOOD.replace('check = "exact"', f'check = "json_schema"\nschema = {schema}')))

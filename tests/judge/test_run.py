@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from typing import TYPE_CHECKING
 
@@ -10,14 +11,16 @@ import pytest
 from curation.errors import UserError
 from judge import side_by_side as threads
 from judge.budget import Budget
+from judge.estimate import estimate
 from judge.identity import Identity
 from judge.protocol import Forecast
 from judge.reference import ReferenceJudge
-from judge.run import estimate, judge_items
-from judge.service import StoppedError
+from judge.run import judge_items
+from judge.service import Service
 from judge.settings import ServiceSettings
 from judge.side_by_side import side_by_side
 from judge.verdict import Item, Verdict, content_key
+from judge.wire import StoppedError
 from tests.judge.judges import judge_at
 from tests.judge.loopback import Loopback, Reply, error, grades
 
@@ -161,6 +164,26 @@ def test_only_failed_verdicts_are_asked_again(state):
     judge_items(items(3), judge, memory)
     judge_items(items(3), judge, memory)
     assert len(judge.calls) == (6 if state == "failed" else 3)
+
+
+def test_what_was_of_no_use_is_asked_again_where_it_is_wanted():
+    replies = {"a0": "scored", "a1": "unparsable", "a2": "refused", "a3": "truncated"}
+
+    def reply(item: Item) -> Verdict:
+        state = replies[item.output]
+        return Verdict(item.id, Scripted.identity.id, 0, state, 1.0 if state == "scored" else None)
+
+    judge, memory = Scripted(reply), Memory()
+    judge_items(items(4), judge, memory)
+    replies["a1"] = replies["a2"] = "scored"
+    wanted = {"unparsable", "truncated"}
+    assert estimate(items(4), judge, memory, again=wanted)[:2] == (2, 2)
+    judge.calls.clear()
+    ran = judge_items(items(4), judge, memory, again=wanted)
+    assert sorted(judge.calls) == ["a1", "a3"]
+    assert [v.state for v in ran.verdicts] == ["scored", "scored", "refused", "truncated"]
+    known = judge_items(items(4), judge, memory)
+    assert (known.asked, [v.state for v in known.verdicts]) == (0, [v.state for v in ran.verdicts])
 
 
 def test_a_wrong_key_stops_the_run_before_most_of_it_begins(safety, monkeypatch):
@@ -350,3 +373,23 @@ def test_an_estimate_counts_tokens_where_the_service_does(safety, monkeypatch):
     judge = judge_at(silent.url, safety, monkeypatch, settings=ServiceSettings(attempts=1))
     assert estimate(items(3), judge, Memory()).tokens_are == "estimated"
     silent._server.server_close()
+
+
+def test_a_budget_in_tokens_needs_a_judge_that_counts_them(safety, monkeypatch):
+    judge = judge_at("http://127.0.0.1:1", safety, monkeypatch, "http")
+    with pytest.raises(UserError, match="how many tokens"):
+        judge_items(items(1), judge, Memory(), budget=Budget(tokens=10**9))
+
+
+def test_when_a_run_is_over_none_of_its_threads_is_left():
+    judge_items(items(50), Scripted(scored, concurrency=8), Memory())
+    assert not [thread for thread in threading.enumerate() if thread.name == "judge"]
+
+
+def test_a_service_that_nobody_uses_any_more_is_closed():
+    service = Service("s", "http://127.0.0.1:1", {}, ServiceSettings(), {})
+    client = service._client
+    assert not client.is_closed
+    del service
+    gc.collect()
+    assert client.is_closed

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 import subprocess
 import sys
 
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from judge.verdict import VERDICTS, Item, Verdict, content_key, frame
+from judge.verdict import Item, Verdict, content_key
 
 STATES = ["scored", "unparsable", "refused", "truncated", "failed"]
 ITEM = Item("t1", [{"role": "user", "content": "hi"}], "hello", None)
@@ -57,15 +55,6 @@ def test_the_key_covers_content_judge_and_repeat_but_not_the_id():
 
 def test_the_key_takes_any_text():
     assert content_key(Item("t", [], "\ud83d", "日本\x00"), "j", 0)
-
-
-def test_the_frame_has_the_schema():
-    scored = Verdict("t1", "j", 0, "scored", 0.7, {"answer": 0.7}, cost=0.01)
-    table = frame([scored, Verdict("t2", "j", 0, "failed")])
-    assert table.schema == VERDICTS
-    assert table["score"].to_list() == [0.7, None]
-    assert json.loads(table["criteria"][0]) == {"answer": 0.7}
-    assert frame([]).schema == VERDICTS == pl.Schema(VERDICTS)
 
 
 def test_importing_the_room_loads_neither_polars_nor_the_sdk():

@@ -15,6 +15,7 @@ from curation.split import Split
 from curation.state import begin
 from curation.steps import Dedup, run_steps
 from judge.correct import from_reference
+from judge.frames import items_of
 from judge.verdict import Verdict
 from loop.evaluation import EVALUATIONS
 from loop.growth import offered
@@ -26,6 +27,7 @@ from loop.store import insert, publish, transaction, utc_now
 from loop.traces import items, judged
 from loop.verdicts import verdict_rows
 from loop.workspace import Workspace
+from tests.judge.judges import verdict_frame
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -152,14 +154,14 @@ def _traces(connection: Any, cycle: int) -> None:
         known = {"messages": messages, "reference": reference, "tags": ["quiz"]}
         add_trace(connection, f"trace-{event}", outputs[event], cycle, **known)
     scores = {"trace-p1": 1.0, "trace-p2": 0.0, "trace-p4": 0.0}
-    asked = items(connection, cycle)
+    asked = items_of(items(connection, cycle))
     verdicts = [
         Verdict(i.id, JUDGE, 0, "scored", scores[i.id], {"answer": scores[i.id]}, "compared", cost=0.25)
         if i.id in scores
         else Verdict(i.id, JUDGE, 0, "failed", feedback="no reply came")
         for i in asked
     ]
-    insert(connection, "verdicts", verdict_rows(asked, verdicts))
+    insert(connection, "verdicts", verdict_rows(verdict_frame(verdicts, asked)))
     made = [
         from_reference(item, verdict, [lambda item, _: "no good" if item.id == "trace-p4" else None])
         for item, verdict in zip(asked, verdicts, strict=True)

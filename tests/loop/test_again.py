@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 
 import pytest
@@ -147,7 +148,7 @@ def test_a_corrected_seed_answer_replaces_the_wrong_one(workspace: Workspace) ->
 
 
 def test_what_a_kill_in_the_last_publishing_left_is_removed(workspace: Workspace) -> None:
-    left = workspace.hidden / ".view.duckdb.9.tmp"
+    left = workspace.hidden / f".view.duckdb.{os.getpid()}.tmp"  # a number may come again
     left.mkdir()
     (left / "view.duckdb").write_text("half")
     run_demo(workspace.root, "reference", QUIET)

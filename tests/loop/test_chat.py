@@ -40,7 +40,7 @@ def test_a_reply_that_was_cut_or_refused_is_paid_for_but_empty(monkeypatch, reas
     ("script", "text", "requests"),
     [
         ([error(429), message("x")], "x", 2),
-        ([error(500)], "", 8),
+        ([error(500)], "", 4),
         ([error(400)], "", 1),
         ([Reply(body=b"{", cut=True), message("x")], "x", 2),
     ],

@@ -131,7 +131,7 @@ def test_sql_explain_diff_and_lists_on_a_store(workspace: Workspace) -> None:
         here("explain", "trace-p2"),
         here("explain", "trace-p2", "--json"),
         here("model", "list", "--json"),
-        here("cycle", "status", "--json"),
+        here("cycle", "history", "--json"),
         here("snapshot", "list", "--json"),
     )
     assert done.out.splitlines()[0].split() == ["version", "mean_score"]
@@ -139,7 +139,7 @@ def test_sql_explain_diff_and_lists_on_a_store(workspace: Workspace) -> None:
     assert "corrected by reference, accepted: 'Picasso'" in story.out
     assert json.loads(as_json.out)["answer"] == "Picasso"
     assert [m["status"] for m in json.loads(models.out)] == ["archived", "archived", "production"]
-    assert [c["state"] for c in json.loads(status.out)["cycles"]] == ["finished", "finished"]
+    assert [c["state"] for c in json.loads(status.out)] == ["finished", "finished"]
     change = json.loads(
         regrind(*here("snapshot", "diff", *(s["id"] for s in json.loads(snapshots.out)), "--json")).out
     )

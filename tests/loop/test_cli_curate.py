@@ -243,10 +243,19 @@ def test_dedup_against_what_is_there_already(seed: Path, tmp_path: Path) -> None
     new, out = tmp_path / "new.jsonl", tmp_path / "out.jsonl"
     write_lines(new, [*capitals()[:2], {"question": "Who wrote the first program?", "answer": "Ada"}])
     dedup = ["curate", "dedup", new, "--against", seed]
-    stopped, done, shown = session(
-        [*dedup, "-o", out], [*dedup, "-o", out, "--force"], [*dedup, "--explain", 2]
+    stopped, done, shown, refused, odd, little = session(
+        [*dedup, "-o", out],
+        [*dedup, "-o", out, "--force", "--drops", tmp_path / "drops.jsonl"],
+        [*dedup, "--explain", 2],
+        [*dedup, "-o", out, "--memory", "1GB"],
+        ["curate", "dedup", seed, "-o", out, "--memory", "much"],
+        ["curate", "dedup", seed, "-o", tmp_path / "little.jsonl", "--memory", "0.5 GB"],
     )
     assert (stopped.code, done.code, shown.code) == (1, 0, 0)
+    assert f"indexed {seed} anew, because there was none yet" in stopped.err.replace("\n", "")
+    assert "indexed" not in done.err + shown.err
+    assert (refused.code, odd.code, little.code) == (2, 2, 0)
+    assert [drop["only_here"] for drop in lines(tmp_path / "drops.jsonl")] == ["", ""]
     assert "3 rows in, 1 out: 2 exact duplicate" in done.out
     assert [r["messages"][1]["content"] for r in lines(out)] == ["Ada"]
     assert "line 2: exact duplicate of line 2" in shown.out

@@ -67,7 +67,7 @@ def test_an_endpoint_is_asked_and_nothing_is_paid_twice(answers: Path, tmp_path:
         assert report["scores"]["categories"]["interval"] == [0.5, 0.5]
         assert (report["cost"], report["cost_known"], report["tokens"]) == (0, False, 6600)
         again = judge(server, "run", "answers.jsonl", *options, cwd=tmp_path)
-        assert json.loads(again.out) == report | {"asked": 0, "tokens": 0}
+        assert json.loads(again.out) == report | {"asked": 0, "tokens": 0, "cost_known": True}
         write(answers, 8)
         assert json.loads(judge(server, "run", "answers.jsonl", *options, cwd=tmp_path).out)["asked"] == 2
         assert len(server.requests) == 8
@@ -162,6 +162,11 @@ def test_a_wrong_key_and_too_many_abstentions(answers: Path, tmp_path: Path) -> 
             "there is no judge 'oracle'",
         ),
         (["run", "answers.jsonl", "--rubric", "safety", "--judge", "openai"], 1, "judge.url"),
+        (
+            ["run", "answers.jsonl", "--rubric", "safety", "--judge", "openai", "--url", "http://h/v1"],
+            1,
+            "needs a model",
+        ),
         (["run", "answers.jsonl", "--rubric", "safety", "--judge", "panel"], 1, "[[judge.member]]"),
         (["run", "answers.jsonl", "--rubric", "safety", "--concurrency", "0"], 1, "--concurrency"),
         (["run", "answers.jsonl", "--rubric", "safety", "--budget", "-1"], 2, "--budget"),
@@ -272,7 +277,7 @@ def test_ctrl_c_ends_within_its_grace_while_a_request_hangs(
             "anthropic",
         ]
         with subprocess.Popen(command, env=ENVIRONMENT | keys, stderr=subprocess.PIPE, text=True) as process:
-            kept = tmp_path / ".answers.verdicts.jsonl.judged" / "verdicts.jsonl"
+            kept = tmp_path / ".answers.jsonl.judged" / "verdicts.jsonl"
             while len(server.requests) < 6 or not kept.exists() or kept.read_bytes().count(b"\n") < 2:
                 time.sleep(0.01)
             process.send_signal(signal.SIGINT)

@@ -113,3 +113,19 @@ def test_rows_go_through_parquet_with_what_was_told(seed: Path, tmp_path: Path) 
     (done,) = session(["curate", "select", seed, "-o", few, "-k", 10])
     assert done.code == 0
     assert pl.read_parquet(few).height == 10
+
+
+def test_what_was_made_of_a_row_follows_it(seed: Path, tmp_path: Path) -> None:
+    more, few = tmp_path / "more.jsonl", tmp_path / "few.jsonl"
+    made, done, twice, over = session(
+        ["curate", "augment", seed, "-o", more, "--share", 0.5],
+        ["curate", "select", more, "-o", few, "-k", 40],
+        ["curate", "select", more, "-o", few, "--quota", "stage:a=4", "--quota", "stage:a=2"],
+        ["curate", "select", more, "-o", few, "-k", 5, "--quota", "stage:a=9"],
+    )
+    assert [d.code for d in (made, done, twice, over)] == [0, 0, 2, 2]
+    rows = lines(few)
+    parents = {parent for row in rows for parent in row.get("parents", [])}
+    assert sum("parents" not in row for row in rows) == 40
+    assert parents
+    assert "made from a row that went" in done.out

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from curation.errors import UserError
+from judge.frames import items_of
 from judge.verdict import Item, Verdict
 from loop.cycle import Context
 from loop.progress import Progress
@@ -17,6 +18,7 @@ from loop.store import insert, query, transaction
 from loop.traces import items
 from loop.verdicts import verdict_rows
 from loop.workspace import Workspace
+from tests.judge.judges import verdict_frame
 from tests.loop.byhand import JUDGE, add_trace, build_workspace
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ def workspace(tmp_path: Path) -> Workspace:
         for identity, (question, output, reference, _) in CASES.items():
             messages = json.dumps([{"role": "user", "content": question}])
             add_trace(connection, identity, output, 2, messages=messages, reference=reference)
-        asked = items(connection, 2)
+        asked = items_of(items(connection, 2))
         scores = {i.id: CASES[i.id][3] for i in asked}
         given = [
             Verdict(i.id, JUDGE, 0, "failed")
@@ -50,7 +52,7 @@ def workspace(tmp_path: Path) -> Workspace:
             else Verdict(i.id, JUDGE, 0, "scored", float(scores[i.id]))
             for i in asked
         ]
-        insert(connection, "verdicts", verdict_rows(asked, given))
+        insert(connection, "verdicts", verdict_rows(verdict_frame(given, asked)))
     return workspace
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -127,9 +129,13 @@ def test_restarting_an_interrupted_cycle_begins_one_even_when_nothing_has_change
 def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     workspace = build_workspace(tmp_path)
     finished(workspace, "seed", "feedback")
-    left = [workspace.snapshots / ".abc.9.tmp", workspace.hidden / ".view.duckdb.9.tmp"]
-    for folder in left:
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    left = [workspace.snapshots / f".abc.{dead.pid}.tmp", workspace.hidden / f".view.duckdb.{dead.pid}.tmp"]
+    living = workspace.hidden / f".view.duckdb.{os.getppid()}.tmp"
+    for folder in (*left, living):
         folder.mkdir(parents=True)
         (folder / "half").write_text("written")
     run_cycle(workspace, QUIET)
     assert not any(folder.exists() for folder in left)
+    assert living.exists()  # somebody is writing it

@@ -43,6 +43,6 @@ def test_few_scores_say_nothing() -> None:
 
 def test_the_p_value_is_of_one_side_and_counts_the_order_seen() -> None:
     low, high = np.zeros(20), np.ones(20)
-    assert p_value(high, low, 99) == pytest.approx(0.01)
-    assert p_value(low, high, 99) == pytest.approx(1.0)
-    assert p_value(low, low, 99) == pytest.approx(1.0)
+    assert p_value(high, low, 99, 99) == pytest.approx(0.01)
+    assert p_value(low, high, 99, 99) == pytest.approx(1.0)
+    assert p_value(low, low, 99, 20) == pytest.approx(1.0)

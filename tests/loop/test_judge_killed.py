@@ -31,7 +31,7 @@ def written(path: Path) -> int:
 @pytest.mark.crash
 def test_killed_at_fifty_points_every_item_has_one_verdict(tmp_path: Path) -> None:
     source, output = tmp_path / "answers.jsonl", tmp_path / "verdicts.jsonl"
-    kept = tmp_path / ".verdicts.jsonl.judged" / "verdicts.jsonl"
+    kept = tmp_path / ".answers.jsonl.judged" / "verdicts.jsonl"
     items = [
         {"id": f"t{i}", "messages": [{"role": "user", "content": f"q-{i}-q"}], "output": "safe"}
         for i in range(ITEMS)

@@ -18,6 +18,7 @@ from loop.steps.merge import accepted, last_snapshot
 from loop.store import insert, transaction
 from loop.traces import Judged
 from loop.workspace import Workspace
+from tests.judge.judges import verdict_frame
 from tests.loop.byhand import JUDGE, build_workspace, filled
 
 if TYPE_CHECKING:
@@ -176,13 +177,14 @@ def test_old_rows_are_preferred_and_new_ones_are_checked_and_redacted(tmp_path: 
 
 def test_a_verdict_of_another_judge_is_not_mixed_in(tmp_path: Path) -> None:
     workspace, *_ = filled(tmp_path)
+    from judge.frames import items_of
     from loop.traces import items, judged
     from loop.verdicts import verdict_rows
 
     with transaction(workspace.store) as connection:
-        asked = items(connection, 2)
+        asked = items_of(items(connection, 2))
         other = [Verdict(i.id, "other", 0, "scored", 0.9) for i in asked]
-        insert(connection, "verdicts", verdict_rows(asked, other))
+        insert(connection, "verdicts", verdict_rows(verdict_frame(other, asked)))
         assert {t.verdict.score for t in judged(connection, 2, "other")} == {0.9}
         assert [t.verdict.score for t in judged(connection, 2, JUDGE)] == [1.0, 0.0, None, 0.0]
 

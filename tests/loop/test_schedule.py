@@ -18,9 +18,10 @@ from loop.inputs import inputs_key, inputs_of
 from loop.ledger import Ledger
 from loop.lock import only_one
 from loop.progress import Progress
-from loop.schedule import cron_line, keep_looking, look_once, looks_a_month, next_due, systemd_units, trigger
+from loop.schedule import cron_line, keep_looking, look_once, looks_around, next_due, systemd_units, trigger
 from loop.store import insert, query, transaction, utc_now
-from loop.ticks import tick
+from loop.telling import tell_failure
+from loop.ticks import Tick, tick
 from loop.verdicts import keyed
 from loop.workspace import Workspace
 from tests.loop.byhand import JUDGE, add_trace, build_workspace
@@ -44,6 +45,10 @@ def scheduled(root: Path, text: str) -> Workspace:
     for kind in ("seed", "feedback"):
         ledger.close(ledger.begin(kind, inputs_key(inputs_of(workspace))), "finished")
     return workspace
+
+
+def look(workspace: Workspace, due: datetime, progress: Progress) -> Tick:
+    return tick(workspace, workspace.config.schedule, due, 30, progress)
 
 
 def add_scores(workspace: Workspace, scores: list[float], cycle: int | None) -> None:
@@ -78,9 +83,11 @@ def test_a_moment_is_what_its_expression_says(settings: Schedule, due: str) -> N
     ("settings", "problem"),
     [
         (Schedule(), "no schedule is set"),
-        (Schedule(cron="soon"), "not a cron expression"),
+        (Schedule(cron="soon"), "no cron expression that all programs read alike"),
         (Schedule(cron="61 * * * *"), "not a cron expression"),
-        (Schedule(cron="0 2 * * 1"), "count the days of the week from different days"),
+        (Schedule(cron="0 2 * * 1"), "no cron expression that all programs read alike"),
+        (Schedule(cron="0 2 * jan *"), "no cron expression that all programs read alike"),
+        (Schedule(cron="0 2 last * *"), "no cron expression that all programs read alike"),
         (Schedule(cron="0 2 1 * mon"), "both a day of the month and one of the week"),
         (Schedule(cron="0 2 * * *", timezone="Mars/Olympus"), "no time zone"),
         (Schedule(cron="0 2 * * *", timezone="../etc"), "no time zone"),
@@ -95,16 +102,22 @@ def test_what_is_no_schedule_is_said(settings: Schedule, problem: str) -> None:
 
 @pytest.mark.parametrize(
     ("settings", "looks"),
-    [(Schedule(every="1d"), 30), (Schedule(cron="0 2 * * *"), 30), (Schedule(every="1m"), 43200)],
+    [
+        (Schedule(every="1d"), 60),
+        (Schedule(cron="0 2 * * *", timezone="Europe/Berlin"), 60),
+        (Schedule(cron="* * * * *"), 86400),
+        (Schedule(cron="*/10 * 20-31 * *"), 144 * (12 + 9)),  # until 1 April, from 30 January
+        (Schedule(cron="0 * * 4 *"), 24),
+    ],
 )
-def test_looks_of_a_month(settings: Schedule, looks: int) -> None:
-    assert looks_a_month(trigger(settings), NOON) == pytest.approx(looks, rel=0.05)
+def test_looks_of_the_month_before_and_the_month_after(settings: Schedule, looks: int) -> None:
+    assert looks_around(settings, NOON) == pytest.approx(looks, rel=0.15)
 
 
 def test_a_look_runs_and_is_recorded_once(tmp_path: Path) -> None:
     workspace = scheduled(tmp_path, 'every = "6h"')
-    assert tick(workspace, DUE, 30, QUIET)[1:] == ("unchanged", "the schedule", 2)
-    assert tick(workspace, DUE, 30, QUIET).outcome == "taken"
+    assert look(workspace, DUE, QUIET)[1:] == ("unchanged", "the schedule", 2)
+    assert look(workspace, DUE, QUIET).outcome == "taken"
     (row,) = query(workspace.view, "SELECT * FROM ticks").to_dicts()
     assert (row["due"], row["outcome"], row["cycle"]) == (DUE, "unchanged", 2)
     assert row["finished"] >= row["started"]
@@ -115,11 +128,12 @@ def test_of_five_processes_one_gets_the_look(tmp_path: Path) -> None:
     code = f"""
 import datetime, pathlib, sys
 from loop.progress import Progress
-from loop.ticks import tick
+from loop.ticks import Tick, tick
 from loop.workspace import Workspace
 sys.stdin.readline()
 due = datetime.datetime.fromisoformat({DUE.isoformat()!r})
-print(tick(Workspace(pathlib.Path(sys.argv[1])), due, 30, Progress(quiet=True)).outcome)
+space = Workspace(pathlib.Path(sys.argv[1]))
+print(tick(space, space.config.schedule, due, 30, Progress(quiet=True)).outcome)
 """
     others = [python(code, workspace.root) for _ in range(5)]
     for other in others:
@@ -134,23 +148,23 @@ print(tick(Workspace(pathlib.Path(sys.argv[1])), due, 30, Progress(quiet=True)).
 def test_without_a_reason_nothing_runs(tmp_path: Path) -> None:
     workspace = scheduled(tmp_path, 'every = "6h"\nlow_scores = 3\nmax_age_hours = 24\ndrift = true')
     add_scores(workspace, [0.1, 0.2, 0.9], None)
-    assert tick(workspace, DUE, 30, QUIET).outcome == "quiet"
+    assert look(workspace, DUE, QUIET).outcome == "quiet"
     add_trace_scores = [0.3]
     with transaction(workspace.store) as connection:
         add_trace(connection, "low", "said", None, origin="import")
         rows = keyed({"low": Verdict("low", JUDGE, 0, "scored", add_trace_scores[0])})
         insert(connection, "verdicts", rows)
         connection.execute("UPDATE traces SET reference = NULL")
-    done = tick(workspace, DUE + timedelta(hours=6), 30, QUIET)
+    done = look(workspace, DUE + timedelta(hours=6), QUIET)
     assert (done.outcome, done.detail) == ("unchanged", "3 new low scores")
 
 
 def test_the_age_of_the_last_cycle_is_a_reason(tmp_path: Path) -> None:
     workspace = scheduled(tmp_path, 'every = "6h"\nmax_age_hours = 24')
-    assert tick(workspace, DUE, 30, QUIET).outcome == "quiet"
+    assert look(workspace, DUE, QUIET).outcome == "quiet"
     with transaction(workspace.store) as connection:
         connection.execute("UPDATE cycles SET finished = ?", [utc_now() - timedelta(hours=25)])
-    done = tick(workspace, DUE + timedelta(hours=6), 30, QUIET)
+    done = look(workspace, DUE + timedelta(hours=6), QUIET)
     assert done.detail == "the last cycle ended 25.0 hours ago"
 
 
@@ -160,17 +174,17 @@ def test_a_fall_of_the_mean_is_a_reason(tmp_path: Path) -> None:
     add_scores(workspace, [0.9] * 40, None)
     with transaction(workspace.store) as connection:
         connection.execute("UPDATE traces SET reference = NULL")
-    assert tick(workspace, DUE, 30, QUIET).outcome == "quiet"
+    assert look(workspace, DUE, QUIET).outcome == "quiet"
     with transaction(workspace.store) as connection:
         connection.execute("UPDATE verdicts SET score = 0.2 WHERE trace LIKE 'None-%'")
-    done = tick(workspace, DUE + timedelta(hours=6), 30, QUIET)
+    done = look(workspace, DUE + timedelta(hours=6), QUIET)
     assert done.detail == "the mean score fell from 0.900 to 0.200"
 
 
 def test_a_busy_workspace_is_no_failure(tmp_path: Path) -> None:
     workspace = scheduled(tmp_path, 'every = "6h"\non_failure = "touch told"')
     with only_one(workspace.lock):
-        done = tick(workspace, DUE, 30, QUIET)
+        done = look(workspace, DUE, QUIET)
     assert (done.outcome, "works in this workspace" in done.detail) == ("busy", True)
     assert not (tmp_path / "told").exists()
 
@@ -198,11 +212,13 @@ def test_a_failure_is_told_and_the_schedule_goes_on(
     command = "on_failure = 'printf %s \"$REGRIND_PROBLEM\" > told'"
     workspace = scheduled(tmp_path, f'every = "6h"\n{hook}\n{command}')
     (tmp_path / "data" / "pool.jsonl").unlink()
-    first = tick(workspace, DUE, 30, QUIET)
-    second = tick(workspace, DUE + timedelta(hours=6), 30, Progress())
+    first = look(workspace, DUE, QUIET)
+    second = look(workspace, DUE + timedelta(hours=6), Progress())
     server.shutdown()
     server.server_close()
     assert (first.outcome, second.outcome) == ("failed", "failed")
+    outcomes = query(workspace.view, "SELECT outcome FROM ticks")["outcome"].to_list()
+    assert outcomes == ["failed", "failed"]
     assert "pool.jsonl: there is no such file" in first.detail
     assert (tmp_path / "told").read_text() == first.detail
     assert [hook["outcome"] for hook in Hook.got] == ["failed", "failed"]
@@ -215,9 +231,53 @@ def test_a_store_that_is_held_fails_the_look_and_not_the_schedule(
 ) -> None:
     workspace = scheduled(tmp_path, 'every = "6h"')
     workspace.store.write_bytes(b"no database")
-    done = tick(workspace, DUE, 30, QUIET)
+    done = look(workspace, DUE, QUIET)
     assert done.outcome == "failed"
     assert "the store cannot be read" in done.detail
+
+
+def test_a_wrong_setting_is_told_and_the_schedule_goes_on(tmp_path: Path) -> None:
+    workspace = scheduled(tmp_path, 'every = "6h"\non_failure = "touch told"')
+    how = workspace.config.schedule
+    text = (tmp_path / "regrind.toml").read_text(encoding="utf8")
+    (tmp_path / "regrind.toml").write_text(text + "threshold = = 1\n", encoding="utf8")
+    done = tick(Workspace(tmp_path), how, DUE, 30, QUIET)
+    assert (done.outcome, "not TOML" in done.detail) == ("failed", True)
+    assert (tmp_path / "told").exists()
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        Schedule(webhook=f"http://{'a' * 70}.example/"),
+        Schedule(webhook="no address"),
+        Schedule(on_failure="exit 3"),
+        Schedule(on_failure="true\0"),
+    ],
+)
+def test_a_failure_that_cannot_be_told_stops_nothing(tmp_path: Path, how: Schedule) -> None:
+    (said,) = tell_failure(how, tmp_path, {"detail": "nul \0 in it"})
+    assert said.startswith(("webhook: ", "on_failure: "))
+
+
+def test_a_cycle_that_ended_well_is_not_told_as_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = scheduled(tmp_path, 'every = "6h"\non_failure = "touch told"')
+
+    def held(*_: object) -> None:
+        raise UserError("the store is held by ipython", where="traces.duckdb")
+
+    monkeypatch.setattr("loop.ticks.publish", held)
+    assert look(workspace, DUE, QUIET).outcome == "unchanged"
+    assert not (tmp_path / "told").exists()
+
+
+def test_without_a_pool_and_imports_a_look_is_quiet(tmp_path: Path) -> None:
+    scheduled(tmp_path, 'every = "6h"')
+    text = (tmp_path / "regrind.toml").read_text(encoding="utf8")
+    (tmp_path / "regrind.toml").write_text(text.replace('pool = "data/pool.jsonl"', 'pool = ""'))
+    assert look(Workspace(tmp_path), DUE, QUIET).outcome == "quiet"
 
 
 def test_it_waits_for_the_moment_and_looks_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,7 +321,7 @@ def test_lines_for_cron_and_systemd(tmp_path: Path) -> None:
 )
 def test_an_interval_that_cron_can_say(tmp_path: Path, every: str, cron: str) -> None:
     workspace = scheduled(tmp_path, f'every = "{every}"')
-    assert cron_line(workspace).startswith(cron + " ")
+    assert cron_line(workspace).startswith(f"CRON_TZ=UTC\n{cron} ")
     assert f"OnUnitActiveSec={every}" in systemd_units(workspace)
 
 

@@ -15,6 +15,7 @@ from judge.verdict import Item, Verdict, content_key
 from loop.spool import FileCache, clear_spool, open_spool
 from loop.store import insert, transaction
 from loop.verdicts import verdict_rows
+from tests.judge.judges import verdict_frame
 from tests.loop.processes import python
 
 ROOT = Path(__file__).parents[2]
@@ -124,7 +125,7 @@ def test_verdicts_in_the_store_are_known_but_failed_ones_are_asked_again(tmp_pat
     ]
     store = tmp_path / "traces.duckdb"
     with transaction(store) as connection:
-        insert(connection, "verdicts", verdict_rows(items, given))
+        insert(connection, "verdicts", verdict_rows(verdict_frame(given, items)))
     spool = open_spool(tmp_path / "spool", store, ["j"])
     known = [spool.get(content_key(item, "j", 0)) for item in items]
     assert known == [given[0], None, given[2]]

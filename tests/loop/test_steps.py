@@ -12,6 +12,8 @@ import pytest
 from curation.errors import UserError
 from loop.cycle import FEEDBACK, SEED, run_cycle
 from loop.forecast import forecast
+from loop.inputs import inputs_key, inputs_of
+from loop.ledger import Ledger
 from loop.opening import Asked
 from loop.progress import Progress
 from loop.store import query, transaction
@@ -67,15 +69,15 @@ def test_imported_traces_begin_a_cycle_and_are_learned_from(workspace: Workspace
 
 
 def test_step_by_step_is_the_same_cycle(workspace: Workspace) -> None:
-    assert run_cycle(workspace, QUIET, AGAIN, only="collect").steps == 1
-    assert run_cycle(workspace, QUIET, only="collect").steps == 0
+    assert run_cycle(workspace, QUIET, Asked(again=True, only="collect")).steps == 1
+    assert run_cycle(workspace, QUIET, Asked(only="collect")).steps == 0
     with pytest.raises(UserError, match="cycle 3 does generate next") as caught:
-        run_cycle(workspace, QUIET, only="judge")
+        run_cycle(workspace, QUIET, Asked(only="judge"))
     assert "cycle step generate" in caught.value.fix
     for name in ("generate", "judge", "correct", "merge", "train"):
-        assert run_cycle(workspace, QUIET, only=name).steps == 1
+        assert run_cycle(workspace, QUIET, Asked(only=name)).steps == 1
     assert query(workspace.view, "SELECT state FROM cycles WHERE id = 3")["state"][0] == "finished"
-    assert run_cycle(workspace, QUIET, only="gate").steps == 0
+    assert run_cycle(workspace, QUIET, Asked(only="gate")).steps == 0
     assert steps_of(workspace, 3) == ["collect", "generate", "judge", "correct", "merge", "train"]
 
 
@@ -88,7 +90,11 @@ def test_a_cycle_is_done_anew_from_a_step(workspace: Workspace) -> None:
     replaced = query(changed.view, "SELECT name FROM replaced_steps ORDER BY position")["name"].to_list()
     assert replaced == ["train", "evaluate", "gate"]
     assert query(changed.view, "SELECT max(version) AS v FROM models")["v"][0] == 3
-    assert run_cycle(changed, QUIET).steps == 0
+    assert forecast(changed)["changed"] == [
+        "train.epochs: 6, now 5"
+    ]  # the other steps ran under the old ones
+    undone = change(changed, "epochs = 5", "epochs = 6")
+    assert run_cycle(undone, QUIET).steps == 0
 
 
 def test_corrections_are_made_anew_and_a_person_s_stay(workspace: Workspace) -> None:
@@ -123,8 +129,72 @@ def test_a_promoted_version_is_not_compared_with_itself(workspace: Workspace) ->
         run_cycle(workspace, QUIET, Asked(from_step="gate"))
 
 
+def test_what_a_restarted_cycle_had_collected_waits_for_the_next(workspace: Workspace) -> None:
+    add_imports(workspace, 3)
+    run_cycle(workspace, QUIET, Asked(only="collect"))
+    assert run_cycle(workspace, QUIET, Asked(restart=True)).cycle.id == 4
+    learned = "SELECT count(DISTINCT trace) AS n FROM membership WHERE trace LIKE 'imported-%'"
+    assert query(workspace.view, learned)["n"][0] == 3
+
+
+def test_a_cycle_that_was_finished_once_is_not_thrown_away(workspace: Workspace) -> None:
+    ledger = Ledger(workspace.store, "guard")
+    cycle = ledger.last()
+    assert cycle
+    inputs = inputs_of(workspace)
+    ledger.reopen(cycle, 6, inputs_key(inputs), inputs)
+    with pytest.raises(UserError, match="abandoned, its rows would be lost"):
+        run_cycle(workspace, QUIET, Asked(restart=True))
+    changed = change(workspace, "epochs = 6", "epochs = 5")
+    with pytest.raises(UserError, match="epochs: 6, now 5") as caught:
+        run_cycle(changed, QUIET)
+    assert "--from STEP" in caught.value.fix
+    ran = run_cycle(changed, QUIET, Asked(from_step="train"))
+    assert (ran.cycle.state, ran.held) == ("finished", True)
+
+
+def test_a_held_model_is_told_by_its_gate_alone(workspace: Workspace) -> None:
+    again = run_cycle(workspace, QUIET, Asked(only="gate"))
+    assert (again.steps, again.held) == (0, True)
+    assert not run_cycle(workspace, QUIET, Asked(only="train")).held
+    assert not run_cycle(workspace, QUIET).held
+
+
+def test_a_name_that_is_no_step_and_a_step_that_begins_no_cycle(workspace: Workspace, tmp_path: Path) -> None:
+    run_cycle(workspace, QUIET, Asked(again=True, only="collect"))
+    for name, problem in (("nonsense", "there is no step"), ("adopt", "is a feedback cycle without")):
+        with pytest.raises(UserError, match=problem):
+            run_cycle(workspace, QUIET, Asked(only=name))
+    run_cycle(workspace, QUIET)
+    add_imports(workspace, 1)
+    assert run_cycle(workspace, QUIET, Asked(only="gate")).cycle.id == 3
+    with pytest.raises(UserError, match="no cycle has begun: adopt comes first"):
+        run_cycle(build_workspace(tmp_path / "bare"), QUIET, Asked(only="train"))
+
+
+def test_a_spent_budget_is_told_before_a_cycle_is_opened_again(workspace: Workspace) -> None:
+    spent = change(workspace, "rounds = 10", "rounds = 2")
+    for asked in (Asked(from_step="train"), AGAIN):
+        with pytest.raises(UserError, match="the error budget is spent"):
+            run_cycle(spent, QUIET, asked)
+    with pytest.raises(UserError, match="the error budget is spent"):
+        forecast(spent)
+    assert steps_of(spent, 2)[-1] == "gate"
+
+
+def test_the_forecast_counts_what_is_collected_already(workspace: Workspace) -> None:
+    add_imports(workspace, 3)
+    before = forecast(workspace)
+    run_cycle(workspace, QUIET, Asked(only="collect"))
+    after = forecast(workspace)
+    assert (before["traces"], before["calls"]) == (after["traces"], after["calls"])
+    assert (after["state"], after["cycle"]) == ("interrupted", 3)
+    with pytest.raises(UserError, match="changed since cycle 3 began"):
+        forecast(change(workspace, "epochs = 6", "epochs = 5"))
+
+
 def test_a_step_that_was_not_reached_is_not_done_anew(workspace: Workspace) -> None:
-    run_cycle(workspace, QUIET, AGAIN, only="collect")
+    run_cycle(workspace, QUIET, Asked(again=True, only="collect"))
     with pytest.raises(UserError, match="cycle 3 has not done generate yet"):
         run_cycle(workspace, QUIET, Asked(from_step="train"))
     with pytest.raises(UserError, match="no cycle can be done anew"):

@@ -7,7 +7,7 @@ import torch
 
 from curation.errors import UserError
 from training.encode import encode
-from training.evaluate import exact_match, exact_share, mean_loss
+from training.evaluate import exact_match, measure
 from training.generate import generate
 from training.job import run
 from training.model import load
@@ -51,15 +51,19 @@ def test_mean_loss_is_the_mean_over_answer_tokens_of_rows_alone(loaded, rows):
             logits, torch.tensor(row.answer_ids), reduction="sum"
         ).item()
     tokens = sum(len(row.answer_ids) for row in encoded)
-    assert mean_loss(loaded, encoded, "fp32") == pytest.approx(total / tokens, rel=1e-5)
-    assert mean_loss(loaded, [], "fp32") is None
+    assert measure(loaded, encoded, "fp32").loss == pytest.approx(total / tokens, rel=1e-5)
+    assert measure(loaded, [], "fp32") is None
 
 
 def test_the_exact_share_is_that_of_exact_match(half_trained, rows):
     matched = exact_match(half_trained, [row["messages"] for row in rows])
     encoded = [encode(half_trained.tokenizer, row["messages"], 512) for row in rows]
-    assert exact_share(half_trained, encoded, "fp32") == sum(matched) / len(matched)
-    assert exact_share(half_trained, []) is None
+    answers = generate(half_trained, [row["messages"][:-1] for row in rows])
+    for packing in (True, False):
+        measured = measure(half_trained, encoded, "fp32", packing=packing)
+        assert measured.exact_match == sum(matched) / len(matched)
+        assert measured.exact_match <= measured.end_of_turn <= 1
+    assert any(answer.finish_reason == "stop" for answer in answers) == (measured.end_of_turn > 0)
 
 
 def test_progress_counts_to_the_end(loaded, rows):

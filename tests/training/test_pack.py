@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, LlamaConfig
 
+from curation.errors import UserError
+from tests.training.shapes import PLAIN, WINDOWED, make
 from training.alike import MIN_PREFIX, group_alike, shared_prefix
 from training.encode import Encoded
+from training.masks import demand_packable, sliding_window
 from training.pack import answer_logits, answer_loss, pack
 from training.plan import packed_tokens
 
@@ -60,6 +63,28 @@ def test_logits_loss_and_gradients_equal_those_of_rows_alone(model, rows, max_to
     loss = torch.stack([answer_loss(model, one) for one in packs]).sum()
     torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(_gradients(model, loss), _gradients(model, expected), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+@pytest.mark.parametrize("name", [*PLAIN, *WINDOWED])
+def test_rows_are_kept_apart_on_every_architecture_and_behind_sliding_windows(name, attention):
+    if name.startswith("gemma2") and attention == "sdpa":
+        pytest.skip("transformers has no SDPA for Gemma 2")
+    torch.manual_seed(0)
+    model = make(name, attention).eval()
+    packs = pack(SEVERAL, 60)
+    alone = torch.cat([_alone(model, row) for row in SEVERAL])
+    packed = in_order(packs, torch.cat([answer_logits(model, one) for one in packs]))
+    torch.testing.assert_close(packed, alone, rtol=1e-4, atol=1e-4)
+    assert (sliding_window(model.config) is not None) == (name in WINDOWED)
+
+
+def test_a_model_with_other_layers_than_attention_is_not_packed():
+    config = LlamaConfig(num_hidden_layers=2)
+    config.layer_types = ["linear_attention", "full_attention"]
+    with pytest.raises(UserError, match="linear_attention") as caught:
+        demand_packable(config)
+    assert caught.value.where == "train.packing"
 
 
 def test_a_row_does_not_feel_its_neighbour(model):
@@ -129,3 +154,18 @@ def test_the_tokens_of_packs_are_known_without_making_them(rows, max_tokens):
     packs = pack(rows, max_tokens)
     assert packed_tokens(rows, max_tokens) == sum(one.input_ids.numel() for one in packs)
     assert packed_tokens([], max_tokens) == 0
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="flex attention trains on CUDA")
+@pytest.mark.parametrize("name", ["llama", "gemma", "mistral+window"])
+def test_flex_attention_keeps_rows_apart_too(name):
+    torch.manual_seed(0)
+    flex = make(name, "flex_attention").cuda().eval()
+    plain = make(name, "eager").cuda().eval()
+    plain.load_state_dict(flex.state_dict())
+    for rows in CASES.values():
+        packs = [one.to(flex.device) for one in pack(rows)]
+        loss = torch.stack([answer_loss(flex, one) for one in packs]).sum()
+        expected = torch.stack([answer_loss(plain, one.to(flex.device)) for one in pack(rows, 0)]).sum()
+        torch.testing.assert_close(loss, expected, rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(_gradients(flex, loss), _gradients(plain, expected), rtol=1e-2, atol=1e-3)

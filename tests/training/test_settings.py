@@ -22,7 +22,7 @@ def test_left_out_fields_keep_their_defaults():
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("method", "qlora"),
+        ("method", "lora2"),
         ("precision", "fp8"),
         ("lr_scheduler", "step"),
         ("epochs", 0),
@@ -59,3 +59,30 @@ def test_an_unknown_field_is_refused_and_the_known_ones_are_listed():
         TrainSettings.from_dict({"epoch": 3})
     assert caught.value.where == "train.epoch"
     assert "epochs" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({"early_stopping_patience": 2}, "early_stopping_patience"),
+        ({"load_best_model_at_end": True}, "load_best_model_at_end"),
+        ({"early_stopping_threshold": 0.1}, "early_stopping_threshold"),
+        ({"method": "full", "lora_dropout": 0.1}, "lora_dropout"),
+        ({"method": "prefix-tuning", "last_layers": 3}, "last_layers"),
+        ({"method": "full", "learning_rate": 0.1}, "learning_rate"),
+        ({"method": "p-tuning", "attention": "flex_attention"}, "attention"),
+    ],
+)
+def test_settings_that_contradict_are_refused_with_the_fix(values, field):
+    with pytest.raises(UserError) as caught:
+        TrainSettings.from_dict(values)
+    assert caught.value.where == f"train.{field}"
+    assert caught.value.fix
+
+
+def test_what_is_left_out_is_the_method_s_own():
+    assert [TrainSettings(method=m).rate for m in ("lora", "full", "prompt-tuning")] == [1e-3, 1e-4, 1e-2]
+    assert TrainSettings(learning_rate=0.5).rate == 0.5
+    assert [TrainSettings(method=m).first_layer(30) for m in ("lora", "full")] == [20, 0]
+    assert TrainSettings(last_layers=0).first_layer(30) == 0
+    assert TrainSettings(method="full", last_layers=4).first_layer(30) == 26

@@ -8,11 +8,12 @@ from peft import get_peft_model
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from curation.errors import UserError
+from training.adapters import adapt, peft_config
 from training.encode import encode
-from training.evaluate import mean_loss
-from training.model import LoadedModel, load
+from training.evaluate import measure
+from training.model import LoadedModel, load, load_base
 from training.settings import TrainSettings
-from training.trainer import lora_config, train
+from training.trainer import Run, train
 
 LINEAR = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
 
@@ -22,7 +23,7 @@ def _adapted(base, precision="fp32", **settings):
     loaded = load(base, precision=precision)
     torch.manual_seed(settings.seed)
     return LoadedModel(
-        get_peft_model(loaded.model, lora_config(loaded.model, settings)), loaded.tokenizer, base
+        get_peft_model(loaded.model, peft_config(loaded.model, settings)), loaded.tokenizer, base
     ), settings
 
 
@@ -32,7 +33,8 @@ def _encoded(loaded, rows):
 
 def _trained(loaded, rows, settings, scratch):
     steps = []
-    train(loaded, _encoded(loaded, rows), settings, scratch, steps.append)
+    names = [row["id"] for row in rows]
+    train(loaded, Run(settings, _encoded(loaded, rows), names, scratch, steps.append))
     return steps, {name: weight for name, weight in loaded.model.named_parameters() if weight.requires_grad}
 
 
@@ -48,7 +50,7 @@ def test_all_linear_maps_of_the_last_layers_are_adapted(tiny, last_layers, layer
 
 def test_convolutions_that_are_linear_maps_are_adapted_too():
     model = GPT2LMHeadModel(GPT2Config(n_layer=2, n_embd=16, n_head=2, vocab_size=32, n_positions=32))
-    adapted = get_peft_model(model, lora_config(model, TrainSettings(last_layers=1, lora_rank=2)))
+    adapted = get_peft_model(model, peft_config(model, TrainSettings(last_layers=1, lora_rank=2)))
     trained = {name for name, weight in adapted.named_parameters() if weight.requires_grad}
     assert {
         part for name in trained for part in ("attn.c_attn", "mlp.c_fc", "mlp.c_proj") if part in name
@@ -69,7 +71,7 @@ def test_adapter_weights_stay_fp32_under_bf16(tiny, rows, tmp_path):
 
 def test_the_reported_loss_is_the_mean_over_answer_tokens(tiny, rows, tmp_path):
     loaded, settings = _adapted(tiny, epochs=1, batch_size=12, last_layers=1)
-    before = mean_loss(loaded, _encoded(loaded, rows), "fp32")
+    before = measure(loaded, _encoded(loaded, rows), "fp32").loss
     steps, _ = _trained(loaded, rows, settings, tmp_path)
     assert [step["loss"] for step in steps] == [pytest.approx(before, rel=1e-5)]
 
@@ -91,7 +93,7 @@ def test_steps_report_their_place_and_the_learning_rate_falls(tiny, rows, tmp_pa
     loaded, settings = _adapted(tiny, epochs=2, batch_size=4)
     steps, _ = _trained(loaded, rows, settings, tmp_path)
     assert [(step["step"], step["total"]) for step in steps] == [(i, 6) for i in range(1, 7)]
-    assert steps[-1]["learning_rate"] < max(step["learning_rate"] for step in steps) <= settings.learning_rate
+    assert steps[-1]["learning_rate"] < max(step["learning_rate"] for step in steps) <= settings.rate
     assert steps[-1]["epoch"] == 2
 
 
@@ -99,6 +101,29 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_names_the_step(tiny, rows
     loaded, settings = _adapted(tiny, epochs=1, batch_size=4)
     with torch.no_grad():
         loaded.model.get_decoder().norm.weight.fill_(float("nan"))
-    with pytest.raises(UserError, match="step 1") as caught:
+    with pytest.raises(UserError, match=r"step 1, on the rows r\d") as caught:
         _trained(loaded, rows, settings, tmp_path)
     assert caught.value.where == "train.learning_rate"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"packing": False},
+        {"activation_cache": "off"},
+        {"attention": "eager"},
+        {"gradient_checkpointing": True},
+        {"gradient_checkpointing": True, "activation_cache": "off", "packing": False},
+    ],
+    ids=str,
+)
+def test_how_a_step_is_computed_does_not_change_it(tiny, rows, tmp_path, change):
+    losses = []
+    for name, settings in (("as it is", {}), ("changed", change)):
+        chosen = TrainSettings(precision="fp32", epochs=2, batch_size=5, last_layers=1, **settings)
+        torch.manual_seed(0)
+        loaded = load_base(tiny, torch.float32, attention=chosen.attention)
+        loaded = LoadedModel(adapt(loaded.model, chosen), loaded.tokenizer, tiny)
+        steps, _ = _trained(loaded, rows, chosen, tmp_path / name)
+        losses.append([step["loss"] for step in steps])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)

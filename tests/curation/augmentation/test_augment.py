@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from curation.augmentation import augment as module
 from curation.augmentation.augment import Checks
 from curation.augmentation.settings import ALL, Augment
+from curation.augmentation.thesaurus import read_thesaurus
+from curation.errors import UserError
 from curation.heldout import freeze
 from curation.redact import redact
-from curation.rows import ROWS, answer_text, frame, make_row, row_id
+from curation.rows import ROWS, answer_text, frame, make_row, prompt_text, row_id
 from curation.split import assign_families, assign_splits
 from curation.state import begin
 from curation.steps import Dedup, run_step
@@ -122,11 +124,82 @@ def test_no_parent_has_more_children_than_allowed_and_each_refusal_is_counted():
     assert done.children["id"].is_unique().all()
 
 
-def test_a_label_check_refuses_children():
-    checks = Checks(label_kept=lambda parent, child: len(child["messages"]) != len(parent["messages"]))
-    done = module.augment(corpus(10), Augment(share=1), checks)
+def test_the_label_is_checked_last_and_each_reason_is_counted():
+    asked = []
+
+    def check(pairs: list[module.Pair]) -> list[str | None]:
+        asked.extend(pairs)
+        return ["label" if "typo" in child["tags"] else None for _, child in pairs]
+
+    rows = corpus(10)
+    heldout = [freeze("held", rows.head(3))]
+    done = module.augment(rows, Augment(share=1), Checks(label=check, heldout=heldout))
+    assert done.refused["label"] > 0
+    assert not any("typo" in tags for tags in done.children["tags"])
+    assert len(asked) == done.children.height + done.refused["label"]
+    assert all(child["parents"] == [parent["id"]] for parent, child in asked)
+    assert not set(rows["id"][:3]) & {parent["id"] for parent, _ in asked}  # what goes anyway costs nothing
+
+
+def test_where_no_more_can_be_checked_it_ends():
+    left = iter([False, True])
+    done = module.augment(
+        corpus(10), Augment(share=1), Checks(label=lambda p: ["label"] * len(p), ended=left.__next__)
+    )
     assert done.children.height == 0
-    assert done.refused["label"] >= 10
+    assert 0 < done.refused["label"] <= 10
+
+
+def test_why_there_are_fewer_is_told():
+    assert "not one row" in module.augment(corpus(3), Augment(share=0.1)).why_fewer
+    same = frame(make_row([{"role": "user", "content": POLICY}], source="s", line=i) for i in range(40))
+    assert "words of its own" in module.augment(same, Augment(share=1)).why_fewer
+    assert "guard copy" in module.augment(corpus(9), Augment(share=1, operations=("contraction",))).why_fewer
+    assert not module.augment(corpus(10), Augment(share=0.5)).why_fewer
+
+
+THESAURUS = """UTF-8
+apple|2
+(noun)|pome|fruit tree|edible fruit (generic term)
+(verb)|Apple|appel
+banana|1
+(noun)|plantain
+not|1
+(adv)|nary
+"""
+
+
+def test_synonyms_come_from_a_file_and_leave_what_carries_the_label(tmp_path):
+    path = tmp_path / "th.dat"
+    path.write_text(THESAURUS, encoding="utf8")
+    thesaurus = read_thesaurus(path)
+    assert thesaurus == {"apple": ("pome", "appel"), "banana": ("plantain",), "not": ("nary",)}
+    done = module.augment(corpus(20), Augment(share=0.5), thesaurus=thesaurus)
+    assert done.children.height == 10
+    assert set(done.children["tags"].list.get(2)) == {"synonym"}
+    old = {row["id"]: prompt_text(row["messages"]).split() for row in corpus(20).iter_rows(named=True)}
+    for child in done.children.iter_rows(named=True):
+        pairs = zip(old[child["parents"][0]], prompt_text(child["messages"]).split(), strict=True)
+        changed = [(a.strip("."), b.strip(".")) for a, b in pairs if a != b]
+        assert 1 <= len(changed) <= 2
+        assert all(b in thesaurus[a] for a, b in changed)
+
+
+@pytest.mark.parametrize(
+    ("content", "where"),
+    [
+        (b"UTF-8\nno entry\n", ":2"),
+        (b"UTF-8\na|1\n(n)|b\nc|x\n", ":4"),
+        (b"KOI9\na|0\n", ""),
+        (b"ascii\n\xff|0", ""),
+    ],
+)
+def test_what_is_no_thesaurus_is_named(tmp_path, content, where):
+    path = tmp_path / "th.dat"
+    path.write_bytes(content)
+    with pytest.raises(UserError) as fault:
+        read_thesaurus(path)
+    assert fault.value.where == f"{path}{where}"
 
 
 def test_no_child_is_near_a_row_that_is_not_its_parent():
@@ -184,11 +257,17 @@ def test_a_child_stays_in_the_split_of_its_parent(texts, seed, per_parent):
     split = dict(table.select("id", "split").rows())
     for child in table.filter(pl.col("tags").list.contains("augmented")).iter_rows(named=True):
         assert child["split"] == split[child["parents"][0]]
-    # and where the parent is not there, its children still stay together
-    alone = assign_splits(assign_families(children), {"train": 0.5, "validation": 0.5})
-    assert (
-        alone.group_by(pl.col("parents").list.first()).agg(pl.col("split").n_unique())["split"] <= 1
-    ).all()
+
+
+@settings(deadline=None, max_examples=20)
+@given(prompts, st.integers(0, 5))
+def test_a_child_in_a_file_of_its_own_has_the_family_of_its_parent_in_another(texts, seed):
+    turns = ([{"role": "user", "content": t}, {"role": "assistant", "content": "Yes."}] for t in set(texts))
+    rows = frame(make_row(t, source="s", line=i) for i, t in enumerate(turns))
+    children = augment(rows, share=3, seed=seed, per_parent=3)
+    for row in rows.iter_rows(named=True):
+        its_own = assign_families(children.filter(pl.col("parents").list.contains(row["id"])))
+        assert set(its_own["family"]) <= set(assign_families(frame([row]))["family"])
 
 
 def test_deduplication_leaves_children_be_and_takes_them_out_with_their_parent():

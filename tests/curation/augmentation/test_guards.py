@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.augmentation.guards import NOISE, PARAPHRASE, refused, similarity
+from curation.augmentation.quantities import quantities
 
 OLD = "How do I send 250 euros to Anna in Berlin without paying a fee?"
 GOOD = [
@@ -54,6 +55,62 @@ def test_a_bad_one_is_refused_by_the_guard_it_is_for(new):
 )
 def test_what_carries_the_label(old, new, reason):
     assert refused(old, new, PARAPHRASE._replace(highest=0.95)) == reason
+
+
+NUMBERS = [
+    ("Is it warmer than -5 outside today?", "Is it warmer today outside than 5?"),
+    ("Add .5 of a cup to the bowl", "Put 5 of a cup in that bowl"),
+    ("Multiply it by 2e3 and tell me", "Tell me what it is when multiplied by 2e4"),
+    ("May I take 5 mg of it each day?", "Could I be taking 5 g of it every day?"),
+    ("How do I get from 3 to 9 with one sum", "What is one sum that takes me from 9 to 3"),
+    ("Can three of us share a room", "Could four of us share some room"),
+    ("I paid $20 for this old lamp", "I have paid 20 pounds for that lamp"),
+]
+
+
+@pytest.mark.parametrize(("old", "new"), NUMBERS)
+def test_a_number_is_its_sign_its_places_its_unit_and_its_order(old, new):
+    assert refused(old, new, PARAPHRASE) == "numbers"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("I paid 1,000 dollars for it, was that much?", "Was $1000 much? I paid that for it"),
+        ("Take .5 mg or 5 grams?", "Is it 0.5 milligrams or 5g to take?"),
+        ("What may three people earn in a 5-day week", "How much can 3 people earn in weeks of 5 days"),
+        ("See the page (https://example.org/a) and explain", "Please explain https://example.org/a to me"),
+        ("Who rules France's parliament today", "Today, who rules the parliament of France"),
+        ("Read setup.py and tell me what it does", 'What does "setup.py" do? Read and tell me'),
+        ("NASA sent it up in 1998", "In 1998 it was sent up by NASA"),
+    ],
+)
+def test_another_way_to_write_it_is_no_other_thing(old, new):
+    assert refused(old, new, PARAPHRASE) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("Is example.com a safe page to visit", "Is example.org safe, can I visit that page", "URLs"),
+        ("Please open report.pdf and sum it up", "Open report2.pdf please, and sum that up", "URLs"),
+        ("Ich will nicht nach Hause gehen heute", "Heute will ich gerne nach Hause gehen", "negation"),
+        ("Je ne veux pas manger ce soir", "Ce soir je veux bien manger", "negation"),
+        ("今天我不想去学校上课", "今天我想去学校上课了", "negation"),
+        ("i dont want to call them again", "i want to call them again now", "negation"),
+        ("Как доехать из аэропорта до Анны?", "Как из аэропорта доехать до Ольги?", "entities"),
+        ("NASA has sent it up, why?", "Why has somebody sent it up?", "entities"),
+        ("¿Dónde vive Álvaro ahora mismo?", "¿Y ahora mismo dónde vive Óscar?", "entities"),
+    ],
+)
+def test_other_languages_and_first_words(old, new, reason):
+    assert refused(old, new, PARAPHRASE) == reason
+
+
+@given(st.decimals(0, 10**6, places=2), st.sampled_from(["", " mg", " km", "%"]))
+def test_a_number_with_thousands_apart_is_the_same_number(number, unit):
+    assert quantities(f"about {number:,}{unit}.") == quantities(f"{number}{unit}")
+    assert quantities(f"-{number}{unit}") == [f"-{quantities(f'{number}{unit}')[0]}"]
 
 
 @given(st.text(max_size=40))

@@ -60,6 +60,23 @@ def test_contractions_go_both_ways():
     assert len(set(CONTRACTIONS.values())) == len(CONTRACTIONS)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The dog hurt it's leg and I know what it is.",
+        "It's been raining. I have a dog. Don't you see? Isn't it?",
+        "Anna's cat and the Joneses' dog: whose is it, and how is?",
+    ],
+)
+def test_what_would_be_no_english_is_left_alone(text):
+    assert {noise(text, "contraction", random.Random(seed)) for seed in range(20)} == {text}
+
+
+def test_a_number_or_a_unit_by_name_takes_no_typing_error():
+    text = "the three hundred seconds, seventy kilograms, eleven minutes"
+    assert {noise(text, "typo", random.Random(seed)) for seed in range(40)} == {text}
+
+
 @pytest.mark.parametrize("line", ["?", "...", "!!!", "42", "¿?", "日本語の文章です", "a b"])
 @pytest.mark.parametrize("operation", ALL)
 def test_a_prompt_is_never_emptied(line, operation):

@@ -1,0 +1,195 @@
+"""Which rows go, and for which: exact copies first, then near-duplicates, then what contradicts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from curation.best import best_first
+from curation.exact import exact_partners
+from curation.fates import EXACT, NEAR, NORMALISED, SEMANTIC, Conflicts, Fates, both, drop, follow, write
+from curation.near.alike import alike
+from curation.near.clusters import components
+from curation.near.pairs import count_pairs, similarities
+from curation.near.pipeline import Corpus, cut, index_of, of_rows
+from curation.near.prefixes import LONG
+from curation.near.removal import Compared, Rules, remove
+from curation.near.shared import Shared, nothing_shared
+from curation.near.spilled import perhaps_alike
+from curation.semantic import remove_alike
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import polars as pl
+    from numpy.typing import NDArray
+
+    from curation.dedup import How
+    from curation.near.index import Index
+    from curation.near.texts import Texts
+    from curation.semantic import Meaning
+
+COUNTED = 1_000_000
+"""Where counting pairs that templates hide ends."""
+
+
+class Decided(NamedTuple):
+    """What was found.
+
+    Attributes:
+        fates: What becomes of each row.
+        conflicts: Rows that contradict each other.
+        left: The rows that are no exact copies of another one, by number.
+        shared: Shared text of their prompts.
+        hidden: Pairs of similar prompts that there would be more if that text counted; None if not counted.
+        long: Rows that were looked for by MinHash.
+    """
+
+    fates: Fates
+    conflicts: Conflicts
+    left: NDArray[np.int64]
+    shared: Shared
+    hidden: int | None
+    long: int
+
+
+class Means(NamedTuple):
+    """What the search may use, and how rows are compared by meaning; all else does not change the result.
+
+    Attributes:
+        threads: At most so many; all there are unless given.
+        shared: Shared text, where it is known already; then pairs that it hides are not counted.
+        memory: Bytes that the search for similar prompts may take beside the rows, the rest then lies on the
+            disk; all it needs unless given.
+        meaning: How rows are compared by meaning, which they are not unless this is given.
+    """
+
+    threads: int | None = None
+    shared: Shared | None = None
+    memory: int | None = None
+    meaning: Meaning | None = None
+
+
+def decide(rows: pl.DataFrame, how: How, old: int = 0, means: Means | None = None) -> Decided:
+    """Find what goes, and for which row.
+
+    Args:
+        rows: Rows with schema ROWS.
+        how: What counts as a duplicate.
+        old: The first so many rows are preferred to the others.
+        means: What the search may use.
+    """
+    means = means or Means()
+    fates = _exact(rows, how, old, means.threads)
+    copies, left = np.flatnonzero(fates.partner >= 0), np.flatnonzero(fates.partner < 0)
+    nobody = Conflicts(copies[:0], copies[:0], np.empty(0))
+    found = Decided(fates, nobody, left, nothing_shared(), 0, 0)
+    if how.near:
+        found = _decide_near(rows, how, old, means, found)
+    if means.meaning is not None:
+        more = _by_meaning(rows, how, old, means.meaning, fates)
+        found = found._replace(conflicts=both(found.conflicts, more))
+    follow(fates, copies)
+    return found
+
+
+def _decide_near(rows: pl.DataFrame, how: How, old: int, means: Means, found: Decided) -> Decided:
+    """Find the near-duplicates among the rows that are left."""
+    messages, near, counts = rows["messages"], found.left, how.on == "prompt"
+    texts = of_rows(messages, how.on, near)
+    shared, hidden = means.shared, None
+    if means.memory is not None:
+        shared, perhaps = perhaps_alike(
+            *texts, how.threshold, means.memory, shared=counts, threads=means.threads
+        )
+        near = near[perhaps]
+    taken_out: Shared | bool = counts if shared is None else shared
+    corpus = cut(*of_rows(messages, how.on, near), shared=taken_out, threads=means.threads)
+    long = sum(int((np.diff(part.starts) > LONG).sum()) for part in corpus.sets)
+    compared, concerned = _compared(messages, near, corpus, how, means.threads)
+    conflicts = _near(rows, near, compared, concerned, how, old, found.fates)
+    if shared is None or not len(shared.hashes):
+        hidden = _hidden(texts, corpus.shared, compared.prompts, how, means.threads)
+    return Decided(found.fates, conflicts, found.left, corpus.shared, hidden, long)
+
+
+def _exact(rows: pl.DataFrame, how: How, old: int, threads: int | None) -> Fates:
+    partner, raw = exact_partners(rows, keep=how.keep, old=old, threads=threads)
+    similar = np.ones(rows.height)
+    reason = np.where(raw, EXACT, NORMALISED).astype(np.uint8)
+    return Fates(partner, similar, similar.copy(), reason)
+
+
+def _compared(
+    messages: pl.Series, left: NDArray[np.int64], corpus: Corpus, how: How, threads: int | None
+) -> tuple[Compared, NDArray[np.int64]]:
+    """The indexes of prompts and of answers, and the members that have a similar prompt at all.
+
+    Only the answers of those are cut. Whole texts stand for both where they are compared.
+    """
+    prompts = index_of(corpus, how.threshold, threads)
+    everyone = np.arange(len(prompts.numbers))
+    if how.on == "all":
+        return Compared(prompts, prompts, everyone, everyone), everyone
+    concerned = alike(prompts, how.threshold)
+    asked = of_rows(messages, "answer", left[prompts.numbers[concerned]])
+    answers = index_of(cut(*asked, shared=False, threads=threads), how.threshold, threads)
+    answered = concerned[answers.numbers]
+    answer_of = np.full(len(everyone), -1, np.int64)
+    answer_of[answered] = np.arange(len(answered))
+    return Compared(prompts, answers, answer_of, answered), concerned
+
+
+def _near(
+    rows: pl.DataFrame,
+    left: NDArray[np.int64],
+    compared: Compared,
+    concerned: NDArray[np.int64],
+    how: How,
+    old: int,
+    fates: Fates,
+) -> Conflicts:
+    """Write into `fates` what goes of the concerned members."""
+    numbers = left[compared.prompts.numbers]
+    order = concerned[best_first(rows, numbers[concerned], keep=how.keep, old=old)]
+    if how.mode == "connected":
+        order = _connected(compared, order, numbers, how, fates)
+    rules = Rules(how.threshold, how.conflicts == "keep_best", how.conflicts == "drop_all", how.on == "all")
+    return write(fates, numbers, order, remove(compared, order, rules), how, NEAR)
+
+
+def _by_meaning(rows: pl.DataFrame, how: How, old: int, meaning: Meaning, fates: Fates) -> Conflicts:
+    """Write into `fates` which of the rows that stay say what a better one says."""
+    stay = np.flatnonzero(fates.partner < 0)
+    numbers = stay[best_first(rows, stay, keep=how.keep, old=old)]
+    drop_conflicting = how.conflicts == "keep_best"
+    found = remove_alike(rows["messages"].gather(numbers), meaning, drop_conflicting=drop_conflicting)
+    return write(fates, numbers, np.arange(len(numbers)), found, how, SEMANTIC)
+
+
+def _connected(
+    compared: Compared, order: NDArray[np.int64], numbers: NDArray[np.int64], how: How, fates: Fates
+) -> NDArray[np.int64]:
+    """Drop all but the best row of each component; the order of those that stay."""
+    label = components(compared.prompts, compared.answers, compared.answer_of, how.threshold)
+    best = np.full(len(label), -1, np.int64)
+    best[label[order[::-1]]] = order[::-1]
+    goes = order[best[label[order]] != order]
+    stays = best[label[goes]]
+    prompt = similarities(compared.prompts, goes, stays)
+    answer = similarities(compared.answers, compared.answer_of[goes], compared.answer_of[stays])
+    drop(fates, numbers[goes], numbers[stays], (prompt, answer), NEAR)
+    stay: NDArray[np.int64] = order[best[label[order]] == order]
+    return stay
+
+
+def _hidden(
+    texts: tuple[int, Callable[[int], Texts]], shared: Shared, prompts: Index, how: How, threads: int | None
+) -> int:
+    """How many more pairs of prompts would be similar if shared text counted."""
+    if not len(shared.hashes):
+        return 0
+    whole = index_of(cut(*texts, shared=False, threads=threads), how.threshold, threads)
+    counted = count_pairs(whole, how.threshold, COUNTED)
+    return max(0, counted - count_pairs(prompts, how.threshold, COUNTED))
