@@ -48,12 +48,12 @@ def run_recipe(workspace: WorkspaceDir = Path(), as_json: AsJson = False) -> Non
     from curation.stored import read_table
     from loop.lock import only_one
     from loop.snapshots import record
-    from loop.steps.curate import run_recipe as run_steps
+    from loop.steps.curate import run_recipe as run_configured
     from loop.store import publish, transaction
 
     space = open_workspace(workspace)
     with only_one(space.lock):
-        manifest, rejected = run_steps(space, told())
+        manifest, rejected = run_configured(space, told())
         with transaction(space.store) as connection:
             record(connection, space.snapshots / manifest.id, manifest, 0)
         publish(space.store, space.view)
