@@ -56,6 +56,11 @@ def prepare(folder: Path) -> None:
         for i, p in enumerate(pairs)
     ]
     write(folder / "log.jsonl", logged)
+    asked = [
+        {"id": f"p-{p['id']}", "prompt": p["question"], "output": p["answer"], "user_id": "u-17", "rating": 5}
+        for p in pairs[:10]
+    ]
+    write(folder / "production.jsonl", [a | {"reference": a["output"]} for a in asked])
     shutil.copytree(resource("rubrics"), folder / "rubrics")
     text = (ROOT / "README.md").read_text(encoding="utf8")
     for name, content in re.findall(r"```toml\n# (\S+)\n(.*?)```", text, re.DOTALL):

@@ -15,7 +15,7 @@ from curation.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 UNWRITABLE = {
     errno.EACCES,
     errno.EPERM,

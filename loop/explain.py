@@ -1,77 +1,157 @@
-"""Explain: everything that touched a row or a trace, from one id."""
+"""Explain: everything that touched a row, a trace, a snapshot or a model, from one id."""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from curation.errors import UserError
 from curation.rows import answer_text, prompt_text
 from curation.stored import read_rows
-from loop.store import query
+from loop.store import pl_frame, reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
+
+    import duckdb
 
     from loop.workspace import Workspace
 
-PARTS = {
+ROW = {
     "snapshots": "SELECT snapshot, split, origin, source, line, parents FROM membership"
     " JOIN snapshots s ON s.id = snapshot WHERE row_id = $id ORDER BY s.created, source, line",
     "drops": "SELECT snapshot, step, reason, source, line, partner_id, partner_source, partner_line,"
     " similarity, detail FROM drops WHERE row_id = $id ORDER BY ALL",
     "children": "SELECT DISTINCT row_id FROM membership WHERE list_contains(parents, $id) ORDER BY row_id",
-    "traces": "SELECT id, cycle, model, version, time, output, reference, finish_reason, mean_entropy"
-    " FROM traces WHERE id = $trace",
+    "models": "SELECT name, version, status, snapshot FROM models WHERE snapshot IN"
+    " (SELECT snapshot FROM membership WHERE row_id = $id) ORDER BY version",
+    "promotions": "SELECT cycle, candidate, decision, reason FROM promotions p WHERE EXISTS"
+    " (FROM models m JOIN membership s ON s.snapshot = m.snapshot"
+    " WHERE s.row_id = $id AND m.name = p.model AND m.version = p.candidate) ORDER BY p.id",
+}
+TRACE = {
+    "traces": "SELECT id, source, event, cycle, model, version, time, user_id, conversation_id, output,"
+    " reference, finish_reason, mean_entropy, cost FROM traces WHERE id = $trace",
+    "payloads": "SELECT format, mapping, unmapped FROM payloads WHERE trace = $trace",
+    "labels": "SELECT name, author, score, label, comment FROM trace_labels WHERE trace = $trace"
+    " ORDER BY ALL",
     "verdicts": "SELECT judge, state, score, criteria, feedback, cost FROM verdicts WHERE trace = $trace",
     "corrections": "SELECT author, state, reason, output FROM corrections WHERE trace = $trace",
-    "models": "SELECT name, version, status, snapshot FROM models"
-    " WHERE snapshot IN (SELECT snapshot FROM membership WHERE row_id = $id) ORDER BY version",
+    "rows": "SELECT DISTINCT row_id FROM membership WHERE trace = $trace ORDER BY row_id",
 }
-"""One query a part; `$id` is the row, `$trace` the trace that it came from."""
+SNAPSHOT = {
+    "snapshots": "SELECT id, parent, cycle, created, rows_in, train, validation, test FROM snapshots"
+    " WHERE id = $id",
+    "parents": "WITH RECURSIVE up AS (SELECT id, parent, 0 AS far FROM snapshots WHERE id = $id UNION ALL"
+    " SELECT s.id, s.parent, far + 1 FROM snapshots s JOIN up ON s.id = up.parent)"
+    " SELECT id FROM up WHERE far > 0 ORDER BY far",
+    "children": "SELECT id FROM snapshots WHERE parent = $id ORDER BY created",
+    "origins": "SELECT split, origin, count(*) AS rows FROM membership WHERE snapshot = $id"
+    " GROUP BY ALL ORDER BY ALL",
+    "drops": "SELECT step, reason, count(*) AS rows FROM drops WHERE snapshot = $id"
+    " GROUP BY ALL ORDER BY ALL",
+    "learned_from": "SELECT t.model, t.version, t.cycle, t.origin, count(DISTINCT t.id) AS traces"
+    " FROM membership m JOIN traces t ON t.id = m.trace WHERE m.snapshot = $id GROUP BY ALL ORDER BY ALL",
+    "models": "SELECT name, version, status FROM models WHERE snapshot = $id ORDER BY ALL",
+}
+MODEL = {
+    "models": "SELECT name, version, status, base, snapshot, created FROM models"
+    " WHERE name = $name AND version = $version",
+    "evaluations": "SELECT heldout, judge, items, mean_score, exact_match FROM score_by_model"
+    " WHERE model = $name AND version = $version",
+    "promotions": "SELECT cycle, candidate, incumbent, decision, reason FROM promotions"
+    " WHERE model = $name AND $version IN (candidate, incumbent) ORDER BY id",
+    "said": "SELECT t.cycle, t.origin, count(DISTINCT t.id) AS traces, avg(v.score) AS mean_score"
+    " FROM traces t LEFT JOIN verdicts v ON v.trace = t.id WHERE t.model = $name AND t.version = $version"
+    " GROUP BY ALL ORDER BY ALL",
+    "taught": "SELECT m.snapshot, count(*) AS rows FROM membership m JOIN traces t ON t.id = m.trace"
+    " WHERE t.model = $name AND t.version = $version GROUP BY ALL ORDER BY ALL",
+}
+"""One query a part of the story, for each kind of thing."""
+
+
+class Thing(NamedTuple):
+    """What an id stands for: its kind, and what the queries of that kind ask for."""
+
+    kind: str
+    given: dict[str, Any]
 
 
 def explain(workspace: Workspace, beginning: str) -> dict[str, Any]:
-    """Collect the story of a row or a trace.
+    """Collect the story of a row, a trace, a snapshot or a model.
 
     Args:
         workspace: Where.
-        beginning: Id of a row or a trace, or how it begins.
+        beginning: Id of a row, a trace or a snapshot, or how it begins; `v2` or `NAME:2` for a model.
 
     Returns:
-        `row`, `trace`, `prompt`, `answer`, and one list for each of `PARTS`.
+        `kind`, and one list for each part of the story. For a row or a trace also `row`, `trace`,
+        `prompt` and `answer`.
 
     Raises:
         UserError: Nothing has that id, or several things do.
     """
-    row, trace = _identify(workspace, beginning)
-    given = {"id": row or "", "trace": trace or ""}
-    found: dict[str, Any] = {"row": row, "trace": trace, "prompt": None, "answer": None}
-    for name, sql in PARTS.items():
+    with reading(workspace.view) as connection:
+        thing = _identify(connection, beginning, workspace.config.model)
+        if thing.kind in {"snapshot", "model"}:
+            parts = SNAPSHOT if thing.kind == "snapshot" else MODEL
+            return {"kind": thing.kind} | _ask(connection, parts, thing.given)
+        found = {"kind": thing.kind, "row": thing.given["id"], "trace": thing.given["trace"]}
+        found |= {"prompt": None, "answer": None}
+        found |= _ask(connection, ROW, thing.given) | _ask(connection, TRACE, thing.given)
+    return found | _text(workspace, found)
+
+
+def _ask(
+    connection: duckdb.DuckDBPyConnection, parts: dict[str, str], given: dict[str, Any]
+) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for name, sql in parts.items():
         used = {key: value for key, value in given.items() if f"${key}" in sql}
-        found[name] = query(workspace.view, sql, used).to_dicts()
-    for entry in found["snapshots"][:1]:
-        rows = read_rows(workspace.snapshots / entry["snapshot"], entry["split"])
-        messages = rows.filter(id=row)["messages"].to_list()[0]
-        found["prompt"], found["answer"] = prompt_text(messages), answer_text(messages)
+        known = None not in used.values()
+        found[name] = pl_frame(connection.sql(sql, params=used)).to_dicts() if known else []
     return found
 
 
-def _identify(workspace: Workspace, beginning: str) -> tuple[str | None, str | None]:
-    """The row and the trace that an id stands for."""
-    sql = (
-        "SELECT row_id AS row, max(trace) AS trace FROM membership"
-        "   WHERE starts_with(row_id, $b) GROUP BY row_id"
-        " UNION SELECT row_id, NULL FROM drops WHERE starts_with(row_id, $b)"
-        "   AND row_id NOT IN (SELECT row_id FROM membership)"
-        " UNION SELECT (SELECT max(row_id) FROM membership WHERE trace = t.id), t.id FROM traces t"
-        "   WHERE starts_with(t.id, $b)"
-    )
-    found = query(workspace.view, sql, {"b": beginning}).rows()
-    if len(found) == 1:
-        return found[0]
+def _text(workspace: Workspace, found: dict[str, Any]) -> dict[str, Any]:
+    """Prompt and answer of a row, from the first snapshot that has it."""
+    for entry in found["snapshots"][:1]:
+        messages = _messages(workspace.snapshots / entry["snapshot"], entry["split"], found["row"])
+        return {"prompt": prompt_text(messages), "answer": answer_text(messages)}
+    for trace in found["traces"] if found["prompt"] is None and not found["row"] else []:
+        return {"answer": trace["output"]}
+    return {}
+
+
+def _messages(folder: Path, split: str, row: str) -> list[dict[str, Any]]:
+    """Messages of one row, without reading those of the others."""
+    import polars as pl
+
+    try:
+        scan = pl.scan_parquet(folder / f"{split}.parquet").filter(pl.col("id") == row).select("messages")
+        found = scan.collect()["messages"]
+    except (OSError, pl.exceptions.PolarsError):
+        found = read_rows(folder, split).filter(id=row)["messages"]  # tells what is wrong with the file
+    messages: list[dict[str, Any]] = found.to_list()[0]
+    return messages
+
+
+def _identify(connection: duckdb.DuckDBPyConnection, beginning: str, model: str) -> Thing:
+    """The thing that an id stands for."""
+    if named := re.fullmatch(r"(?:v|(?P<name>[^:]+):v?)(?P<version>\d+)", beginning):
+        given = {"name": named["name"] or model, "version": int(named["version"])}
+        if connection.execute(
+            "SELECT 1 FROM models WHERE name = $name AND version = $version", given
+        ).fetchone():
+            return Thing("model", given)
+    for exactly in (True, False):  # the whole id costs less to look for than its beginning
+        found = _things(connection, beginning, exactly=exactly)
+        if len(found) == 1:
+            return _with_row(connection, found[0])
+        if found:
+            break
     many = (
-        f"{len(found)} rows or traces begin with {beginning!r}"
+        f"{len(found)} rows, traces or snapshots begin with {beginning!r}"
         if found
         else f"nothing begins with {beginning!r}"
     )
@@ -79,39 +159,28 @@ def _identify(workspace: Workspace, beginning: str) -> tuple[str | None, str | N
     raise UserError(many, where="explain", fix=fix)
 
 
-def story(found: dict[str, Any]) -> Iterator[str]:
-    """The story in lines for people."""
-    yield f"row {found['row'] or '-'}" + (f", from trace {found['trace']}" if found["trace"] else "")
-    if found["prompt"] is not None:
-        yield f"  prompt: …{found['prompt'][-120:]!r}"
-        yield f"  answer: {found['answer']!r}"
-    yield from _data_lines(found)
-    for t in found["traces"]:
-        yield f"  said by {t['model']} v{t['version']} in cycle {t['cycle']}: {t['output']!r}"
-    for v in found["verdicts"]:
-        score = f"{v['score']:.2f}" if v["score"] is not None else v["state"]
-        yield f"  judged by {v['judge']}: {score} {json.loads(v['criteria'])} {v['feedback']}".rstrip()
-    for c in found["corrections"]:
-        yield f"  corrected by {c['author']}, {c['state']}: {c['output']!r} {c['reason']}".rstrip()
-    for m in found["models"]:
-        yield f"  trained into {m['name']} v{m['version']} ({m['status']}) with snapshot {m['snapshot']}"
+def _things(connection: duckdb.DuckDBPyConnection, beginning: str, *, exactly: bool) -> list[Thing]:
+    """Rows, traces and snapshots with an id, or with one that begins so."""
+
+    def ask(sql: str, column: str) -> list[Any]:
+        condition = f"{column} = $b" if exactly else f"starts_with({column}, $b)"
+        return connection.execute(sql.format(condition), {"b": beginning}).fetchall()
+
+    traces = [row[0] for row in ask("SELECT id FROM traces WHERE {}", "id")]
+    rows = dict(ask("SELECT row_id, max(trace) FROM membership WHERE {} GROUP BY row_id", "row_id"))
+    rows |= {
+        row: None for (row,) in ask("SELECT DISTINCT row_id FROM drops WHERE {}", "row_id") if row not in rows
+    }
+    snapshots = [row[0] for row in ask("SELECT id FROM snapshots WHERE {}", "id")]
+    found = [Thing("row", {"id": row, "trace": trace}) for row, trace in rows.items()]
+    found += [Thing("trace", {"id": None, "trace": trace}) for trace in traces]
+    return found + [Thing("snapshot", {"id": one}) for one in snapshots]
 
 
-def _data_lines(found: dict[str, Any]) -> Iterator[str]:
-    for s in found["snapshots"]:
-        place = _place(s["source"], s["line"])
-        yield f"  in snapshot {s['snapshot']} ({s['split']}), {s['origin']}, from {place}"
-        if s["parents"]:
-            yield f"    made from row {', '.join(s['parents'])}"
-    for d in found["drops"]:
-        place = _place(d["source"], d["line"])
-        yield f"  dropped by {d['step']} on the way to {d['snapshot']}: {d['reason']} ({place})"
-        if d["partner_id"]:
-            partner = f"{d['partner_id']} ({_place(d['partner_source'], d['partner_line'])})"
-            yield f"    for row {partner}, similarity {d['similarity']:.3f}"
-    for child in found["children"]:
-        yield f"  parent of row {child['row_id']}"
-
-
-def _place(source: str, line: int | None) -> str:
-    return f"{source} line {line}" if line else source
+def _with_row(connection: duckdb.DuckDBPyConnection, thing: Thing) -> Thing:
+    """A trace with the row that was made from it, if there is one."""
+    if thing.kind != "trace":
+        return thing
+    sql = "SELECT max(row_id) FROM membership WHERE trace = ?"
+    row = connection.execute(sql, [thing.given["trace"]]).fetchone()
+    return Thing("trace", thing.given | {"id": row[0] if row else None})

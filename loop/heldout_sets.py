@@ -8,6 +8,7 @@ from curation.errors import UserError
 from curation.heldout import freeze
 from curation.manifest import read_manifest
 from curation.registry import Registered, register
+from loop.frozen import record_heldout
 from loop.heldout import read_items, versions_of
 from loop.store import query
 
@@ -37,11 +38,7 @@ def add_version(
     if known.number != (newest := versions_of(workspace, name)[-1]).number:
         fix = f"add its items to the newest version, {newest.number}, to make the next one"
         raise UserError(f"these are the items of version {known.number}", where=str(file), fix=fix)
-    role = role_of(workspace.config, name)
-    values = [name, known.held.version, known.held.items.height, role]
-    connection.execute(
-        "INSERT OR REPLACE INTO heldout_sets (name, version, items, role) VALUES (?, ?, ?, ?)", values
-    )
+    record_heldout(connection, [(known.held, role_of(workspace.config, name))])
     return known
 
 

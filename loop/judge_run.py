@@ -19,10 +19,12 @@ from loop.judging import KINDS, judge_of, judges
 from loop.lock import only_one
 from loop.spool import VERDICTS, FileCache, Memory, clear_spool, known_verdicts, open_spool, spooled
 from loop.standing import told
-from loop.store import publish, query, transaction
+from loop.store import query
+from loop.store.connect import StoreHeldError
 from loop.traces import as_items
 from loop.verdicts import store_verdicts
 from loop.workspace import Workspace
+from loop.writer import save
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -161,7 +163,7 @@ def run(task: Task, progress: Progress) -> tuple[str, int, Judged]:
 def _cache(task: Task, judge: Judge | Panel) -> Iterator[Cache]:
     if task.workspace:
         with only_one(task.workspace.lock):
-            yield open_spool(task.kept, task.workspace.store, _ids(judge))
+            yield open_spool(task.kept, task.workspace.store, _ids(judge), task.workspace.view)
     elif all(one.identity.kind == "reference" for one in judges(judge)):
         yield Memory()  # judging again costs nothing
     else:
@@ -171,10 +173,12 @@ def _cache(task: Task, judge: Judge | Panel) -> Iterator[Cache]:
 
 
 def _store(workspace: Workspace, judge: Judge | Panel, verdicts: pl.DataFrame) -> None:
-    with transaction(workspace.store) as connection:
-        store_verdicts(connection, judge, verdicts, workspace.spool)
+    try:
+        save(workspace, lambda connection: store_verdicts(connection, judge, verdicts, workspace.spool))
+    except StoreHeldError as fault:
+        fix = "close that program, run the same command again: all verdicts are kept, none is asked for again"
+        raise UserError(fault.problem, where=fault.where, fix=fix) from fault
     clear_spool(workspace.spool)
-    publish(workspace.store, workspace.view)
 
 
 def _ids(judge: Judge | Panel) -> list[str]:

@@ -111,7 +111,8 @@ class Ledger:
                 outcome.commit(connection)
             outputs = json.dumps(outcome.outputs, sort_keys=True)
             entry = [cycle.id, position, name, outputs, outcome.summary, started, utc_now()]
-            connection.execute("INSERT INTO steps VALUES (?, ?, ?, ?, ?, ?, ?)", entry)
+            columns = "cycle, position, name, outputs, summary, started, finished"
+            connection.execute(f"INSERT INTO steps ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", entry)  # noqa: S608
 
     def close(self, cycle: Cycle, state: str) -> None:
         """Mark a cycle as `finished` or `abandoned`; the imported traces of an abandoned one wait again."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from curation.redact import redact_text
 from judge.frames import item_frame
 from judge.verdict import Item, Verdict
 
@@ -31,8 +32,14 @@ def items(connection: duckdb.DuckDBPyConnection, cycle: int) -> pl.DataFrame:
 
 
 def as_items(rows: Iterable[tuple[str, str, str, str | None]]) -> pl.DataFrame:
-    """Id, messages as stored, output and reference of traces as items to judge."""
-    return item_frame(Item(i, plain_turns(m), o, r) for i, m, o, r in rows)
+    """Id, messages as stored, output and reference of traces as items to judge, without personal data."""
+    return item_frame(_item(*row) for row in rows)
+
+
+def _item(identity: str, messages: str, output: str, reference: str | None) -> Item:
+    turns = [turn | {"content": redact_text(turn["content"])[0]} for turn in plain_turns(messages)]
+    right = None if reference is None else redact_text(reference)[0]
+    return Item(id=identity, messages=turns, output=redact_text(output)[0], reference=right)
 
 
 JUDGED = (

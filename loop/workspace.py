@@ -61,6 +61,11 @@ class Workspace:
         return self.hidden / "spool"
 
     @property
+    def arrivals(self) -> Path:
+        """Imported traces that are not in the store yet."""
+        return self.spool / "arrivals"
+
+    @property
     def lock(self) -> Path:
         """Held by whoever writes here."""
         return self.hidden / "lock"
@@ -103,6 +108,7 @@ class Workspace:
 
     def tidy(self) -> None:
         """Remove what a killed process left half-written."""
-        for folder in (self.hidden, self.snapshots, self.jobs, self.model(0).parent, *self.heldout.glob("*")):
+        folders = (self.hidden, self.arrivals, self.snapshots, self.jobs, self.model(0).parent)
+        for folder in (*folders, *self.heldout.glob("*")):
             if folder.is_dir():
                 remove_leftovers(folder)

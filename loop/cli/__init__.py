@@ -23,6 +23,7 @@ from loop.cli import (
     start,
     store,
     tokens,
+    trace,
     train,
 )
 from training.threads import wait_passively
@@ -50,6 +51,7 @@ app.add_typer(curate.app, name="curate")
 app.add_typer(snapshot.app, name="snapshot")
 app.add_typer(heldout.app, name="heldout")
 app.add_typer(judge.app, name="judge")
+app.add_typer(trace.app, name="trace")
 app.add_typer(train.app, name="train")
 app.add_typer(model.app, name="model")
 app.add_typer(cycle.app, name="cycle")

@@ -46,17 +46,14 @@ def run_recipe(workspace: WorkspaceDir = Path(), as_json: AsJson = False) -> Non
     import msgspec
 
     from curation.stored import read_table
-    from loop.lock import only_one
     from loop.snapshots import record
     from loop.steps.curate import run_recipe as run_configured
-    from loop.store import publish, transaction
+    from loop.writer import working
 
     space = open_workspace(workspace)
-    with only_one(space.lock):
+    with working(space) as save:
         manifest, rejected = run_configured(space, told())
-        with transaction(space.store) as connection:
-            record(connection, space.snapshots / manifest.id, manifest, 0)
-        publish(space.store, space.view)
+        save(lambda connection: record(connection, space.snapshots / manifest.id, manifest, 0))
     if as_json:
         out_json(msgspec.to_builtins(manifest) | {"rejected": rejected})
     else:

@@ -80,21 +80,19 @@ def evaluate(version: Number, workspace: WorkspaceDir = Path(), as_json: AsJson 
     """
     from loop.evaluation import evaluate as score
     from loop.heldout import read_heldout
-    from loop.lock import only_one
     from loop.lookup import known_version
-    from loop.store import insert, publish, transaction
+    from loop.store import insert
     from loop.summary import score_rows
+    from loop.writer import working
 
     space = open_workspace(workspace)
     known_version(space, version)
     progress = told()
-    with only_one(space.lock):
+    with working(space) as save:
         sets = list(zip(space.config.heldout, read_heldout(space), strict=True))
         rows = score(space, version, sets, progress)
         progress.end(f"{rows.height} answers scored")
-        with transaction(space.store) as connection:
-            insert(connection, "evaluations", rows, known="replace")
-        publish(space.store, space.view)
+        save(lambda connection: insert(connection, "evaluations", rows, known="replace"))
     scores = score_rows(rows)
     if as_json:
         out_json(scores)

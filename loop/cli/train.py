@@ -123,16 +123,13 @@ def stop(job: Job = "", workspace: WorkspaceDir = Path()) -> None:
 
 
 def _train(space: Workspace, snapshot: str, *, as_json: bool) -> None:
-    from loop.lock import only_one
     from loop.steps.train import train_version
-    from loop.store import publish, transaction
+    from loop.writer import working
 
-    with only_one(space.lock):
+    with working(space) as save:
         outcome = train_version(space, snapshot, told())
-        with transaction(space.store) as connection:
-            if outcome.commit:
-                outcome.commit(connection)
-        publish(space.store, space.view)
+        if outcome.commit:
+            save(outcome.commit)
     if as_json:
         out_json(outcome.outputs)
     else:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import polars as pl
-
+from loop.frozen import record_heldout
 from loop.heldout import demand_target, read_heldout
 from loop.ledger import Outcome
 from loop.models import base_id, settings
-from loop.store import insert, utc_now
+from loop.store import utc_now
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,25 +27,15 @@ def run(context: Context) -> Outcome:
     config = workspace.config
     demand_target(config)
     frozen = read_heldout(workspace)
-    sets = pl.DataFrame(
-        [
-            {
-                "name": held.name,
-                "version": frozen_set.version,
-                "items": frozen_set.items.height,
-                "role": held.role,
-            }
-            for held, frozen_set in zip(config.heldout, frozen, strict=True)
-        ]
-    )
+    sets = [(held, about.role) for about, held in zip(config.heldout, frozen, strict=True)]
     name, identity = settings(workspace).base_model, base_id(workspace)
 
     def commit(connection: duckdb.DuckDBPyConnection) -> None:
-        insert(connection, "heldout_sets", sets, known="replace")
+        record_heldout(connection, sets)
         connection.execute(
             "INSERT OR IGNORE INTO models VALUES (?, 0, ?, ?, NULL, 'production', NULL, ?, '{}', ?)",
             [config.model, name, identity, json.dumps(config.train), utc_now()],
         )
 
-    items = ", ".join(f"{row['name']} ({row['items']} items)" for row in sets.iter_rows(named=True))
+    items = ", ".join(f"{held.name} ({held.items.height} items)" for held in frozen)
     return Outcome({"base": name}, f"base model {name}; held-out sets {items}", commit)

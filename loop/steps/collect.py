@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from loop.arrivals import drain
 from loop.ledger import Outcome
 from loop.pool import read_pool
 from loop.store import transaction
@@ -22,6 +23,7 @@ def run(context: Context) -> Outcome:
         UserError: There is nothing to learn from: no imported trace, and no pool or a wrong one.
     """
     workspace = context.workspace
+    drain(workspace.store, workspace.arrivals)
     found = waiting(workspace)
     chosen = found[: workspace.config.data.max_traces]
     if workspace.config.data.pool or not chosen:

@@ -29,7 +29,8 @@ def run(context: Context) -> Outcome:
     with transaction(workspace.store) as connection:
         asked = items(connection, context.cycle)
     judge = configured_judge(workspace)
-    spool = open_spool(workspace.spool, workspace.store, [one.identity.id for one in judges(judge)])
+    ids = [one.identity.id for one in judges(judge)]
+    spool = open_spool(workspace.spool, workspace.store, ids, workspace.view)
     service = workspace.config.judge.service
     budget = Budget(service.budget, service.token_budget)
     found = judge_frame(asked, judge, spool, progress=told(context.progress), budget=budget)

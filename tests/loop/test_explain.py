@@ -8,8 +8,9 @@ import duckdb
 import pytest
 
 from curation.errors import UserError
-from loop.explain import explain, story
+from loop.explain import explain
 from loop.store import query
+from loop.story import story
 from tests.loop.byhand import JUDGE, filled
 
 if TYPE_CHECKING:
@@ -45,7 +46,10 @@ def test_a_corrected_row_leads_to_trace_verdict_correction_snapshot_and_model(wo
 
 
 def test_a_trace_leads_to_the_same_story_as_its_row(workspace: Workspace) -> None:
-    assert explain(workspace, "trace-p2") == explain(workspace, row_of(workspace, "trace = 'trace-p2'"))
+    by_row = explain(workspace, row_of(workspace, "trace = 'trace-p2'"))
+    assert explain(workspace, "trace-p2") == by_row | {"kind": "trace"}
+    assert by_row["rows"] == [{"row_id": by_row["row"]}]
+    assert [p["decision"] for p in by_row["promotions"]] == ["promoted"]
 
 
 def test_the_beginning_of_an_id_will_do(workspace: Workspace) -> None:
@@ -89,6 +93,42 @@ def test_the_story_in_lines(workspace: Workspace) -> None:
     assert "failed" in "\n".join(story(explain(workspace, "trace-p3")))
 
 
+def test_a_snapshot_leads_up_to_its_traces_and_down_to_its_models(workspace: Workspace) -> None:
+    older, newer = query(workspace.view, "SELECT id FROM snapshots ORDER BY created")["id"].to_list()
+    found = explain(workspace, newer[:8])
+    assert (found["kind"], found["parents"], found["children"]) == ("snapshot", [{"id": older}], [])
+    assert [(t["model"], t["version"], t["traces"]) for t in found["learned_from"]] == [("model", 1, 2)]
+    assert sum(o["rows"] for o in found["origins"] if o["origin"] == "correction") == 1
+    assert [(m["version"], m["status"]) for m in found["models"]] == [(2, "production")]
+    assert explain(workspace, older)["children"] == [{"id": newer}]
+    lines = "\n".join(story(found))
+    for part in (
+        f"grew from {older}",
+        "2 traces of model v1 in cycle 2",
+        "trained into model v2 (production)",
+    ):
+        assert part in lines
+
+
+@pytest.mark.parametrize("name", ["v1", "model:1", "model:v1"])
+def test_a_model_leads_up_to_its_snapshot_and_down_to_what_it_taught(workspace: Workspace, name: str) -> None:
+    older, newer = query(workspace.view, "SELECT id FROM snapshots ORDER BY created")["id"].to_list()
+    found = explain(workspace, name)
+    assert (found["kind"], found["models"][0]["snapshot"]) == ("model", older)
+    assert [(e["heldout"], e["items"]) for e in found["evaluations"]] == [("main", 3)]
+    assert [(p["candidate"], p["incumbent"]) for p in found["promotions"]] == [(2, 1)]
+    assert [(s["cycle"], s["traces"]) for s in found["said"]] == [(2, 4)]
+    assert found["taught"] == [{"snapshot": newer, "rows": 2}]
+    lines = "\n".join(story(found))
+    for part in (
+        f"trained on snapshot {older}",
+        "scored 0.667 on main",
+        "v2 against v1, promoted",
+        "said 4 traces",
+    ):
+        assert part in lines
+
+
 def test_children_and_parents_are_named(tmp_path: Path) -> None:
     workspace, *_ = filled(tmp_path)
     parent, child = (row_of(workspace, f"source = 'seed.jsonl' AND line = {n}") for n in (1, 2))
@@ -99,7 +139,7 @@ def test_children_and_parents_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("beginning", "problem"), [("trace-p", "4 rows or traces"), ("zzz", "nothing begins")]
+    ("beginning", "problem"), [("trace-p", "4 rows, traces or snapshots"), ("zzz", "nothing begins")]
 )
 def test_an_id_that_is_not_one_thing(workspace: Workspace, beginning: str, problem: str) -> None:
     with pytest.raises(UserError, match=problem) as caught:

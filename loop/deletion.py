@@ -1,0 +1,147 @@
+"""Deletion of traces: with all that was said about them, out of every file but snapshots and models."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from curation.errors import UserError
+from curation.manifest import read_manifest
+from loop.arrivals import drain
+from loop.imports.batch import pseudonym
+from loop.lock import only_one
+from loop.spool import forget
+from loop.store import publish, rewrite, transaction, utc_now
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import duckdb
+
+    from loop.workspace import Workspace
+
+TABLES = {"traces": "id", "payloads": "trace", "verdicts": "trace", "corrections": "trace", "labels": "trace"}
+"""Tables that hold text of a trace, and the column with the trace's id."""
+
+HOLDERS = """
+    WITH RECURSIVE held AS (
+        SELECT row_id, snapshot FROM membership WHERE trace IN (SELECT id FROM gone)
+        UNION SELECT m.row_id, m.snapshot FROM membership m JOIN held h ON list_contains(m.parents, h.row_id)
+    )
+    SELECT snapshot, count(DISTINCT row_id) AS rows FROM held GROUP BY snapshot ORDER BY snapshot
+"""
+
+
+MODELS = "SELECT name, version, status, snapshot FROM models WHERE list_contains(?, snapshot) ORDER BY ALL"
+
+
+class Choice(NamedTuple):
+    """What is deleted: everything of a user, or everything older than so many days."""
+
+    user: str | None
+    older_than: int | None
+
+
+class Deleted(NamedTuple):
+    """What was deleted, by kind, and the snapshots and models that still hold rows made from it."""
+
+    deleted: dict[str, int]
+    snapshots: list[dict[str, Any]]
+    models: list[dict[str, Any]]
+
+
+def delete_traces(workspace: Workspace, choice: Choice, *, dry_run: bool = False) -> Deleted:
+    """Delete traces, and write the store and its copy anew without them.
+
+    Args:
+        workspace: Where.
+        choice: Which.
+        dry_run: Only count.
+
+    Raises:
+        UserError: There is no such trace, or another process works here.
+    """
+    with only_one(workspace.lock):
+        _finish(workspace)
+        drain(workspace.store, workspace.arrivals)  # what waits there may be of the same user
+        with transaction(workspace.store) as connection:
+            _choose(connection, choice)
+            ids = {row[0] for row in connection.execute("SELECT id FROM gone").fetchall()}
+            if not ids:
+                fix = 'look at `regrind sql "select distinct user_id from traces"`'
+                raise UserError("there is nothing to delete", where=str(workspace.store), fix=fix)
+            counts = {name: _count(connection, name, key) for name, key in TABLES.items()}
+            snapshots = _dicts(connection, HOLDERS)
+            models = _dicts(connection, MODELS, [[s["snapshot"] for s in snapshots]])
+            if not dry_run:
+                _unfinished(workspace).touch()
+                counts["spooled verdicts"] = forget(workspace.spool, ids)
+                counts["training jobs"] = _remove_jobs(workspace, {s["snapshot"] for s in snapshots})
+                _delete(connection, "user" if choice.user else "age")
+        _finish(workspace)
+    return Deleted(counts, snapshots, models)
+
+
+def _unfinished(workspace: Workspace) -> Path:
+    """A file that is there while rows are deleted whose text may still be in the store's file."""
+    return workspace.hidden / "deleting"
+
+
+def _finish(workspace: Workspace) -> None:
+    """Write the store anew where a deletion began, by this process or by one that was killed."""
+    if _unfinished(workspace).exists():
+        rewrite(workspace.store)
+        publish(workspace.store, workspace.view)
+        _unfinished(workspace).unlink()
+
+
+def _choose(connection: duckdb.DuckDBPyConnection, choice: Choice) -> None:
+    """The table `gone`: the ids that go, and the runs of which nothing is left then."""
+    given: list[Any]
+    if choice.user is not None:
+        condition, given = "user_id IN (?, ?)", [choice.user, pseudonym(choice.user)]
+    else:
+        condition, given = "time < ?::TIMESTAMP - to_days(?::INTEGER)", [utc_now(), choice.older_than]
+    connection.execute(f"CREATE TEMP TABLE gone AS SELECT id FROM traces WHERE {condition}", given)  # noqa: S608
+    connection.execute(
+        "CREATE TEMP TABLE ended AS SELECT run AS id FROM traces WHERE run IS NOT NULL"
+        " GROUP BY run HAVING bool_and(id IN (SELECT id FROM gone))"
+    )
+
+
+def _delete(connection: duckdb.DuckDBPyConnection, reason: str) -> None:
+    for name, key in TABLES.items():
+        connection.execute(f"DELETE FROM {name} WHERE {_among(name, key)}")  # noqa: S608
+    connection.execute(
+        "INSERT INTO deletions SELECT id, ?, ? FROM (SELECT id FROM gone UNION SELECT id FROM ended)"
+        " WHERE id NOT IN (SELECT trace FROM deletions)",
+        [reason, utc_now()],
+    )
+
+
+def _count(connection: duckdb.DuckDBPyConnection, table: str, key: str) -> int:
+    row = connection.execute(f"SELECT count(*) FROM {table} WHERE {_among(table, key)}").fetchone()  # noqa: S608
+    return int(row[0]) if row else 0
+
+
+def _among(table: str, key: str) -> str:
+    """The condition for what goes: a label may be about a whole run."""
+    also = f" OR {key} IN (FROM ended)" if table == "labels" else ""
+    return f"{key} IN (FROM gone){also}"
+
+
+def _dicts(
+    connection: duckdb.DuckDBPyConnection, sql: str, given: list[Any] | None = None
+) -> list[dict[str, Any]]:
+    cursor = connection.execute(sql, given or [])
+    names = [column[0] for column in cursor.description or []]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _remove_jobs(workspace: Workspace, snapshots: set[str]) -> int:
+    """Remove the training jobs on some snapshots: copies of rows, made anew where they are needed."""
+    folders = [f for f in workspace.jobs.iterdir() if f.is_dir()] if workspace.jobs.is_dir() else []
+    held = [f for f in folders if (f / "manifest.json").exists() and read_manifest(f).id in snapshots]
+    for folder in held:
+        shutil.rmtree(folder)
+    return len(held)

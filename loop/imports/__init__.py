@@ -1,0 +1,1 @@
+"""Traces from elsewhere: one file a format, each of which turns objects into events."""

@@ -1,0 +1,74 @@
+"""Reading statements on the published copy, or any DuckDB file: they change nothing and open nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from curation.errors import UserError
+from loop.store.connect import BACKUP
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    import polars as pl
+
+READER: dict[str, str | bool | int | float | list[str]] = {"enable_external_access": "false"}
+"""A reading statement neither writes nor reads any other file."""
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a file for several reading statements; all see the same state.
+
+    Args:
+        path: The published copy, or any DuckDB file.
+
+    Raises:
+        UserError: There is no such file, or a statement is wrong.
+    """
+    if not path.exists():
+        fix = (
+            "run `regrind cycle run` or `regrind trace import` first, or name the workspace with --workspace"
+        )
+        raise UserError("there is no store yet", where=str(path), fix=fix)
+    try:
+        with duckdb.connect(str(path), read_only=True, config=READER) as connection:
+            yield connection
+    except duckdb.IOException as fault:
+        fix = f"remove this file: every cycle, and `regrind curate run`, writes it anew; {BACKUP}"
+        raise UserError(f"the store cannot be read: {fault}", where=str(path), fix=fix) from fault
+    except duckdb.Error as fault:
+        fix = 'the tables and views are described in docs/sql.md; `regrind sql "show tables"` lists them'
+        raise UserError(str(fault).strip(), where="sql", fix=fix) from fault
+
+
+def query(path: Path, sql: str, params: Sequence[Any] | Mapping[str, Any] = ()) -> pl.DataFrame:
+    """Run one reading statement on a DuckDB file and return its rows.
+
+    Args:
+        path: The published copy, or any DuckDB file.
+        sql: The statement.
+        params: Its parameters.
+
+    Raises:
+        UserError: There is no such file, or the statement is wrong.
+    """
+    with reading(path) as connection:
+        return pl_frame(connection.sql(sql, params=params or None))
+
+
+def pl_frame(relation: duckdb.DuckDBPyRelation | None) -> pl.DataFrame:
+    """A relation as a polars frame, spans of time as text; empty for a statement without a result."""
+    import polars as pl
+
+    if relation is None:
+        return pl.DataFrame()
+    if "INTERVAL" in relation.types:  # polars knows no such type
+        columns = zip(relation.columns, relation.types, strict=True)
+        casts = (f'"{name}"{"::VARCHAR" if kind == "INTERVAL" else ""} AS "{name}"' for name, kind in columns)
+        relation = relation.project(", ".join(casts))
+    return relation.pl()
