@@ -47,12 +47,12 @@ def run_recipe(workspace: WorkspaceDir = Path(), as_json: AsJson = False) -> Non
 
     from curation.stored import read_table
     from loop.snapshots import record
-    from loop.steps.curate import run_recipe as run_steps
+    from loop.steps.curate import run_recipe as run_configured
     from loop.writer import working
 
     space = open_workspace(workspace)
     with working(space) as save:
-        manifest, rejected = run_steps(space, told())
+        manifest, rejected = run_configured(space, told())
         save(lambda connection: record(connection, space.snapshots / manifest.id, manifest, 0))
     if as_json:
         out_json(msgspec.to_builtins(manifest) | {"rejected": rejected})

@@ -41,9 +41,10 @@ def add(
             param_hint="NAME",
         )
     space = open_workspace(workspace)
-    with only_one(space.lock), transaction(space.store) as connection:
-        known = add_version(space, connection, name, file)
-    publish(space.store, space.view)
+    with only_one(space.lock):
+        with transaction(space.store) as connection:
+            known = add_version(space, connection, name, file)
+        publish(space.store, space.view)
     told = growth_of(space, known)
     if as_json:
         out_json(told)

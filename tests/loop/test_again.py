@@ -94,7 +94,7 @@ def test_a_snapshot_from_before_the_held_out_set_grew_is_not_trained_on(workspac
     with (workspace.root / "data" / "heldout.jsonl").open("a", encoding="utf8") as stream:
         turns = [{"role": "user", "content": "Is one more item a new set?"}]
         stream.write(json.dumps({"messages": [*turns, {"role": "assistant", "content": "safe"}]}) + "\n")
-    with pytest.raises(UserError, match="held-out set safety has changed since"):
+    with pytest.raises(UserError, match="held-out set safety has grown or changed since"):
         prepare_job(workspace, last_snapshot(workspace))
 
 
