@@ -9,9 +9,11 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
+import polars as pl
 import pytest
 
 from curation.errors import UserError
+from judge.frames import keyed_frame
 from judge.verdict import Verdict
 from loop.config import Schedule
 from loop.inputs import inputs_key, inputs_of
@@ -22,7 +24,7 @@ from loop.schedule import cron_line, keep_looking, look_once, looks_around, next
 from loop.store import insert, query, transaction, utc_now
 from loop.telling import tell_failure
 from loop.ticks import Tick, tick
-from loop.verdicts import keyed
+from loop.verdicts import verdict_rows
 from loop.workspace import Workspace
 from tests.loop.byhand import JUDGE, add_trace, build_workspace
 from tests.loop.processes import python
@@ -51,12 +53,16 @@ def look(workspace: Workspace, due: datetime, progress: Progress) -> Tick:
     return tick(workspace, workspace.config.schedule, due, 30, progress)
 
 
+def verdicts(identity: str, score: float) -> pl.DataFrame:
+    return verdict_rows(keyed_frame([(identity, Verdict(identity, JUDGE, 0, "scored", score))]))
+
+
 def add_scores(workspace: Workspace, scores: list[float], cycle: int | None) -> None:
     with transaction(workspace.store) as connection:
         for number, score in enumerate(scores):
             identity = f"{cycle}-{number}"
             add_trace(connection, identity, "said", cycle, origin="import")
-            insert(connection, "verdicts", keyed({identity: Verdict(identity, JUDGE, 0, "scored", score)}))
+            insert(connection, "verdicts", verdicts(identity, score))
 
 
 @pytest.mark.parametrize(
@@ -149,11 +155,9 @@ def test_without_a_reason_nothing_runs(tmp_path: Path) -> None:
     workspace = scheduled(tmp_path, 'every = "6h"\nlow_scores = 3\nmax_age_hours = 24\ndrift = true')
     add_scores(workspace, [0.1, 0.2, 0.9], None)
     assert look(workspace, DUE, QUIET).outcome == "quiet"
-    add_trace_scores = [0.3]
     with transaction(workspace.store) as connection:
         add_trace(connection, "low", "said", None, origin="import")
-        rows = keyed({"low": Verdict("low", JUDGE, 0, "scored", add_trace_scores[0])})
-        insert(connection, "verdicts", rows)
+        insert(connection, "verdicts", verdicts("low", 0.3))
         connection.execute("UPDATE traces SET reference = NULL")
     done = look(workspace, DUE + timedelta(hours=6), QUIET)
     assert (done.outcome, done.detail) == ("unchanged", "3 new low scores")
