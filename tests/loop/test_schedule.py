@@ -9,7 +9,6 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
-import polars as pl
 import pytest
 
 from curation.errors import UserError
@@ -31,6 +30,8 @@ from tests.loop.processes import python
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import polars as pl
 
 QUIET = Progress(quiet=True)
 NOON = datetime(2026, 3, 2, 12, 0, 0, tzinfo=UTC)
