@@ -82,7 +82,7 @@ def by_quota(tags: pl.Series, quotas: Mapping[str, int], count: int) -> list[Gro
 
 
 def budgets(groups: Sequence[Group], cost: NDArray[np.int64], budget: int | None) -> list[int]:
-    """Tokens for each group, by the rows that it can give; what one cannot use goes to the others.
+    """Tokens for each group, by the rows that it can give; a group that needs less leaves more to the others.
 
     Args:
         groups: Groups that have rows, and of which some are wanted.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from curation.selection.groups import Group
@@ -25,14 +28,28 @@ class Outcome(NamedTuple):
 
     Attributes:
         kept: By row number what the row's field `selected` says.
-        dropped: For each of the group's rows why it went (rows,), objects; what stands at a kept one does
-            not count.
+        dropped: For each of the group's rows why it went (rows,), objects; empty where it was kept.
         note: What the group tells; empty where nothing was asked of it.
     """
 
     kept: dict[int, dict[str, Any]]
     dropped: NDArray[np.object_]
     note: dict[str, Any]
+
+    @property
+    def tokens(self) -> int:
+        """Of the kept rows."""
+        return int(self.note.get("tokens", 0))
+
+    def fits(self, cost: NDArray[np.int64], left: int) -> bool:
+        """Whether one of the rows that only the token budget kept out costs no more than what is left.
+
+        Args:
+            cost: Tokens of the group's rows (rows,).
+            left: Tokens.
+        """
+        ended = self.note["picked"] < self.note["wanted"]
+        return ended and bool((cost[self.dropped == BUDGET] <= left).any())
 
 
 def none(group: Group) -> Outcome:
@@ -48,7 +65,7 @@ def everything(group: Group, limits: Limits) -> Outcome:
     kept = {
         row: {"rank": rank, "reason": "all fit", "gain": None} for rank, row in enumerate(group.rows, start=1)
     }
-    note = _note(group, len(kept), int(limits.cost.sum()), "all rows fit") | _compared(None, None)
+    note = _note(group, len(kept), int(limits.cost.sum()), "all rows fit") | _compared(None, [])
     return Outcome(kept, np.full(len(kept), "", object), note)
 
 
@@ -63,10 +80,12 @@ def some(group: Group, done: Selection, limits: Limits, method: Method, *, prior
         )
     }
     dropped = _why_dropped(done, limits, method)
+    drawn = {"random_picked": [len(c) for c in done.chance]}
+    drawn["random_tokens"] = [int(limits.cost[c].sum()) for c in done.chance]
     tokens = int(limits.cost[done.picks].sum())
     note = _note(group, len(kept), tokens, _why_stopped(done, limits, dropped))
-    note |= _compared(done.worth, None if method == "random" else done.random_worth)
-    note |= {"random_picked": len(done.chance), "random_tokens": int(limits.cost[done.chance].sum())}
+    note |= _compared(done.worth, [] if method == "random" else done.random_worth)
+    note |= {name: round(fmean(each)) for name, each in drawn.items()}
     if len(done.gains):
         note["last_gain"] = round(float(done.gains[-1]), 6)
     return Outcome(kept, dropped, note)
@@ -75,8 +94,10 @@ def some(group: Group, done: Selection, limits: Limits, method: Method, *, prior
 def _why_dropped(done: Selection, limits: Limits, method: Method) -> NDArray[np.object_]:
     others = UNDRAWN if method == "random" else COVERED
     dropped = np.full(len(limits.cost), others if len(done.picks) == limits.most else GAIN, object)
-    dropped[limits.cost > limits.budget - limits.cost[done.picks].sum()] = BUDGET
+    spent = 0 if len(done.picks) == limits.most else limits.cost[done.picks].sum()
+    dropped[limits.cost > limits.budget - spent] = BUDGET
     dropped[done.below_floor] = FLOOR
+    dropped[done.picks] = ""
     return dropped
 
 
@@ -95,11 +116,15 @@ def _note(group: Group, picked: int, tokens: int, stopped: str) -> dict[str, Any
     return note | {"stopped": stopped} | overlap
 
 
-def _compared(ours: Worth | None, chance: Worth | None) -> dict[str, Any]:
-    """Both measures beside those of a random pick; the verdict is None for a tie, or with nothing to beat."""
+def _compared(ours: Worth | None, draws: Sequence[Worth]) -> dict[str, Any]:
+    """Both measures beside the means of random picks; None for a tie within their spread, or nothing to beat."""
     note: dict[str, Any] = {}
     for i, name in enumerate(("coverage", "facility")):
-        a, b = (None if worth is None else round(worth[i], 4) for worth in (ours, chance))
-        beats = None if a is None or b is None or a == b else a > b
-        note |= {name: a, f"random_{name}": b, f"{name}_beats_random": beats}
+        value = None if ours is None else round(ours[i], 4)
+        chance = [round(draw[i], 4) for draw in draws]
+        mean = round(fmean(chance), 4) if chance else None
+        beats = None
+        if value is not None and chance and not min(chance) <= value <= max(chance):
+            beats = value > max(chance)
+        note |= {name: value, f"random_{name}": mean, f"{name}_beats_random": beats}
     return note

@@ -62,11 +62,7 @@ def select_rows(
         compared(prior, step.on) if prior is not None else None,
     )
     groups = _groups(rows, step)
-    asked = [group for group in groups if group.wanted and group.rows]
-    parts = dict(zip((g.name for g in asked), budgets(asked, columns.cost, step.budget_tokens), strict=True))
-    done = [
-        _select_group(g, parts[g.name], step, columns) if g.name in parts else outcome.none(g) for g in groups
-    ]
+    done = _select_groups(groups, step, columns)
     notes = {group.name: one.note for group, one in zip(groups, done, strict=True) if one.note}
     told = _told(groups, done)
     return Selected(_annotated(rows, told), _drops(rows, groups, done, told), notes)
@@ -86,6 +82,27 @@ def _groups(rows: pl.DataFrame, step: Select) -> list[Group]:
     if step.quotas:
         return by_quota(rows["tags"], step.quotas, count)
     return by_task(rows["tags"], count)
+
+
+def _select_groups(groups: list[Group], step: Select, columns: _Columns) -> list[Outcome]:
+    """What each group gives for its part of the token budget and what the groups before it left of theirs.
+
+    What is left in the end goes to the first groups that have a row which fits into it.
+    """
+    asked = [i for i, group in enumerate(groups) if group.wanted and group.rows]
+    done = [outcome.none(group) for group in groups]
+    parts = budgets([groups[i] for i in asked], columns.cost, step.budget_tokens)
+    left = 0
+    for i, part in zip(asked, parts, strict=True):
+        done[i] = _select_group(groups[i], part + left, step, columns)
+        if step.budget_tokens is not None:
+            left += part - done[i].tokens
+    for i in asked:
+        spent = done[i].tokens
+        if done[i].fits(columns.cost[groups[i].rows], left):
+            done[i] = _select_group(groups[i], spent + left, step, columns)
+            left += spent - done[i].tokens
+    return done
 
 
 def _select_group(group: Group, budget: int, step: Select, columns: _Columns) -> Outcome:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 NEAR = 0.2
 SAMPLE = 10_000
+DRAWS = 5
+"""Random picks that the result is compared with: one alone may be a lucky one."""
 
 
 class Worth(NamedTuple):
@@ -44,17 +46,17 @@ class Selection(NamedTuple):
             `facility` similarity summed over all texts, for `random` 1; times its weight.
         below_floor: Numbers of the texts that resemble too few others to be picked.
         worth: Of the picks.
-        chance: A random pick of the same size: as many texts, or where not all fit into the budget, within
-            what the picks cost. For `random` the picks themselves.
-        random_worth: Of the random pick.
+        chance: Random picks of the same size: as many texts, or where not all fit into the budget, within
+            what the picks cost. For `random` the first are the picks themselves.
+        random_worth: Of each random pick.
     """
 
     picks: NDArray[np.int64]
     gains: NDArray[np.float64]
     below_floor: NDArray[np.int64]
     worth: Worth
-    chance: NDArray[np.int64]
-    random_worth: Worth
+    chance: list[NDArray[np.int64]]
+    random_worth: list[Worth]
 
 
 def select(
@@ -77,7 +79,7 @@ def select(
         floor: Share of the texts, 0 to below 1, that is not picked because it resembles the others least.
             Without a floor, `kcenter` picks outliers.
         prior: Strings that count as picked before.
-        seed: For the random pick, and the one that the result is compared with.
+        seed: For the random pick, and those that the result is compared with.
         threads: For `facility`; the picks do not depend on it.
     """
     count, before = len(texts), prior if prior is not None else pl.Series([], dtype=pl.String)
@@ -96,14 +98,15 @@ def select(
         picks, gains = facility(vectors, allowed, wider, old, threads)
     else:
         picks, gains = farthest_first(vectors, dense, allowed, wider, old)
-    chance = by_chance(count, _same_size(limits, picks), seed)
-    # by another seed than the random pick, which would otherwise be measured on itself
+    same = _same_size(limits, picks)
+    chance = [by_chance(count, same, seed), *(by_chance(count, same, [seed, n]) for n in range(2, DRAWS + 1))]
+    # by another seed than the random picks, which would otherwise be measured on themselves
     sample = np.sort(np.random.default_rng([seed, 1]).permutation(count)[:SAMPLE])
-    worth, random_worth = (_worth(vectors, np.concatenate([old, p]), sample) for p in (picks, chance))
+    worth, *random_worth = (_worth(vectors, np.concatenate([old, p]), sample) for p in (picks, *chance))
     return Selection(picks, gains, np.flatnonzero(odd), worth, chance, random_worth)
 
 
-def by_chance(count: int, limits: Limits, seed: int) -> NDArray[np.int64]:
+def by_chance(count: int, limits: Limits, seed: int | list[int]) -> NDArray[np.int64]:
     """Text numbers in a random order, as far as the limits go; a text that does not fit is passed over."""
     order = np.random.default_rng(seed).permutation(count)
     fits = np.cumsum(limits.cost[order]) <= limits.budget
