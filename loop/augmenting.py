@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from dataclasses import asdict
+from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from curation.augmentation.augment import Pair
     from loop.progress import Progress
 
 Report = dict[str, Any]
@@ -75,18 +77,19 @@ def run(task: Run) -> Report:
         UserError: From the model or the judge, the thesaurus is none, or a limit needs an unknown price.
     """
     spent = Spent()
-    with _label(task, spent, dry_run=False) as check:
-        checks = _checks(task, spent)
-        done = _children(task, checks._replace(label=check) if check else checks, spent)
+    try:
+        with _label(task, spent, dry_run=False) as check:
+            checks = _checks(task, spent)
+            done = _children(task, checks._replace(label=check) if check else checks, spent)
+    except UserError:
+        _tell_cost(task, spent)
+        raise
     write_rows(pl.concat([task.rows, done.children]), task.output)
-    took = asdict(spent) if isinstance(task.ways.step, Paraphrase) else {}
-    if check:
-        took |= {"judged": spent.judged, "cost": spent.cost, "stopped": spent.stopped}
-    return _report(task, done, spent.stopped) | took
+    return _report(task, done, spent.stopped) | _took(task, spent)
 
 
 def dry_run(task: Run) -> Report:
-    """What a run would take; writes nothing and asks nobody.
+    """What a run would take if nothing is refused; writes nothing and asks nobody.
 
     Raises:
         UserError: As `run`.
@@ -94,17 +97,43 @@ def dry_run(task: Run) -> Report:
     expected, step = Spent(), task.ways.step
     with _label(task, expected, dry_run=True) as check:
         if isinstance(step, Paraphrase):
-            source = _source(task, expected)
-            expected = forecast(task.rows, step, source)
-            report = {"rows": task.rows.height, "wanted": most_children(task.rows, step)} | asdict(expected)
+            forecast(task.rows, step, _source(task, expected))
+            report = {"rows": task.rows.height, "wanted": most_children(task.rows, step)}
+            pairs = _as_paraphrases(
+                task.rows, min(report["wanted"], BATCH * (expected.calls + expected.kept))
+            )
         else:
             done = _children(task, _checks(task, expected), expected)
             report = _report(task, done, "")
+            pairs = _with_parents(task.rows, done.children)
         if check:
-            parents = task.rows.filter(~pl.col("tags").list.contains(AUGMENTED)).head(report["wanted"])
-            cost = check.cost([(row, row) for row in parents.iter_rows(named=True)])
-            report |= {"judged": parents.height, "judge_cost": cost}
-    return report
+            check.expect(pairs)
+    return report | _took(task, expected)
+
+
+def _took(task: Run, spent: Spent) -> Report:
+    if isinstance(task.ways.step, Paraphrase):
+        return asdict(spent)
+    return {"judged": spent.judged, "cost": spent.cost, "stopped": spent.stopped} if task.ways.judge else {}
+
+
+def _tell_cost(task: Run, spent: Spent) -> None:
+    """What a run took that ends with an error."""
+    if spent.calls or spent.judged:
+        cost = "not known" if spent.cost is None else f"${spent.cost:.4f}"
+        tokens = f"{spent.input_tokens} tokens read, {spent.output_tokens} written"
+        task.progress.say(f"  {spent.calls} messages ({tokens}), {spent.judged} verdicts; cost: {cost}")
+
+
+def _with_parents(rows: pl.DataFrame, children: pl.DataFrame) -> list[Pair]:
+    parents = {row["id"]: row for row in rows.iter_rows(named=True)} if children.height else {}
+    return [(parents[child["parents"][0]], child) for child in children.iter_rows(named=True)]
+
+
+def _as_paraphrases(rows: pl.DataFrame, wanted: int) -> list[Pair]:
+    """As many as wanted, each parent in the place of a paraphrase: they are about as long."""
+    parents = rows.filter(~pl.col("tags").list.contains(AUGMENTED)).head(wanted)
+    return [(row, row) for row in islice(cycle(parents.iter_rows(named=True)), wanted)]
 
 
 def _label(task: Run, spent: Spent, *, dry_run: bool) -> AbstractContextManager[LabelCheck | None]:

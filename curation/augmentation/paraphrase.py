@@ -13,7 +13,6 @@ from curation.augmentation.augment import Augmented, Checks, Proposal, guarded
 from curation.augmentation.guards import PARAPHRASE
 from curation.augmentation.paraphrase_prompt import SCHEMA, SYSTEM, Ask, message, read
 from curation.augmentation.place import AUGMENTED, places
-from curation.augmentation.spending import Budget, Spent
 from curation.rows import short_hash
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from curation.augmentation.chat import Chat
     from curation.augmentation.reply_file import ReplyFile
     from curation.augmentation.settings import Paraphrase
+    from curation.augmentation.spending import Budget, Spent
 
 BATCH = 8
 SILENT = 3
@@ -114,8 +114,11 @@ def _answer(source: Source, user: str) -> dict[int, str]:
 
 
 def forecast(rows: pl.DataFrame, step: Paraphrase, source: Source) -> Spent:
-    """What it takes if no paraphrase is refused; asks nobody. Tokens are four characters each."""
-    chat, expected = source.chat, Spent()
+    """What it takes if no paraphrase is refused, added to `source.spent`; asks nobody.
+
+    Tokens are four characters each.
+    """
+    chat, expected = source.chat, source.spent
     wanted = most_children(rows, step)
     for asks in islice(_requests(rows, step, Counter()), math.ceil(wanted / BATCH)):
         user = message(asks)
@@ -132,9 +135,9 @@ def forecast(rows: pl.DataFrame, step: Paraphrase, source: Source) -> Spent:
 
 
 def most_children(rows: pl.DataFrame, step: Paraphrase) -> int:
-    """How many children there can be: the share that is asked for, within the cap of each parent."""
+    """How many children there can be: the share that is asked for, within each parent's cap and styles."""
     parents = rows.filter(~pl.col("tags").list.contains(AUGMENTED)).height
-    return min(round(step.share * rows.height), step.per_parent * parents)
+    return min(round(step.share * rows.height), min(step.per_parent, len(step.styles)) * parents)
 
 
 def _requests(rows: pl.DataFrame, step: Paraphrase, taken: Counter[str]) -> Iterator[list[Ask]]:

@@ -117,7 +117,7 @@ def _note(group: Group, picked: int, tokens: int, stopped: str) -> dict[str, Any
 
 
 def _compared(ours: Worth | None, draws: Sequence[Worth]) -> dict[str, Any]:
-    """Both measures beside the means of random picks; None for a tie within their spread, or nothing to beat."""
+    """Both measures beside the means of random picks; None for a tie within their spread."""
     note: dict[str, Any] = {}
     for i, name in enumerate(("coverage", "facility")):
         value = None if ours is None else round(ours[i], 4)

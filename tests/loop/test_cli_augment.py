@@ -148,7 +148,7 @@ def test_a_judge_or_a_rule_checks_that_the_answer_still_holds(seed: Path, tmp_pa
         [sys.executable, "-c", code], input=given, env=ENVIRONMENT, capture_output=True, text=True, check=True
     )
     dry, rule, plugin = (json.loads(out) for _, out, _ in json.loads(ended.stdout))
-    assert (dry["judged"], dry["judge_cost"]) == (10, 0.0)
+    assert (dry["judged"], dry["cost"], dry["stopped"]) == (dry["children"], 0.0, "")
     assert (rule["children"], rule["judged"]) == (3, 3 + rule["refused"]["label"])
     assert "guard label" in rule["fewer"]
     assert plugin["children"] == 8

@@ -9,7 +9,7 @@ import pytest
 from curation.augmentation.spending import Spent
 from curation.errors import UserError
 from curation.rows import make_row
-from loop.label_check import label_check
+from loop.label_check import SILENT, label_check
 from loop.progress import Progress
 from tests.judge.loopback import Loopback, message
 
@@ -69,3 +69,33 @@ def test_a_limit_in_dollars_ends_it_and_is_told(monkeypatch, tmp_path):
     assert spent.stopped == "budget of cost spent"
     with pytest.raises(UserError, match="price of this judge"):
         asked(monkeypatch, tmp_path, CLAUDE | {"model": "a-model-of-next-year"}, max_cost=1)
+
+
+ASKED = []
+
+
+def broken(datapoint):
+    ASKED.append(datapoint)
+    raise RuntimeError("no such table")
+
+
+def test_a_judge_that_never_works_ends_the_run_with_its_cause(tmp_path):
+    options = {"kind": f"{__name__}:broken"}
+    out, quiet = tmp_path / "more.jsonl", Progress(quiet=True)
+    with label_check(options, out, None, Spent(), quiet, dry_run=False) as check:
+        with pytest.raises(UserError, match="RuntimeError: no such table"):
+            check(PAIRS * 3)
+        assert len(ASKED) == SILENT
+
+
+def test_a_dry_run_needs_no_key_knows_what_is_kept_and_keeps_to_the_limit(monkeypatch, tmp_path):
+    asked(monkeypatch, tmp_path, CLAUDE)
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    quiet, another = Progress(quiet=True), [(PAIRS[0][0], PAIRS[0][0])]
+    found = []
+    for output, max_cost in (("more.jsonl", None), ("other.jsonl", None), ("other.jsonl", 1e-6)):
+        spent = Spent()
+        with label_check(CLAUDE, tmp_path / output, max_cost, spent, quiet, dry_run=True) as check:
+            check.expect(PAIRS + another)
+        found.append((spent.judged, spent.cost > 0, spent.stopped))
+    assert found == [(1, True, ""), (4, True, ""), (0, False, "budget of cost spent")]

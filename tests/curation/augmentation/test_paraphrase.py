@@ -191,6 +191,7 @@ def test_a_parent_that_has_enough_children_is_not_paid_for_again(tmp_path):
     assert done.children.height == 20
     assert (spent.calls, "cap per parent" in done.refused) == (3, False)
     assert most_children(rows(), Paraphrase(share=2)) == 20
+    assert most_children(rows(), Paraphrase(share=9, per_parent=9, styles=("close", "free"))) == 40
     source = Source(chat, ReplyFile(tmp_path / "other"), UNLIMITED, Spent())
     assert forecast(rows(), Paraphrase(share=2), source).calls == 3
 
