@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from curation.augmentation.guards import protected
+from curation.augmentation.guards import outside_quotes, protected
 
 if TYPE_CHECKING:
     import random
@@ -67,9 +67,9 @@ def noise(text: str, operation: Operation, rng: random.Random) -> str:
 
 
 def _typo(text: str, rng: random.Random) -> str:
-    """Two words at most, never the first one, each with one error of a finger."""
+    """Two words at most, never the first one nor one in quotation marks, each with one error of a finger."""
     pieces = re.split(r"(\s+)", text)
-    free = [i for i, word in enumerate(pieces) if i and _is_free(word)]
+    free = [i for i in outside_quotes(pieces) if i and _is_free(pieces[i])]
     for i in rng.sample(free, min(len(free), TYPOS)):
         pieces[i] = _slip(pieces[i], rng)
     return "".join(pieces)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 AUGMENTED = "augmented"
-OWN = {"selected", "origin", "trace"}
-"""Fields of `meta` that say how a row came here, which is not how its child did."""
+OWN = {"selected", "origin", "trace", "id"}
+"""Fields of `meta` that name a row or say how it came here, which is not how its child did."""
 MARK = ": "
 
 

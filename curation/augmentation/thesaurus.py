@@ -6,7 +6,7 @@ import codecs
 import re
 from typing import TYPE_CHECKING
 
-from curation.augmentation.guards import protected
+from curation.augmentation.guards import outside_quotes, protected
 from curation.errors import UserError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _single(word: str, senses: list[str]) -> tuple[str, ...]:
 def synonyms(text: str, thesaurus: Thesaurus, rng: random.Random) -> str:
     """A text with two words at most, never the first one, each replaced by a synonym; of whatever sense."""
     pieces = re.split(r"(\W+)", text)
-    free = [i for i, word in enumerate(pieces) if i and word in thesaurus and _is_free(word)]
+    free = [i for i in outside_quotes(pieces) if i and pieces[i] in thesaurus and _is_free(pieces[i])]
     for i in rng.sample(free, min(len(free), WORDS)):
         pieces[i] = rng.choice(thesaurus[pieces[i]])
     return "".join(pieces)

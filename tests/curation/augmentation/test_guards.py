@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.augmentation.guards import NOISE, PARAPHRASE, refused, similarity
+from curation.augmentation.noise import noise
 from curation.augmentation.quantities import quantities
 
 OLD = "How do I send 250 euros to Anna in Berlin without paying a fee?"
@@ -105,6 +108,39 @@ def test_another_way_to_write_it_is_no_other_thing(old, new):
 )
 def test_other_languages_and_first_words(old, new, reason):
     assert refused(old, new, PARAPHRASE) == reason
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("how do i sort a list in C#", "how do i sort that list in C++", "code"),
+        ("how do i sort a list in C#", "how do i sort that list in C", "code"),
+        ("what does rm -rf do to my folder", "what does rm -i do to the folder of mine", "code"),
+        ("may i run it with --force here", "may i run this with --dry here", "code"),
+        ("how much is 5 + 3 in the end", "so how much is 5 - 3 in the end", "code"),
+        ("how much is 5 * 3 in the end", "so how much is 5 - 3 in the end", "code"),
+        ("what is a - b in this sum", "so what is a * b in this sum", "code"),
+        ("please tell @alice about it", "please do tell @bob about it", "URLs"),
+        ('how does one say "gato" in english', 'how would one say "perro" in english', "quotes"),
+        ("how does one say 'gato' in english", "how would one say 'perro' in english", "quotes"),
+        ("we all cheer for #teamred today", "today we all cheer for #teamblue", "code"),
+        ("that was a long day \U0001f600", "it was a long day \U0001f621", "signs"),
+        ("is it right that 5 \u2264 7 here", "is it so that 5 \u2265 7 here", "signs"),
+        ('how does one say "gato" in english', "gato: how would one say it in english", None),
+        ("well - what would you do - really", "well, what would you really do", None),
+    ],
+)
+def test_signs_that_are_seen_are_kept(old, new, reason):
+    assert refused(old, new, PARAPHRASE._replace(highest=0.95)) == reason
+
+
+SIGNED = 'Please explain: "where is the old station" in C#, with --force and 5 * 3 for @alice \U0001f600?'
+
+
+@pytest.mark.parametrize("operation", ["typo", "spacing", "punctuation"])
+def test_noise_is_seldom_refused_for_its_signs(operation):
+    news = [noise(SIGNED, operation, random.Random(seed)) for seed in range(20)]
+    assert [refused(SIGNED, new, NOISE) for new in news].count(None) > 10
 
 
 @given(st.decimals(0, 10**6, places=2), st.sampled_from(["", " mg", " km", "%"]))
