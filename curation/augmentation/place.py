@@ -6,7 +6,7 @@ import json
 import random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from curation.rows import canonical, make_row, meta_text
+from curation.rows import canonical, make_row, meta_text, row_id
 from curation.text import TEMPLATE_ROWS, TEMPLATE_SHARE
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 AUGMENTED = "augmented"
 OWN = {"selected", "origin", "trace", "id"}
 """Fields of `meta` that name a row or say how it came here, which is not how its child did."""
+MADE_FROM = "made_from"
+"""Field of `meta`: the `id` that the parent has in its file, where it has one."""
 MARK = ": "
 
 
@@ -87,9 +89,14 @@ def places(
 
 
 def child_of(row: dict[str, Any], place: Place, text: str, operation: str) -> dict[str, Any]:
-    """A row with other words in a place: parent and operation are named; family, answer and fields stay."""
+    """A row with other words in a place: it names parent and operation; family, answer and fields stay.
+
+    Where the parent has an `id` of its own, the child has another, and names it as `made_from`.
+    """
+    fields = json.loads(row["meta"])
     turns: Sequence[dict[str, Any]] = [dict(turn) for turn in row["messages"]]
     turns[place.turn]["content"] = place.before + text + place.after
+    own = {"id": row_id(turns), MADE_FROM: fields["id"]} if "id" in fields else {}
     return make_row(
         turns,
         tags=[*row["tags"], AUGMENTED, operation],
@@ -97,5 +104,5 @@ def child_of(row: dict[str, Any], place: Place, text: str, operation: str) -> di
         line=row["line"],
         parents=[row["id"]],
         family=row["family"],
-        meta=meta_text({key: value for key, value in json.loads(row["meta"]).items() if key not in OWN}),
+        meta=meta_text({key: value for key, value in fields.items() if key not in OWN} | own),
     )

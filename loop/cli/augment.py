@@ -72,7 +72,7 @@ def augment(
     Noise and synonyms are for robustness. A new row names its parent, keeps its answer, and stays in its
     split. Replies and verdicts are kept beside the output, so what was paid for is not asked again.
 
-    Example: regrind curate augment seed.jsonl -o more.jsonl --share 0.2
+    Example: regrind curate augment rows.jsonl -o more.jsonl --share 0.2
     """
     from curation.augmentation.settings import Augment, Paraphrase
     from curation.augmentation.spending import Budget

@@ -76,7 +76,9 @@ def only_rows(path: Path, shape: str | None = None) -> pl.DataFrame:
     rows, bad = read(path, shape)
     if bad.height:
         name = name_of(path)
-        fix = f"run `regrind curate validate {sh(path)}`, then correct or remove the {bad.height} bad lines"
+        told = f" --shape {shape}" if shape else ""
+        command = f"regrind curate convert {sh(path)}{told} -o rows.jsonl --rejects rejects.jsonl"
+        fix = f"correct the {bad.height} bad lines, or leave them out: `{command}`, and go on with rows.jsonl"
         raise UserError(f"not a row: {bad['reason'][0]}", where=f"{name}:{bad['line'][0]}", fix=fix)
     return rows
 

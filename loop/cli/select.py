@@ -61,7 +61,7 @@ def select(
     Name -k, --budget-tokens, --quota or --min-gain. Kept rows tell rank, reason and gain in `selected`. Rows
     that augment made do not compete: each follows its parent.
 
-    Example: regrind curate select seed.jsonl -o few.jsonl -k 200
+    Example: regrind curate select rows.jsonl -o few.jsonl -k 200
     """
     from curation.selection.against_random import lines
     from curation.state import begin

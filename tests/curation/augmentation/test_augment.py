@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from typing import Any
 
@@ -73,6 +74,19 @@ def test_children_keep_answer_family_place_and_name_their_one_parent():
         assert child["tags"][:2] == ["guard", "augmented"]
         assert child["tags"][2] in ALL
         assert child["id"] == row_id(child["messages"])
+
+
+def test_a_child_names_its_parents_own_id_and_has_another():
+    rows = corpus(10).with_columns(meta=pl.concat_str(pl.lit('{"id":"r'), "line", pl.lit('","score":1}')))
+    children = augment(rows, share=0.5)
+    line = dict(rows.select("id", "line").iter_rows())
+    assert children.height == 5
+    for child in children.iter_rows(named=True):
+        assert json.loads(child["meta"]) == {
+            "id": child["id"],
+            "made_from": f"r{line[child['parents'][0]]}",
+            "score": 1,
+        }
 
 
 def test_the_same_rows_in_any_order_and_seed_give_the_same_children():

@@ -134,7 +134,9 @@ def test_signs_that_are_seen_are_kept(old, new, reason):
     assert refused(old, new, PARAPHRASE._replace(highest=0.95)) == reason
 
 
-SIGNED = 'Please explain: "where is the old station" in C#, with --force and 5 * 3 for @alice \U0001f600?'
+SIGNED = (
+    'Please explain this whole sentence: "where is it" in C#, with --force and 5 * 3 for @alice \U0001f600?'
+)
 
 
 @pytest.mark.parametrize("operation", ["typo", "spacing", "punctuation"])
