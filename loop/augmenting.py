@@ -177,5 +177,12 @@ def _source(task: Run, spent: Spent) -> Source:
 
 def _report(task: Run, done: Augmented, stopped: str) -> Report:
     made = {"rows": task.rows.height, "wanted": done.wanted, "children": done.children.height}
+    unknown = (
+        task.ways.thesaurus
+        and done.wanted
+        and not done.children.height
+        and not done.refused.keys() - {"copy"}
+    )
     why = {"fewer": stopped or done.why_fewer} if done.why_fewer else {}
+    why |= {"fewer": "the thesaurus knows no word of these rows that may be replaced"} if unknown else {}
     return made | {"refused": done.refused} | why

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import re
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -9,7 +13,7 @@ import msgspec
 from curation.rows import short_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from curation.augmentation.place import Place
 
@@ -48,6 +52,10 @@ SCHEMA: dict[str, Any] = {
 }
 
 
+STARTS = 50
+"""Braces of a reply at which an object is looked for."""
+
+
 class Ask(NamedTuple):
     """One text to paraphrase: the row, the place in it, and the style."""
 
@@ -59,10 +67,6 @@ class Ask(NamedTuple):
 class _One(msgspec.Struct):
     number: int
     text: str
-
-
-class _Many(msgspec.Struct):
-    paraphrases: list[_One]
 
 
 def message(asks: Sequence[Ask]) -> str:
@@ -78,8 +82,20 @@ def message(asks: Sequence[Ask]) -> str:
 
 
 def read(text: str) -> dict[int, str]:
-    """Paraphrases by number; nothing where the reply is not the JSON that was asked for."""
-    try:
-        return {one.number: one.text for one in msgspec.json.decode(text, type=_Many).paraphrases}
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return {}
+    """Paraphrases by number, of the first object that has some, be it in a code fence or after prose.
+
+    An item that is none is passed over; nothing is found where there is no such object.
+    """
+    for brace in islice(re.finditer(r"\{", text), STARTS):
+        with contextlib.suppress(ValueError, RecursionError):
+            found, _ = json.JSONDecoder().raw_decode(text, brace.start())
+            if texts := dict(_items(found.get("paraphrases"))):
+                return texts
+    return {}
+
+
+def _items(found: object) -> Iterator[tuple[int, str]]:
+    for one in found if isinstance(found, list) else []:
+        with contextlib.suppress(msgspec.ValidationError):
+            number, text = msgspec.structs.astuple(msgspec.convert(one, _One))
+            yield number, text

@@ -49,9 +49,14 @@ def read_thesaurus(path: Path) -> Thesaurus:
         if not count.isdecimal():
             raise UserError(f"{lines[at][:40]!r} is not word|n", where=f"{path}:{at + 2}", fix=fix)
         senses = lines[at + 1 : at + 1 + int(count)]
+        if len(senses) < int(count):
+            problem = f"the file ends within the entry {word!r}"
+            raise UserError(problem, where=f"{path}:{at + 2}", fix=fix)
         if synonyms := _single(word, senses):
             found[word] = synonyms
         at += 1 + int(count)
+    if not found:
+        raise UserError("no word of the thesaurus has a synonym", where=str(path), fix=fix)
     return found
 
 

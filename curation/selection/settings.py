@@ -34,6 +34,8 @@ class Select(msgspec.Struct, tag_field="step", tag="select", forbid_unknown_fiel
     def __post_init__(self) -> None:
         if self.method == "random" and (self.quality or self.min_gain):
             raise ValueError("random picks by chance: it has no gain that quality or min_gain could change")
+        if self.k is not None and self.share != 1:
+            raise ValueError("k and share both say how many rows to keep: name one")
         asked = sum(self.quotas.values())
         if self.k is not None and asked > self.k:
             raise ValueError(f"the quotas ask for {asked} rows together, and k is {self.k}")

@@ -11,7 +11,7 @@ import typer
 
 from loop.cli.common import AsJson, next_command, out, out_json, sh, told
 from loop.cli.curate import Seed, app
-from loop.cli.files import Input, Output, Shape, beside, demand_distinct, only_rows
+from loop.cli.files import STANDARD, Input, Output, Shape, beside, demand_distinct, only_rows
 
 Settings = TypeVar("Settings")
 OFFLINE = "typo,case,spacing,punctuation,contraction"
@@ -93,11 +93,15 @@ def augment(
     _demand_use(paraphrase or judge is not None, "--paraphrase or --judge", {"max-cost": max_cost})
     if judge and not rubric and not needs_no_rubric(judge):
         raise typer.BadParameter("name a rubric: a TOML file, or a shipped one", param_hint="--rubric")
+    if output == STANDARD and (paraphrase or (judge and judge != "reference")):
+        raise typer.BadParameter("name a file: what is paid for is kept beside it", param_hint="--output")
     demand_distinct(file, output, thesaurus, Path(rubric) if rubric else None, *(heldout or []))
     demand_form(output)
     asked: dict[str, Any] = {"share": share, "per_parent": per_parent, "seed": seed}
-    noise = _step(asked | {"operations": _names(operations or OFFLINE)}, Augment, "--operations")
-    style = _step(asked | {"styles": _names(styles or STYLES)}, Paraphrase, "--styles")
+    noise = _step(
+        asked | {"operations": _names(OFFLINE if operations is None else operations)}, Augment, "--operations"
+    )
+    style = _step(asked | {"styles": _names(STYLES if styles is None else styles)}, Paraphrase, "--styles")
     options: dict[str, Any] = {"kind": judge, "rubric": rubric, "threshold": threshold}
     options |= {"model": judge_model, "url": judge_url}
     step = style if paraphrase else noise

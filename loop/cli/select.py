@@ -38,7 +38,10 @@ def select(
     on: Annotated[
         str, typer.Option(help="What is compared: prompt, or all, which is prompt and answer.")
     ] = "prompt",
-    floor: Annotated[float, typer.Option(min=0, max=0.9, help="Share that is too odd to be picked.")] = 0.05,
+    floor: Annotated[
+        float | None,
+        typer.Option(min=0, max=0.9, help="Share that is too odd to be picked.", show_default="0.05"),
+    ] = None,
     quality: Annotated[
         str, typer.Option(metavar="FIELD", help="Number that weighs a row's gain, such as score.")
     ] = "",
@@ -70,15 +73,33 @@ def select(
     if k is None and budget_tokens is None and not quota and not min_gain:
         options = "-k, --budget-tokens, --quota, --min-gain"
         raise typer.BadParameter("say how many to keep", param_hint=options)
-    told: dict[str, Any] = {"k": k, "method": method, "on": on, "floor": floor, "quality": quality}
+    told: dict[str, Any] = {"k": k, "method": method, "on": on, "quality": quality}
     told |= {"budget_tokens": budget_tokens, "min_gain": min_gain, "seed": seed}
+    if floor is not None:
+        if method == "random":
+            raise typer.BadParameter("random picks by chance, the odd ones too", param_hint="--floor")
+        told["floor"] = floor
     if quota:  # without -k, rows of other tags are not kept
-        told |= {"quotas": _quotas(quota), "share": 0.0}
+        told |= {"quotas": _quotas(quota)} | ({"share": 0.0} if k is None else {})
     step = _step(told)
     demand_distinct(file, output, drops, prior)
     rows = only_rows(file, shape)
     state = run(begin(rows), step, tokens=_tokens(rows, tokenizer), prior=_rows_of(prior))
-    finish(state, output, drops, lines(state.tallies[-1].notes), as_json=as_json)
+    notes = [*lines(state.tallies[-1].notes), *_followers(state.rows, tokenizer)]
+    finish(state, output, drops, notes, as_json=as_json)
+
+
+def _followers(rows: pl.DataFrame, tokenizer: str | None) -> list[str]:
+    """How many rows came along with their parents, on top of what was asked for."""
+    from curation.children import MADE
+    from curation.selection.columns import estimated_tokens
+
+    made = rows.filter(MADE)
+    if not made.height:
+        return []
+    counted = _tokens(made, tokenizer)
+    tokens = (estimated_tokens(made) if counted is None else counted).sum()
+    return [f"made from these rows: {made.height} more rows, {tokens} more tokens"]
 
 
 def _step(told: dict[str, Any]) -> Select:

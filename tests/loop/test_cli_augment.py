@@ -175,6 +175,9 @@ def test_what_cannot_be_is_refused(seed: Path, tmp_path: Path, monkeypatch: pyte
     augment = ["curate", "augment", seed, "-o", tmp_path / "more.jsonl"]
     *usage, price, judge, thesaurus = session(
         [*augment, "--operations", "synonym"],
+        [*augment, "--operations", ""],
+        [*augment, "--paraphrase", "--styles", ""],
+        ["curate", "augment", seed, "-o", "-", "--paraphrase"],
         [*augment, "--styles", "rude"],
         [*augment, "--max-cost", 1],
         [*augment, "--max-calls", 1],

@@ -64,7 +64,7 @@ def test_a_prior_is_a_file_or_a_snapshot(seed: Path, tmp_path: Path) -> None:
         make_row([{"role": "user", "content": p}, {"role": "assistant", "content": "Yes."}])
         for p in prompts[0]
     )
-    ratios = {"train": 1.0}
+    ratios = {"train": 1.0, "validation": 0.0}
     manifest = write_snapshot(tmp_path, begin(rows), recipe={}, split=Split(**ratios), heldout=[])
     (again,) = session([*select, "-o", third, "--prior", tmp_path / manifest.id])
     assert again.code == 0
@@ -88,6 +88,7 @@ def test_what_cannot_be_is_refused_and_writes_nothing(seed: Path, tmp_path: Path
         select,
         [*select, "-k", 3, "--method", "nearest"],
         [*select, "-k", 3, "--on", "answer"],
+        [*select, "-k", 3, "--method", "random", "--floor", "0.1"],
         [*select, "--quota", "a"],
         [*select, "--quota", "a=many"],
     )
@@ -129,3 +130,4 @@ def test_what_was_made_of_a_row_follows_it(seed: Path, tmp_path: Path) -> None:
     assert sum("parents" not in row for row in rows) == 40
     assert parents
     assert "made from a row that went" in done.out
+    assert f"made from these rows: {len(rows) - 40} more rows, " in done.out

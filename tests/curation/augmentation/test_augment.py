@@ -204,6 +204,8 @@ def test_synonyms_come_from_a_file_and_leave_what_carries_the_label(tmp_path):
     [
         (b"UTF-8\nno entry\n", ":2"),
         (b"UTF-8\na|1\n(n)|b\nc|x\n", ":4"),
+        (b"UTF-8\na|1\n(n)|b\nc|2\n(n)|d", ":4"),
+        (b"UTF-8\n", ""),
         (b"KOI9\na|0\n", ""),
         (b"ascii\n\xff|0", ""),
     ],

@@ -12,7 +12,7 @@ from curation.augmentation.augment import Checks, guarded
 from curation.augmentation.chat import Reply
 from curation.augmentation.guards import PARAPHRASE
 from curation.augmentation.paraphrase import BATCH, SILENT, Source, forecast, most_children, paraphrases
-from curation.augmentation.paraphrase_prompt import SCHEMA, STYLES
+from curation.augmentation.paraphrase_prompt import SCHEMA, STYLES, read
 from curation.augmentation.reply_file import ReplyFile
 from curation.augmentation.settings import Paraphrase
 from curation.augmentation.spending import Budget, Spent
@@ -139,6 +139,18 @@ def test_a_reply_that_cannot_be_read_gives_nothing_and_is_counted(tmp_path, repl
     done, spent = run(Echo(reply), tmp_path)
     assert spent.unread == 1
     assert done.children.height == 20  # the rows of that batch are asked for again, in another style
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        '{"paraphrases": [{"number": 1, "text": "x"}, {"number": "2", "text": "y"}, 3]}',
+        'Here {it} is:\n```json\n{"paraphrases": [{"number": 1, "text": "x"}]}\n```\nDone.',
+        '{"note": {"a": 1}, "paraphrases": [{"number": 1, "text": "x"}, {"text": "y"}]}',
+    ],
+)
+def test_what_can_be_read_of_a_reply_is(reply):
+    assert read(reply) == {1: "x"}
 
 
 def test_numbers_that_nobody_asked_for_are_passed_over(tmp_path):

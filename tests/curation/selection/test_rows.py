@@ -147,6 +147,7 @@ def test_a_token_budget_is_dealt_out_by_what_each_group_can_use(groups, budget):
         {"method": "random", "quality": "score"},
         {"method": "random", "min_gain": 0.1},
         {"k": 5, "quotas": {"a": 3, "b": 3}},
+        {"k": 5, "share": 0.5},
     ],
 )
 def test_what_cannot_be_meant_is_refused(wrong):
