@@ -131,3 +131,17 @@ def test_what_was_made_of_a_row_follows_it(seed: Path, tmp_path: Path) -> None:
     assert parents
     assert "made from a row that went" in done.out
     assert f"made from these rows: {len(rows) - 40} more rows, " in done.out
+
+
+def test_the_error_for_bad_lines_names_a_command_that_leaves_them_out(seed: Path, tmp_path: Path) -> None:
+    seed.write_text(f"{seed.read_text(encoding='utf8')}no row\n", encoding="utf8")
+    convert = ["curate", "convert", seed.name, "-o", "rows.jsonl", "--rejects", "rejects.jsonl"]
+    failed, made, done = session(
+        ["curate", "select", seed.name, "-o", "few.jsonl", "-k", 5],
+        convert,
+        ["curate", "select", "rows.jsonl", "-o", "few.jsonl", "-k", 5],
+        cwd=tmp_path,
+    )
+    assert (failed.code, made.code, done.code) == (1, 0, 0), made.err + done.err
+    assert f"`regrind {' '.join(convert)}`" in failed.err
+    assert len(lines(tmp_path / "few.jsonl")) == 5
