@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from curation.errors import UserError
+from loop.arrivals import drain
 from loop.judging import configured_judge
 from loop.ledger import ENDS, Cycle, Ledger, Outcome
 from loop.lock import only_one
@@ -95,6 +96,7 @@ def run_cycle(workspace: Workspace, progress: Progress, asked: Asked = NEXT) -> 
     with only_one(workspace.lock):
         workspace.tidy()
         configured_judge(workspace)  # a wrong rubric or a missing key is told before hours of work
+        drain(workspace.store, workspace.arrivals)
         ledger = Ledger(workspace.store, workspace.config.model)
         cycle = open_cycle(workspace, ledger, asked, STEPS)
         if cycle.state == "finished":

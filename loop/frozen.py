@@ -17,15 +17,18 @@ if TYPE_CHECKING:
 
 
 def record_heldout(connection: duckdb.DuckDBPyConnection, sets: Iterable[tuple[HeldoutSet, str]]) -> None:
-    """Write frozen sets; a known version gets the role of today. Call it inside a transaction.
+    """Write frozen sets; of a version that is known only the role may change. Call it inside a transaction.
 
     Args:
         connection: The transaction.
-        sets: Each set with its role (`target` or `regression`).
+        sets: Each set with its role (`target`, `regression` or `reserved`).
     """
     for held, role in sets:
-        about = {"name": held.name, "version": held.version, "items": held.items.height, "role": role}
-        insert(connection, "heldout_sets", pl.DataFrame([about | {"created": utc_now()}]), known="replace")
+        connection.execute(
+            "INSERT INTO heldout_sets (name, version, items, role, created) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET role = excluded.role",
+            [held.name, held.version, held.items.height, role, utc_now()],
+        )
         items = held.items.select(
             pl.lit(held.name).alias("name"), pl.lit(held.version).alias("version"), item="id"
         )

@@ -108,7 +108,7 @@ class Workspace:
 
     def tidy(self) -> None:
         """Remove what a killed process left half-written."""
-        places = (self.hidden, self.arrivals, self.snapshots, self.jobs, self.model(0).parent)
-        for folder in (*places, *self.heldout.glob("*")):
+        folders = (self.hidden, self.arrivals, self.snapshots, self.jobs, self.model(0).parent)
+        for folder in (*folders, *self.heldout.glob("*")):
             if folder.is_dir():
                 remove_leftovers(folder)
