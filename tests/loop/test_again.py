@@ -56,6 +56,7 @@ def test_another_base_model_is_noticed(workspace: Workspace) -> None:
     assert "another `model` name" in caught.value.fix
 
 
+@pytest.mark.slow
 def test_another_model_name_begins_anew(workspace: Workspace) -> None:
     renamed = change(workspace, 'model = "guard"', 'model = "warden"')
     ran = run_cycle(renamed, QUIET)
@@ -64,6 +65,7 @@ def test_another_model_name_begins_anew(workspace: Workspace) -> None:
     assert found.rows() == [("guard", 2), ("warden", 1)]
 
 
+@pytest.mark.slow
 def test_scores_of_another_setup_are_not_compared(workspace: Workspace) -> None:
     changed = change(workspace, "max_new_tokens = 3", "max_new_tokens = 4")
     changed = change(changed, "epochs = 6", "epochs = 5")

@@ -64,8 +64,8 @@ def test_a_prior_is_a_file_or_a_snapshot(seed: Path, tmp_path: Path) -> None:
         make_row([{"role": "user", "content": p}, {"role": "assistant", "content": "Yes."}])
         for p in prompts[0]
     )
-    ratios = {"train": 1.0, "validation": 0.0}
-    manifest = write_snapshot(tmp_path, begin(rows), recipe={}, split=Split(**ratios), heldout=[])
+    alone = Split(train=1.0, validation=0.0)
+    manifest = write_snapshot(tmp_path, begin(rows), recipe={}, split=alone, heldout=[])
     (again,) = session([*select, "-o", third, "--prior", tmp_path / manifest.id])
     assert again.code == 0
     assert not prompts[0] & {row["messages"][0]["content"] for row in lines(third)}

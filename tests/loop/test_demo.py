@@ -55,6 +55,7 @@ def test_a_missing_key_is_told_before_any_work(tmp_path: Path, monkeypatch: pyte
     assert not workspace.snapshots.exists()
 
 
+@pytest.mark.slow
 def test_a_judge_that_is_out_stops_the_cycle_and_pays_twice_for_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,6 +74,7 @@ def test_a_judge_that_is_out_stops_the_cycle_and_pays_twice_for_nothing(
     assert states == {"scored": POOL}
 
 
+@pytest.mark.slow
 def test_claude_judges_the_traces_and_what_it_cannot_judge_is_a_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -81,6 +81,7 @@ def gate(differences: list[float], alpha: float) -> Decision:
     return decide(found, p_value, alpha=alpha, min_effect=0.01, regressions={}, keep=0.95, left=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("differing", [0.05, 0.1, 0.2, 1.0])
 @pytest.mark.parametrize("rounds", [1, 10])
 @pytest.mark.parametrize("items", [3, 6, 20, 60, 120])

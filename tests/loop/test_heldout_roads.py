@@ -7,12 +7,14 @@ import random
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from curation.heldout import without_heldout
 from curation.rows import row_id
 from curation.stored import read_rows
+from judge.frames import keyed_frame
 from judge.verdict import Verdict
 from loop.growth import grow
 from loop.heldout import kept_out
@@ -29,8 +31,6 @@ from tests.loop.byhand import JUDGE, add_trace, build_workspace, write_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from curation.manifest import Manifest
 
@@ -102,12 +102,12 @@ def add_traces(workspace: Workspace, plants: list[tuple[str, Any, str]]) -> None
             for number, prompt in enumerate(prompts):
                 messages = json.dumps([{"role": "user", "content": prompt}])
                 add_trace(connection, f"{road}-{number}", "said", messages=messages, origin="import")
-            asked = [i for i in items(connection, 1) if i.id.startswith(road)]
-            verdicts = [Verdict(i.id, JUDGE, 0, "scored", score) for i in asked]
-            insert(connection, "verdicts", verdict_rows(asked, verdicts))
+            asked = [i for i in items(connection, 1)["id"] if i.startswith(road)]
+            verdicts = keyed_frame((i, Verdict(i, JUDGE, 0, "scored", score)) for i in asked)
+            insert(connection, "verdicts", verdict_rows(verdicts))
             if road == "correction":
                 for i in asked:
-                    values = [i.id, JUDGE, "person:ada", "a better answer", "accepted", "", 1]
+                    values = [i, JUDGE, "person:ada", "a better answer", "accepted", "", 1]
                     connection.execute("INSERT INTO corrections VALUES (?, ?, ?, ?, ?, ?, ?)", values)
 
 
@@ -118,6 +118,7 @@ def write(workspace: Workspace, manifest: Manifest) -> Path:
     return workspace.snapshots / manifest.id
 
 
+@pytest.mark.slow
 @given(PLANTS)
 @settings(deadline=None, max_examples=4, suppress_health_check=[HealthCheck.too_slow])
 def test_planted_items_are_in_no_snapshot(

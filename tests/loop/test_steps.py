@@ -53,6 +53,7 @@ def add_imports(workspace: Workspace, count: int) -> None:
             add_trace(connection, f"imported-{number}", "safe", None, **other)
 
 
+@pytest.mark.slow
 def test_imported_traces_begin_a_cycle_and_are_learned_from(workspace: Workspace) -> None:
     add_imports(workspace, 3)
     workspace = change(workspace, "[data]", "[data]\nmax_traces = 2")
@@ -97,6 +98,7 @@ def test_a_cycle_is_done_anew_from_a_step(workspace: Workspace) -> None:
     assert run_cycle(undone, QUIET).steps == 0
 
 
+@pytest.mark.slow
 def test_corrections_are_made_anew_and_a_person_s_stay(workspace: Workspace) -> None:
     count = "SELECT count(*) AS n FROM corrections WHERE author = 'reference'"
     made = query(workspace.view, count)["n"][0]
@@ -129,6 +131,7 @@ def test_a_promoted_version_is_not_compared_with_itself(workspace: Workspace) ->
         run_cycle(workspace, QUIET, Asked(from_step="gate"))
 
 
+@pytest.mark.slow
 def test_what_a_restarted_cycle_had_collected_waits_for_the_next(workspace: Workspace) -> None:
     add_imports(workspace, 3)
     run_cycle(workspace, QUIET, Asked(only="collect"))
@@ -243,6 +246,7 @@ def no_space() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))
 
 
+@pytest.mark.slow
 # A limit on the size of files stands for a full disk: the writes fail in the same places.
 def test_a_cycle_on_a_full_disk_goes_on_when_there_is_room(workspace: Workspace) -> None:
     changed = change(workspace, "epochs = 6", "epochs = 5")
