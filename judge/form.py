@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from judge.strict import strict_json
 from judge.text import normalise, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 
 class SchemaFaultError(Exception):
     """A schema that says nothing of an answer: it refers to itself without end, or to what is not there."""
 
 
+DEEPEST = 30
+"""Levels of an answer from which on it is the answer, not the schema, that recursion fails on."""
 SAMPLES = ("null", "{}", "[]", '""', "0")
 Form = Callable[[str], str]
 """Takes an answer and says what is wrong with its form: empty when it has it."""
@@ -45,11 +47,29 @@ def fits_schema(schema: Any) -> Form:  # noqa: ANN401  (whatever JSON can say)
             return f"the answer is not JSON: {broken}"
         try:
             error = next(validator.iter_errors(value), None)
+        except ArithmeticError as broken:  # such as a multiple of 0.01 with 400 digits
+            return f"a number in the answer cannot be checked: {broken}"
         except (RecursionError, referencing.exceptions.Unresolvable) as broken:
+            if isinstance(broken, RecursionError) and _deep(value):
+                return "the answer is nested too deep"  # else an answer could choose not to be scored
             raise SchemaFaultError(f"the schema cannot be applied: {type(broken).__name__}") from broken
         return f"at {error.json_path}: {error.message}" if error else ""
 
     return fault
+
+
+def _deep(value: object) -> bool:
+    """Whether JSON is nested deeper than answers are."""
+    level = [value]
+    for _ in range(DEEPEST):
+        parts = [part.values() if isinstance(part, dict) else part for part in level]
+        level = [
+            inner
+            for part in parts
+            if not isinstance(part, str) and isinstance(part, Iterable)
+            for inner in part
+        ]
+    return bool(level)
 
 
 def one_of(labels: Iterable[str]) -> Form:

@@ -275,3 +275,24 @@ def test_a_number_beyond_all_numbers_agrees_with_nothing(said):
 )
 def test_a_schema_that_says_nothing_is_no_score_and_fetches_nothing(schema):
     assert judged("json_schema", "{}", schema).state == "failed"
+
+
+@pytest.mark.parametrize("price", ["1e400", "-1e400", "1" * 400])
+def test_no_number_in_an_answer_stops_the_run(price):
+    schema = '{"properties": {"price": {"multipleOf": 0.01}}}'
+    verdict = judged("json_schema", f'{{"price": {price}}}', schema)
+    assert (verdict.state, verdict.score) == ("scored", 0)
+
+
+def test_whatever_a_rule_raises_is_a_state_of_that_item(monkeypatch):
+    monkeypatch.setitem(RULES, "exact", lambda *given: 1 / len(given[1]))
+    verdict = judged("exact", "", "x")
+    assert verdict.state == "failed"
+    assert "ZeroDivisionError" in verdict.feedback
+
+
+@pytest.mark.parametrize("answer", ["[" * 300 + "]" * 300, '{"a":' * 300 + "1" + "}" * 300])
+def test_an_answer_cannot_choose_to_have_no_score(answer):
+    schema = '{"items": {"$ref": "#"}, "additionalProperties": {"$ref": "#"}}'
+    verdict = judged("json_schema", answer, schema)
+    assert (verdict.state, verdict.score) == ("scored", 0)
