@@ -36,7 +36,8 @@ def read_answer(answer: object) -> Opinion:
     if not isinstance(answer, dict):
         return "unparsable", f"the answer is {type(answer).__name__}, not an object", {}
     score = answer.get("score")
-    reason = next((answer[name] for name in REASONS if isinstance(answer.get(name), str)), None)
+    given = (answer.get(name) for name in REASONS)
+    reason = next((text for text in given if isinstance(text, str) and text.strip()), None)
     if "score" in answer and score is None:
         return "refused", reason or "the judge declined", {}
     if isinstance(score, bool) or not isinstance(score, int | float):

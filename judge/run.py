@@ -61,7 +61,8 @@ def judge_items(
         cache: Asked first; given the verdicts as they arrive, from this thread. Failed verdicts are not
             kept, so the next run asks again.
         repeat: Number of the asking: another number asks again what the cache knows.
-        again: States in which a verdict of the cache is asked for anew; the new one takes its place.
+        again: States in which a verdict of the cache is asked for anew; the new one takes its place
+            unless it failed.
         progress: Told after each arrival.
         budget: What the run may take; items that it does not reach stay undone.
 
@@ -175,7 +176,8 @@ class _Run:
         for key, verdict in named.items():
             self._tally.add(verdict)
             self._budget.settle(key, verdict)
-            self._settle(key, verdict)
+            paid = self._cache.get(key) if verdict.state == "failed" else None
+            self._settle(key, paid or verdict)  # asked again in vain: what is known stays
 
     def _named(self, verdict: Verdict, now: datetime) -> Verdict:
         first = self._items[self._places[verdict.item_id][0]]

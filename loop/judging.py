@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 CLAUDE = "claude-haiku-5-5"
 SELF_TAUGHT = ("http", "plugin")
 """Kinds of judges that need no rubric of ours."""
+ADDRESSED = ("openai", "http", "anthropic", "anthropic-batch")
+"""Kinds of judges that are asked at an address."""
 KINDS: tuple[str, ...] = get_args(Kind)
 
 
@@ -45,6 +47,8 @@ def judge_of(config: Config, root: Path, spool: Path) -> Judge | Panel:
         UserError: The rubric is wrong, or the judge's key is missing.
     """
     chosen = config.judge
+    for one in (chosen, *(chosen.member if chosen.kind == "panel" else ())):
+        _demand_no_stray_url(one)
     prices = dict(PRICES) | price_table(config.price)
 
     def make(one: config_.Judge | config_.Member) -> Judge:
@@ -119,7 +123,7 @@ def _claude(
 ) -> Judge:
     from judge.messages_api import MessagesChat
 
-    chat = MessagesChat(chosen.model or CLAUDE, config.judge.service)
+    chat = MessagesChat(chosen.model or CLAUDE, config.judge.service, chosen.url)
     if chosen.kind == "anthropic":
         from judge.chat_judge import ChatJudge
 
@@ -128,6 +132,12 @@ def _claude(
     from loop.batches import BATCHES, FileJournal
 
     return BatchJudge(rubric, chat, prices, FileJournal(spool / BATCHES))
+
+
+def _demand_no_stray_url(chosen: config_.Judge | config_.Member) -> None:
+    if chosen.url and chosen.kind not in ADDRESSED:
+        fix = f"leave --url out, or choose one of {', '.join(ADDRESSED)}"
+        raise UserError(f"the judge {chosen.kind} has no address", where="judge.url", fix=fix)
 
 
 def _demand(value: str, where: str, what: str) -> str:

@@ -41,6 +41,11 @@ def tell(said: dict[str, Any], *, as_json: bool) -> None:
         out(f"{said['undone']} items are not judged: the budget is used up")
 
 
+def dollars(amount: float | None) -> str:
+    """Money in a table: one item can cost less than a hundredth of a cent."""
+    return "-" if amount is None else f"{amount:.6f}"
+
+
 def _interval(interval: list[float] | None) -> str:
     return f"[{interval[0]:.3f}, {interval[1]:.3f}]" if interval else "-"
 

@@ -34,6 +34,7 @@ def module(monkeypatch):
         ({"score": True, "reason": "x"}, "unparsable", None),
         ({"score": 10**400, "reason": "x"}, "unparsable", None),
         ({"score": 1}, "unparsable", None),
+        ({"score": 1, "reason": " "}, "unparsable", None),
         (None, "unparsable", None),
         (0.5, "unparsable", None),
     ],
