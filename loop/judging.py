@@ -47,11 +47,10 @@ def judge_of(config: Config, root: Path, spool: Path) -> Judge | Panel:
         UserError: The rubric is wrong, or the judge's key is missing.
     """
     chosen = config.judge
-    for one in (chosen, *(chosen.member if chosen.kind == "panel" else ())):
-        _demand_no_stray_url(one)
     prices = dict(PRICES) | price_table(config.price)
 
     def make(one: config_.Judge | config_.Member) -> Judge:
+        _demand_no_stray_url(one)
         if one.kind in SELF_TAUGHT:
             return _self_taught(one, config, root)
         return _by_rubric(
@@ -60,6 +59,7 @@ def judge_of(config: Config, root: Path, spool: Path) -> Judge | Panel:
 
     if chosen.kind != "panel":
         return make(chosen)
+    _demand_no_stray_url(chosen)
     return Panel([Member(make(m), m.weight) for m in chosen.member], chosen.rule, chosen.quorum)
 
 

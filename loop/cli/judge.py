@@ -109,7 +109,7 @@ def run(
     else:
         task = judge_run.traces_task(traces or "", config, root, output, again)
     if dry_run:
-        tell_estimate(judge_run.dry_run(task), as_json=as_json)
+        tell_estimate(judge_run.dry_run(task), config.judge.service, as_json=as_json)
         next_command("the same command without --dry-run")
         return
     said = report(*judge_run.run(task, told()))
