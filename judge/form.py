@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +25,15 @@ Form = Callable[[str], str]
 """Takes an answer and says what is wrong with its form: empty when it has it."""
 
 
+def _quiet() -> warnings.catch_warnings[None]:
+    """Without Python's warning about a pattern such as `[[a]`, which means what it says."""
+    return warnings.catch_warnings(action="ignore", category=FutureWarning)
+
+
 def matches(pattern: str) -> Form:
     """The answer, but for white space at its ends, matches a regular expression as a whole."""
-    compiled = re.compile(pattern)
+    with _quiet():
+        compiled = re.compile(pattern)
     return lambda output: (
         "" if compiled.fullmatch(output.strip()) else f"{quote(output)} does not match {pattern}"
     )
@@ -46,7 +53,8 @@ def fits_schema(schema: Any) -> Form:  # noqa: ANN401  (whatever JSON can say)
         except (ValueError, RecursionError) as broken:
             return f"the answer is not JSON: {broken}"
         try:
-            error = next(validator.iter_errors(value), None)
+            with _quiet():
+                error = next(validator.iter_errors(value), None)
         except ArithmeticError as broken:  # such as a multiple of 0.01 with 400 digits
             return f"a number in the answer cannot be checked: {broken}"
         except (RecursionError, referencing.exceptions.Unresolvable) as broken:
@@ -82,7 +90,8 @@ def one_of(labels: Iterable[str]) -> Form:
 def pattern_fault(pattern: str) -> str:
     """What is wrong with a regular expression; empty when nothing is."""
     try:
-        re.compile(pattern)
+        with _quiet():
+            re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as fault:
         return f"not a regular expression: {fault}"
     return ""
@@ -94,7 +103,8 @@ def schema_fault(schema: object) -> str:
 
     try:
         kind = jsonschema.validators.validator_for(schema)
-        kind.check_schema(schema, format_checker=kind.FORMAT_CHECKER)  # patterns are a format
+        with _quiet():
+            kind.check_schema(schema, format_checker=kind.FORMAT_CHECKER)  # patterns are a format
         dead = [ref for ref in _references(schema) if not _leads_somewhere(ref, schema)]
         for sample in SAMPLES:  # a schema that is only itself is found by applying it
             fits_schema(schema)(sample)

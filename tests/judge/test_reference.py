@@ -321,3 +321,9 @@ def test_an_answer_cannot_choose_to_have_no_score(answer):
     schema = '{"items": {"$ref": "#"}, "additionalProperties": {"$ref": "#"}}'
     verdict = judged("json_schema", answer, schema)
     assert (verdict.state, verdict.score) == ("scored", 0)
+
+
+def test_an_odd_pattern_warns_nobody(recwarn):
+    assert judged("regex", "a", "", pattern="[[a-b]").score == 1
+    assert judged("json_schema", '"a"', '{"pattern": "[[a-c]"}').score == 1
+    assert not list(recwarn)

@@ -243,3 +243,12 @@ def test_the_store_keeps_what_was_paid_for_and_knows_that_a_failure_costs_nothin
     (cost,) = [row for row in found if row["judge"] == paid[0]["judge"]]
     assert (cost["cost"], cost["cost_unknown"]) == (paid[0]["cost"], 0)
     assert f"{cost['cost']:.4f}" in regrind("judge", "cost", "-w", "loop").stdout
+
+
+def test_a_dry_run_says_when_a_budget_is_too_small(here: Path, server: Loopback) -> None:
+    write(here / "a.jsonl", "safe", "unsafe")
+    small = regrind(*RUN, "a.jsonl", *CLAUDE, "--dry-run", "--budget", 0.00001, "--token-budget", 10**6)
+    assert json.loads(small.stdout)["above"] == ["--budget"]
+    told = regrind(*RUN, "a.jsonl", *CLAUDE[:-1], "--dry-run", "--budget", 0.00001)
+    assert "above --budget" in told.stdout
+    assert json.loads(regrind(*RUN, "a.jsonl", *CLAUDE, "--dry-run", "--budget", 1).stdout)["above"] == []
