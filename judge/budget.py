@@ -29,8 +29,8 @@ class Budget:
         """Whether there is any limit."""
         return bool(self._cost_limit or self._token_limit)
 
-    def admits(self, item_id: str, forecast: Forecast) -> bool:
-        """Reserve what an item takes at most, if that much is left.
+    def most(self, forecast: Forecast) -> tuple[float, int]:
+        """What an item takes at most, in US dollars and in tokens.
 
         Raises:
             UserError: There is a limit in dollars or in tokens, and what this judge takes is unknown.
@@ -44,11 +44,22 @@ class Budget:
                 "add a [[price]] for this model to regrind.toml and name its folder with -w, or limit tokens"
             )
             raise UserError("the price of this model is not known", where="--budget", fix=fix)
-        most = (forecast.most_cost or 0.0, forecast.most_tokens or 0)
-        cost = self.cost + sum(c for c, _ in self._under_way.values()) + most[0]
-        tokens = self.tokens + sum(t for _, t in self._under_way.values()) + most[1]
-        fits = not (0 < self._cost_limit < cost or 0 < self._token_limit < tokens)
-        if fits:
+        return forecast.most_cost or 0.0, forecast.most_tokens or 0
+
+    def has(self, cost: float, tokens: int) -> bool:
+        """Whether so much is left beside what is under way."""
+        cost += self.cost + sum(c for c, _ in self._under_way.values())
+        tokens += self.tokens + sum(t for _, t in self._under_way.values())
+        return not (0 < self._cost_limit < cost or 0 < self._token_limit < tokens)
+
+    def admits(self, item_id: str, forecast: Forecast) -> bool:
+        """Reserve what an item takes at most, if that much is left.
+
+        Raises:
+            UserError: As `most`.
+        """
+        most = self.most(forecast)
+        if fits := self.has(*most):
             self._under_way[item_id] = most
         return fits
 

@@ -82,7 +82,7 @@ class Usage(Protocol):
 
 
 def taken(usage: msgspec.Raw, kind: type[Usage]) -> Tokens | None:
-    """What a reply took; None where the service does not say, or not in whole numbers.
+    """What a reply took; None where the service does not say, or says nothing at all, or no whole numbers.
 
     Args:
         usage: The part of the reply, as JSON.
@@ -92,7 +92,8 @@ def taken(usage: msgspec.Raw, kind: type[Usage]) -> Tokens | None:
         found = msgspec.json.decode(usage, type=kind | None)
     except msgspec.DecodeError:
         return None
-    return found.tokens() if found else None
+    tokens = found.tokens() if found else None
+    return tokens if tokens and any(tokens) else None
 
 
 def no_answer(body: bytes, problem: str) -> Completion:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from judge.verdict import Verdict
@@ -36,12 +37,13 @@ def read_answer(answer: object) -> Opinion:
     if not isinstance(answer, dict):
         return "unparsable", f"the answer is {type(answer).__name__}, not an object", {}
     score = answer.get("score")
-    reason = next((answer[name] for name in REASONS if isinstance(answer.get(name), str)), None)
+    given = (answer.get(name) for name in REASONS)
+    reason = next((text for text in given if isinstance(text, str) and text.strip()), None)
     if "score" in answer and score is None:
         return "refused", reason or "the judge declined", {}
-    if isinstance(score, bool) or not isinstance(score, int | float):
+    if isinstance(score, bool) or not isinstance(score, Real):
         return "unparsable", f"the score is {score!r}, not a number", {}
-    if not 0 <= score <= 1:
+    if not 0 <= score <= 1:  # type: ignore[operator]  # numbers.Real has no types
         return "unparsable", f"the score is {str(score)[:40]}, not from 0 to 1", {}
     if reason is None:
         return "unparsable", "the answer gives no reason for its score", {}

@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from judge.strict import strict_json
 from judge.text import normalise, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 
 class SchemaFaultError(Exception):
     """A schema that says nothing of an answer: it refers to itself without end, or to what is not there."""
 
 
+DEEPEST = 30
+"""Levels of an answer from which on it is the answer, not the schema, that recursion fails on."""
 SAMPLES = ("null", "{}", "[]", '""', "0")
 Form = Callable[[str], str]
 """Takes an answer and says what is wrong with its form: empty when it has it."""
 
 
+def _quiet() -> warnings.catch_warnings[None]:
+    """Without Python's warning about a pattern such as `[[a]`, which means what it says."""
+    return warnings.catch_warnings(action="ignore", category=FutureWarning)
+
+
 def matches(pattern: str) -> Form:
     """The answer, but for white space at its ends, matches a regular expression as a whole."""
-    compiled = re.compile(pattern)
+    with _quiet():
+        compiled = re.compile(pattern)
     return lambda output: (
         "" if compiled.fullmatch(output.strip()) else f"{quote(output)} does not match {pattern}"
     )
@@ -44,12 +53,31 @@ def fits_schema(schema: Any) -> Form:  # noqa: ANN401  (whatever JSON can say)
         except (ValueError, RecursionError) as broken:
             return f"the answer is not JSON: {broken}"
         try:
-            error = next(validator.iter_errors(value), None)
+            with _quiet():
+                error = next(validator.iter_errors(value), None)
+        except ArithmeticError as broken:  # such as a multiple of 0.01 with 400 digits
+            return f"a number in the answer cannot be checked: {broken}"
         except (RecursionError, referencing.exceptions.Unresolvable) as broken:
+            if isinstance(broken, RecursionError) and _deep(value):
+                return "the answer is nested too deep"  # else an answer could choose not to be scored
             raise SchemaFaultError(f"the schema cannot be applied: {type(broken).__name__}") from broken
         return f"at {error.json_path}: {error.message}" if error else ""
 
     return fault
+
+
+def _deep(value: object) -> bool:
+    """Whether JSON is nested deeper than answers are."""
+    level = [value]
+    for _ in range(DEEPEST):
+        parts = [part.values() if isinstance(part, dict) else part for part in level]
+        level = [
+            inner
+            for part in parts
+            if not isinstance(part, str) and isinstance(part, Iterable)
+            for inner in part
+        ]
+    return bool(level)
 
 
 def one_of(labels: Iterable[str]) -> Form:
@@ -62,7 +90,8 @@ def one_of(labels: Iterable[str]) -> Form:
 def pattern_fault(pattern: str) -> str:
     """What is wrong with a regular expression; empty when nothing is."""
     try:
-        re.compile(pattern)
+        with _quiet():
+            re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as fault:
         return f"not a regular expression: {fault}"
     return ""
@@ -74,7 +103,8 @@ def schema_fault(schema: object) -> str:
 
     try:
         kind = jsonschema.validators.validator_for(schema)
-        kind.check_schema(schema, format_checker=kind.FORMAT_CHECKER)  # patterns are a format
+        with _quiet():
+            kind.check_schema(schema, format_checker=kind.FORMAT_CHECKER)  # patterns are a format
         dead = [ref for ref in _references(schema) if not _leads_somewhere(ref, schema)]
         for sample in SAMPLES:  # a schema that is only itself is found by applying it
             fits_schema(schema)(sample)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from judge.verdict import State
 
 _FENCE = re.compile(r"\s*```(?:json)?[ \t]*\n(.*?)\n?[ \t]*```\s*", re.DOTALL | re.IGNORECASE)
-_THOUGHTS = re.compile(r"\s*<think>.*?</think>", re.DOTALL)
+_THOUGHTS = re.compile(r"\s*+(?![{`]).*?</think>", re.DOTALL)  # some endpoints keep the opening tag
 
 
 class _Grades(Struct, forbid_unknown_fields=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from msgspec import structs
@@ -10,7 +11,7 @@ from judge.datapoint import datapoint, verdict_of
 from judge.identity import Identity
 from judge.probe import PROBE, Probe
 from judge.protocol import UNKNOWN, Forecast
-from judge.service import Service
+from judge.service import Service, bare
 from judge.side_by_side import side_by_side
 from judge.strict import strict_json
 from judge.verdict import Verdict
@@ -36,9 +37,9 @@ class HttpJudge:
     """
 
     def __init__(self, url: str, model: str, settings: ServiceSettings) -> None:
-        self.identity = Identity("http", model, "server", 1, {"url": url})
+        self.identity = Identity("http", model, "server", 1, {"url": bare(url), **_asked_for(url)})
         self._id, self._model = self.identity.id, model
-        self._service = Service(f"judge server {url}", url, {}, settings, _FIXES)
+        self._service = Service(f"judge server {bare(url)}", url, {}, settings, _FIXES)
         self._probe = Probe(lambda: self._post(PROBE))
 
     def verdicts(self, items: Iterable[Item]) -> Arrivals:
@@ -66,3 +67,9 @@ class HttpJudge:
 
     def _post(self, item: Item) -> bytes:
         return self._service.post("", encode(datapoint(item, self._model)))
+
+
+def _asked_for(url: str) -> dict[str, str]:
+    """A URL's query, which may choose between judges and may hold a key: kept as its hash alone."""
+    query = url.partition("#")[0].partition("?")[2]
+    return {"query": hashlib.sha256(query.encode("utf-8", "backslashreplace")).hexdigest()} if query else {}

@@ -11,7 +11,7 @@ from msgspec import Struct
 from curation.errors import UserError
 from judge.chat import Completion, Ended, no_answer, taken
 from judge.prices import Tokens
-from judge.service import Service
+from judge.service import Service, bare
 from judge.wire import NoAnswerError, encode
 
 if TYPE_CHECKING:
@@ -42,23 +42,26 @@ _ENDED: dict[str | None, Ended] = {
 
 
 class MessagesChat:
-    """A Claude model. The address is `ANTHROPIC_BASE_URL`, or the public service.
+    """A Claude model.
 
     Args:
         model: Its name.
         settings: How the service is asked.
+        url: The service's address; `ANTHROPIC_BASE_URL`, or else the public service, unless given.
 
     Raises:
         UserError: `ANTHROPIC_API_KEY` is not set or cannot be a key, or the address is none.
     """
 
-    def __init__(self, model: str, settings: ServiceSettings) -> None:
+    def __init__(self, model: str, settings: ServiceSettings, url: str = "") -> None:
         self.model = model
         self.concurrency = settings.concurrency
-        self.settings = {"max_tokens": MAX_TOKENS, "structured": True}
+        self.settings: dict[str, Any] = {"max_tokens": MAX_TOKENS, "structured": True}
+        if url:
+            self.settings["url"] = bare(url)
         headers = {"x-api-key": _api_key(), "anthropic-version": VERSION}
         where = f"judge model {model}"
-        self.service = Service(where, os.environ.get(ADDRESS) or URL, headers, settings, _FIXES)
+        self.service = Service(where, url or os.environ.get(ADDRESS) or URL, headers, settings, _FIXES)
 
     def send(self, messages: Sequence[Message], schema: dict[str, Any] | None = None) -> Completion:
         """One answer of the model; see `judge.chat.Chat`."""
@@ -105,8 +108,8 @@ class _Block(Struct):
 
 
 class _Usage(Struct):
-    input_tokens: int = 0
-    output_tokens: int = 0
+    input_tokens: int
+    output_tokens: int
     cache_creation_input_tokens: int | None = None
     cache_read_input_tokens: int | None = None
 

@@ -7,6 +7,9 @@ import re
 from judge.text import normalise
 
 _SUPERSCRIPT = re.compile("(?<=[0-9])[⁺⁻]?[⁰¹²³⁴-⁹]+")
+_SPACED = re.compile(r"(?<![\w.,'/])\d{1,3}(?: \d{3})+(?![\d/'])")
+_PART = r"\s*(?:\{\s*([-+]?\d+)\s*\}|(\d))"
+_FRAC = re.compile(rf"(?P<whole>(?<=\d)\s*)?\\[dt]?frac{_PART}{_PART}")
 _VULGAR = re.compile("(?<=[0-9])(?=[¼-¾⅐-⅞↉])")
 _LETTERS = str.maketrans(
     {"\u2212": "-", "\u2044": "/", "\u066b": ".", "\u066c": ",", "\u2019": "'", "\u2217": "*", "\u22c5": "*"}
@@ -24,11 +27,11 @@ _NUMBER = re.compile(
 
 
 def last_number(text: str) -> float | None:
-    """The last number in a text, where an answer ends up; None when there is none.
+    r"""The last number in a text, where an answer ends up; None when there is none.
 
-    `1,234.5`, `1.234,5`, `1.234.567` and `1'234` have thousands separators, `3,14` and `1.234` a decimal
-    one; `1.5e3`, `1.5*10^3`, `1.5·10³` and `2^10` are powers; `3/4`, `1 3/4` and `¾` are fractions. Units,
-    per cent and words such as "million" are not read.
+    `1,234.5`, `1.234,5`, `1.234.567`, `1'234` and `1 234` have thousands separators, `3,14` and `1.234` a
+    decimal one; `1.5e3`, `1.5*10^3`, `1.5·10³` and `2^10` are powers; `3/4`, `1 3/4`, `¾` and `\frac{3}{4}`
+    are fractions. Units, per cent and words such as "million" are not read.
     """
     found = list(_NUMBER.finditer(_plain(text)))
     return _value(found[-1]) if found else None
@@ -36,8 +39,16 @@ def last_number(text: str) -> float | None:
 
 def _plain(text: str) -> str:
     """The text with one sign for each meaning, before NFKC makes 10³ of 103."""
+    text = _SPACED.sub(lambda number: number[0].replace(" ", "'"), text)
+    text = _FRAC.sub(_slashed, text)
     text = _SUPERSCRIPT.sub(lambda power: f"^{normalise(power[0])}", text)
     return normalise(_VULGAR.sub(" ", text).translate(_LETTERS)).translate(_LETTERS)
+
+
+def _slashed(fraction: re.Match[str]) -> str:
+    r"""`\frac{1}{2}` as 1/2, behind a whole number as a part of it."""
+    above, below = fraction[2] or fraction[3], fraction[4] or fraction[5]
+    return f"{'' if fraction['whole'] is None else ' '}{above}/{below}"
 
 
 def _value(number: re.Match[str]) -> float | None:

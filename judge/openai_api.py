@@ -11,7 +11,7 @@ from msgspec import Struct
 from curation.errors import UserError
 from judge.chat import Completion, Ended, no_answer, taken
 from judge.prices import Tokens
-from judge.service import Service
+from judge.service import Service, bare
 from judge.wire import NoAnswerError, encode
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class OpenAIChat:
     def __init__(self, model: str, url: str, settings: ServiceSettings) -> None:
         self.model = model
         self.concurrency = settings.concurrency
-        self.settings = {"max_tokens": MAX_TOKENS, "structured": "where offered"}
+        self.settings = {"max_tokens": MAX_TOKENS, "structured": "where offered", "url": bare(url)}
         key = os.environ.get(KEY, "").strip()
         if not key.isascii() or (key and not key.isprintable()):
             fix = f"export {KEY}=..., or unset it for an endpoint that needs none"
@@ -127,8 +127,8 @@ class _Details(Struct):
 
 
 class _Usage(Struct):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    prompt_tokens: int
+    completion_tokens: int
     prompt_tokens_details: _Details | None = None
 
     def tokens(self) -> Tokens:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from contextlib import redirect_stdout
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +49,8 @@ class PluginJudge:
 
     def verdicts(self, items: Iterable[Item]) -> Arrivals:
         """Judge the items; see `judge.protocol.Judge`."""
-        return side_by_side(self._judge, items, self._threads, lambda: None)
+        with redirect_stdout(sys.stderr):  # what the function prints is no part of a command's result
+            yield from side_by_side(self._judge, items, self._threads, lambda: None)
 
     def forecast(self, item: Item) -> Forecast:  # noqa: ARG002  what the function takes is not known
         """Tokens and cost are not known."""
@@ -56,13 +59,17 @@ class PluginJudge:
     def _judge(self, item: Item) -> Verdict:
         try:
             answer = self._function(datapoint(item, self._model))
-            raw = json.dumps(answer, ensure_ascii=False, default=str)
+            raw = json.dumps(answer, ensure_ascii=False, default=_plain)
             return structs.replace(verdict_of(item.id, self._id, answer), raw=raw)
         except UserError:
             raise
         except (Exception, SystemExit) as fault:  # noqa: BLE001  (the function is not ours: anything may come)
             problem = f"the function raised {type(fault).__name__}: {_said(fault)}"
             return Verdict(item.id, self._id, 0, "failed", feedback=problem)
+
+
+def _plain(value: object) -> float | str:
+    return float(value) if isinstance(value, Real) else str(value)
 
 
 def _said(fault: BaseException) -> str:
@@ -79,7 +86,8 @@ def _load(name: str, folder: Path) -> Callable[[dict[str, Any]], Any]:
     if place not in sys.path:
         sys.path.append(place)  # it stays: the function may import more when it is called
     try:
-        found = getattr(importlib.import_module(module), function)
+        with redirect_stdout(sys.stderr):
+            found = getattr(importlib.import_module(module), function)
     except (Exception, SystemExit) as fault:  # what the module does when it is loaded is not ours
         raise UserError(f"there is no such function: {fault}", where=f"--judge {name}", fix=fix) from fault
     if not callable(found):

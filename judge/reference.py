@@ -68,6 +68,9 @@ class ReferenceJudge:
             return Verdict(item.id, self._id, 0, "failed", feedback=problem)
         except NoReferenceError as fault:
             return Verdict(item.id, self._id, 0, "failed", feedback=str(fault))
+        except Exception as fault:  # noqa: BLE001  (an answer can be anything: the other items go on)
+            problem = f"the rules cannot judge this answer: {type(fault).__name__}: {fault}"
+            return Verdict(item.id, self._id, 0, "failed", feedback=problem)
         criteria = {name: score for name, (score, _) in found.items()}
         feedback = "; ".join(difference for _, difference in found.values() if difference)
         score = self.rubric.weighted(criteria)

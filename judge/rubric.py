@@ -108,7 +108,7 @@ def load_rubric(path: Path | str) -> Rubric:
             The error names the file and the path of the field.
     """
     try:
-        rubric = msgspec.toml.decode(Path(path).read_text(encoding="utf-8"), type=Rubric)
+        rubric = msgspec.toml.decode(Path(path).read_text(encoding="utf-8-sig"), type=Rubric)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
             f"the rubric cannot be read: {error}",

@@ -16,7 +16,7 @@ from judge.text import first_line, labels, normalise, places, quote
 if TYPE_CHECKING:
     from judge.rubric import Check, Criterion
 
-VERSION = 3
+VERSION = 4
 """Raised when a rule's meaning changes: scores of two versions do not compare."""
 
 Finding = tuple[float, str]

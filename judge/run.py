@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from msgspec import structs
 
 from judge.budget import Budget
 from judge.panel import Panel
+from judge.panel_run import judge_by_panel
+from judge.ran import Ran, known
 from judge.tally import Tally
 from judge.verdict import Verdict, content_key
 
@@ -19,28 +21,6 @@ if TYPE_CHECKING:
     from judge.protocol import Arrivals, Cache, Judge
     from judge.tally import Standing
     from judge.verdict import Item, State
-
-
-class Ran(NamedTuple):
-    """What a run gave.
-
-    Attributes:
-        verdicts: One per item that was judged, in the order of the items.
-        keys: Their content keys.
-        undone: Items that the budget did not reach.
-        asked: Distinct items that the judge was asked about.
-        cost: US dollars that those took; what is unknown counts as nothing.
-        tokens: Tokens that those read and wrote.
-        cost_known: Whether none of the cost is unknown.
-    """
-
-    verdicts: list[Verdict]
-    keys: list[str]
-    undone: list[Item]
-    asked: int
-    cost: float
-    tokens: int
-    cost_known: bool
 
 
 def judge_items(
@@ -61,7 +41,8 @@ def judge_items(
         cache: Asked first; given the verdicts as they arrive, from this thread. Failed verdicts are not
             kept, so the next run asks again.
         repeat: Number of the asking: another number asks again what the cache knows.
-        again: States in which a verdict of the cache is asked for anew; the new one takes its place.
+        again: States in which a verdict of the cache is asked for anew; the new one takes its place
+            unless it failed.
         progress: Told after each arrival.
         budget: What the run may take; items that it does not reach stay undone.
 
@@ -71,32 +52,17 @@ def judge_items(
     items = list(items)
     budget = budget or Budget()
     if isinstance(judge, Panel):
-        how = {"repeat": repeat, "again": again, "progress": progress, "budget": budget}
-        runs = [judge_items(items, member.judge, cache, **how) for member in judge.members]  # type: ignore[arg-type]
-        return _combined(judge, items, runs, repeat)
+
+        def ask(member: Judge, some: list[Item]) -> Ran:
+            return judge_items(
+                some, member, cache, repeat=repeat, again=again, progress=progress, budget=budget
+            )
+
+        return judge_by_panel(judge, items, ask, cache, budget, repeat=repeat, again=again)
     run = _Run(items, judge, cache, repeat, progress, budget)
     run.look_up(again)
     run.ask()
     return run.result()
-
-
-def known(cache: Cache, key: str, again: Collection[State] = ()) -> Verdict | None:
-    """The verdict of the cache that need not be asked for."""
-    verdict = cache.get(key)
-    return None if verdict is None or verdict.state in again else verdict
-
-
-def _combined(panel: Panel, items: Sequence[Item], runs: Sequence[Ran], repeat: int) -> Ran:
-    """The panel's verdict on each item that every member was asked about."""
-    undone = {item.id for run in runs for item in run.undone}
-    judged = [item for item in items if item.id not in undone]
-    votes = [[v for v in run.verdicts if v.item_id not in undone] for run in runs]
-    verdicts = [panel.verdict(list(said)) for said in zip(*votes, strict=True)] if judged else []
-    left = [item for item in items if item.id in undone]
-    asked, tokens = sum(run.asked for run in runs), sum(run.tokens for run in runs)
-    cost, cost_known = sum(run.cost for run in runs), all(run.cost_known for run in runs)
-    keys = [content_key(item, panel.identity.id, repeat) for item in judged]
-    return Ran(verdicts, keys, left, asked, cost, tokens, cost_known)
 
 
 class _Run:
@@ -175,7 +141,8 @@ class _Run:
         for key, verdict in named.items():
             self._tally.add(verdict)
             self._budget.settle(key, verdict)
-            self._settle(key, verdict)
+            paid = self._cache.get(key) if verdict.state == "failed" else None
+            self._settle(key, paid or verdict)  # asked again in vain: what is known stays
 
     def _named(self, verdict: Verdict, now: datetime) -> Verdict:
         first = self._items[self._places[verdict.item_id][0]]

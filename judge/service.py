@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 import weakref
@@ -181,10 +182,17 @@ class Service:
             return Response(response.status_code, response.headers.get("retry-after"), bytes(received))
 
 
+def bare(url: str) -> str:
+    """A URL without the secrets that it may hold: name and password, query, fragment."""
+    return re.sub(r"^([^/]*//)?[^/]*@", r"\1", re.split("[?#]", url, maxsplit=1)[0]).rstrip("/")
+
+
 def _demand_url(url: str, name: str) -> None:
     try:
         whole = httpx2.URL(url)
     except httpx2.InvalidURL:
         whole = httpx2.URL()
     if whole.scheme not in {"http", "https"} or not whole.host:
-        raise UserError(f"{url!r} is no URL", where=name, fix="give one such as http://localhost:8000/v1")
+        raise UserError(
+            f"{bare(url)!r} is no URL", where=name, fix="give one such as http://localhost:8000/v1"
+        )

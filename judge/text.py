@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _UNSPACED = (*UNSPACED, (0xF900, 0xFAFF), (0x20000, 0x3FFFF))
 """Those of near-duplicates, and the rarer Chinese characters."""
+_POWER = re.compile(r"\d\*\*\d")
 _STOPS = " .,;:!?。、؟।"
 
 
@@ -56,21 +57,25 @@ def places(text: str, phrase: str) -> Iterator[tuple[int, int]]:
 
 
 def _inside(text: str, cut: int) -> bool:
-    """Whether cutting before `text[cut]` splits a word or a number such as 3.14."""
+    """Whether cutting before `text[cut]` splits a word, or a number such as 3.14, -5, 5/8 and 5^2."""
     left, right = text[max(cut - 1, 0) : cut], text[cut : cut + 1]
     if not left or not right:
         return False
     if _wordy(left) and _wordy(right):
         return not (unspaced(left) or unspaced(right))
     before, after = text[max(cut - 2, 0) : max(cut - 1, 0)], text[cut + 1 : cut + 2]
-    return (left.isdigit() and right in ".," and after.isdigit()) or (
-        right.isdigit() and left in ".," and before.isdigit()
-    )
+    if ("^" in (left, right) and " " not in (left, right)) or _POWER.search(text, max(cut - 3, 0), cut + 3):
+        return True
+    if left.isdigit() and after.isdigit() and right in ".,/":
+        return True
+    if right.isdigit() and left in ".,/-\u2212":  # a sign stands behind no word: 3-5 is from 3 to 5
+        return before.isdigit() if left in ".,/" else not (_wordy(before) or before in (")", "]", "-"))
+    return left.isalpha() and right in "+#" and not _wordy(after)  # C++, C#, A+
 
 
 def _wordy(char: str) -> bool:
     # marks are part of a word: Python's \w leaves out the vowel signs of Indic scripts
-    return char == "_" or unicodedata.category(char)[0] in "LNM"
+    return char == "_" or (bool(char) and unicodedata.category(char)[0] in "LNM")
 
 
 def unspaced(char: str) -> bool:

@@ -87,7 +87,7 @@ def _judging(workspace: Workspace, now: _State) -> dict[str, Any]:
     known = [one.identity.id for one in judges(judge)]
     cache = open_spool(workspace.spool, workspace.store, known)
     asked = estimate([*now.traces, *given], judge, cache)
-    found: dict[str, Any] = {"prompts": len(pool), "traces": len(now.traces), "calls": asked.items}
+    found: dict[str, Any] = {"prompts": len(pool), "traces": len(now.traces), "calls": asked.asked}
     found |= {"cached": asked.cached, "input_tokens": asked.input_tokens, "cost": asked.cost}
     return found | {"tokens_are": asked.tokens_are}
 

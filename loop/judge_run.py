@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -44,7 +45,7 @@ class Task(NamedTuple):
         items: What to judge (schema `judge.frames.ITEMS`).
         config: Settings, with the command's options in them.
         root: What paths of the configuration are relative to.
-        kept: Folder of the spool, or of the cache beside an output.
+        kept: Folder of the spool, or of the cache beside a file.
         workspace: Where the store is; None for a plain file.
         output: Where verdicts are written as JSONL; None writes none.
         again: States in which a verdict that is known is asked for anew.
@@ -98,13 +99,16 @@ def configured(workspace: Path | None, options: dict[str, Any], service: dict[st
 
 
 def file_task(file: Path, config: Config, root: Path, output: Path, again: Collection[State] = ()) -> Task:
-    """Items of a JSONL file; verdicts that were paid for are kept in a hidden folder beside the output.
+    """Items of a JSONL file; verdicts that were paid for are kept in a hidden folder beside it.
 
-    It is named after the file, so that another name for the output finds them again.
+    So another place for the output finds them again. Where nothing can be written beside the file, or it is
+    a pipe, they are kept beside the output.
     """
-    beside = file if output.parent == Path("/dev") else output
-    kept = beside.parent / f".{file.name}.judged"
-    return Task(read_items(file), config, root, kept, None, output, again)
+    items, place = read_items(file), file.resolve()
+    kept = place.with_name(f".{place.name}.judged")
+    if not place.is_file() or not os.access(kept if kept.exists() else kept.parent, os.W_OK):
+        kept = (Path() if output.is_char_device() else output.parent) / f".{file.name}.judged"
+    return Task(items, config, root, kept, None, output, again)
 
 
 def traces_task(

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 CLAUDE = "claude-haiku-5-5"
 SELF_TAUGHT = ("http", "plugin")
 """Kinds of judges that need no rubric of ours."""
+ADDRESSED = ("openai", "http", "anthropic", "anthropic-batch")
+"""Kinds of judges that are asked at an address."""
 KINDS: tuple[str, ...] = get_args(Kind)
 
 
@@ -48,6 +50,7 @@ def judge_of(config: Config, root: Path, spool: Path) -> Judge | Panel:
     prices = dict(PRICES) | price_table(config.price)
 
     def make(one: config_.Judge | config_.Member) -> Judge:
+        _demand_no_stray_url(one)
         if one.kind in SELF_TAUGHT:
             return _self_taught(one, config, root)
         return _by_rubric(
@@ -56,6 +59,7 @@ def judge_of(config: Config, root: Path, spool: Path) -> Judge | Panel:
 
     if chosen.kind != "panel":
         return make(chosen)
+    _demand_no_stray_url(chosen)
     return Panel([Member(make(m), m.weight) for m in chosen.member], chosen.rule, chosen.quorum)
 
 
@@ -119,7 +123,7 @@ def _claude(
 ) -> Judge:
     from judge.messages_api import MessagesChat
 
-    chat = MessagesChat(chosen.model or CLAUDE, config.judge.service)
+    chat = MessagesChat(chosen.model or CLAUDE, config.judge.service, chosen.url)
     if chosen.kind == "anthropic":
         from judge.chat_judge import ChatJudge
 
@@ -128,6 +132,12 @@ def _claude(
     from loop.batches import BATCHES, FileJournal
 
     return BatchJudge(rubric, chat, prices, FileJournal(spool / BATCHES))
+
+
+def _demand_no_stray_url(chosen: config_.Judge | config_.Member) -> None:
+    if chosen.url and chosen.kind not in ADDRESSED:
+        fix = f"leave --url out, or choose one of {', '.join(ADDRESSED)}"
+        raise UserError(f"the judge {chosen.kind} has no address", where="judge.url", fix=fix)
 
 
 def _demand(value: str, where: str, what: str) -> str:

@@ -22,7 +22,7 @@ from loop.cli.common import (
     visible,
 )
 from loop.cli.files import demand_distinct
-from loop.cli.verdicts import held, states_of, tell, tell_estimate
+from loop.cli.verdicts import dollars, held, states_of, tell, tell_estimate
 
 app = typer.Typer(help="Judge answers by a rubric.", no_args_is_help=True)
 
@@ -104,10 +104,12 @@ def run(
         output = output or Path(f"{str(file).removesuffix('.jsonl')}.verdicts.jsonl")
         demand_distinct(file, Path(rubric) if rubric else None, output)
         task = judge_run.file_task(file, config, root, output, again)
+        if task.kept.parent.resolve() != file.resolve().parent and config.judge.kind != "reference":
+            told().say(f"nothing can be kept beside {sh(file)}: verdicts are kept in {sh(task.kept)}")
     else:
         task = judge_run.traces_task(traces or "", config, root, output, again)
     if dry_run:
-        tell_estimate(judge_run.dry_run(task), as_json=as_json)
+        tell_estimate(judge_run.dry_run(task), config.judge.service, as_json=as_json)
         next_command("the same command without --dry-run")
         return
     said = report(*judge_run.run(task, told()))
@@ -170,5 +172,6 @@ def cost(
     if as_json:
         out_json(found.to_dicts())
     else:
-        table(found.columns, found.rows())
+        at = found.columns.index("cost")
+        table(found.columns, [(*row[:at], dollars(row[at]), *row[at + 1 :]) for row in found.rows()])
     next_command(f'regrind sql -w {sh(workspace)} "select * from judge_cost"')

@@ -10,6 +10,7 @@ from loop.cli.common import out, out_json, table
 
 if TYPE_CHECKING:
     from judge.estimate import Estimate
+    from judge.settings import ServiceSettings
     from judge.verdict import State
 
 
@@ -41,6 +42,11 @@ def tell(said: dict[str, Any], *, as_json: bool) -> None:
         out(f"{said['undone']} items are not judged: the budget is used up")
 
 
+def dollars(amount: float | None) -> str:
+    """Money in a table: one item can cost less than a hundredth of a cent."""
+    return "-" if amount is None else f"{amount:.6f}"
+
+
 def _interval(interval: list[float] | None) -> str:
     return f"[{interval[0]:.3f}, {interval[1]:.3f}]" if interval else "-"
 
@@ -58,12 +64,14 @@ def held(said: dict[str, Any], max_abstained: float) -> str:
     return f"{problem} with --retry {','.join(kept)}" if kept else problem
 
 
-def tell_estimate(found: Estimate, *, as_json: bool) -> None:
-    """Print what a run would take."""
+def tell_estimate(found: Estimate, service: ServiceSettings, *, as_json: bool) -> None:
+    """Print what a run would take, and whether that is more than it may."""
+    above = [name for name, value, limit in _limits(found, service) if limit and (value or 0) > limit]
     if as_json:
-        out_json(found._asdict())
+        out_json(found._asdict() | {"above": above})
         return
-    out(f"items to ask: {found.items} ({found.cached} are known already)")
+    members = f", {found.asked} times in all" if found.asked > found.items else ""
+    out(f"items to ask: {found.items} ({found.cached} are known already){members}")
     out(f"tokens to read: {found.input_tokens} ({found.tokens_are})")
     out(f"tokens to write: {found.output_tokens} (estimated)")
     out(
@@ -71,3 +79,10 @@ def tell_estimate(found: Estimate, *, as_json: bool) -> None:
         if found.cost is not None
         else "cost: not known; add a [[price]] to regrind.toml"
     )
+    for name in above:
+        out(f"this is above {name}: the run would leave items undone")
+
+
+def _limits(found: Estimate, service: ServiceSettings) -> list[tuple[str, float | None, float]]:
+    tokens = found.input_tokens + found.output_tokens
+    return [("--budget", found.cost, service.budget), ("--token-budget", tokens, service.token_budget)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ from judge.grader import Grader
 from judge.grades import read_grades
 from judge.prices import PRICES
 from judge.rubric import load_rubric
+from tests.judge.faults import TEXT
 
 RUBRIC = load_rubric(Path(__file__).parents[2] / "resources" / "rubrics" / "helpfulness.toml")
 GRADER = Grader("j", "claude-haiku-5-5", RUBRIC, PRICES, {"max_tokens": 100})
@@ -85,3 +87,15 @@ def test_nothing_may_stand_around_the_json(before, after):
     around = (before + after).strip(" \t\r\n")
     state, *_ = read_grades(f"{before}{said}{after}", RUBRIC)
     assert state == ("unparsable" if around else "scored")
+
+
+@pytest.mark.parametrize("thoughts", ["x</think>\n", "<think>x</think>", "\n so\n</think>\n\n"])
+def test_thoughts_may_have_lost_their_beginning(thoughts, safety):
+    assert read_grades(thoughts + TEXT, safety)[0] == "scored"
+
+
+@pytest.mark.parametrize(
+    "text", [f"{TEXT}</think>{TEXT}", f"```\n{TEXT}\n```</think>{TEXT}", f"x</think>{TEXT} so"]
+)
+def test_an_answer_before_the_end_of_thoughts_is_none(text, safety):
+    assert read_grades(text, safety)[0] == "unparsable"

@@ -125,3 +125,8 @@ def test_a_chat_that_is_no_judge(monkeypatch):
         "max_tokens": 8192,
         "messages": [{"role": "user", "content": "hi"}],
     }
+
+
+@pytest.mark.parametrize("usage", [{}, {"input_tokens": 0, "output_tokens": 0}, {"total_tokens": 50}])
+def test_a_usage_without_tokens_says_nothing(ask, usage):
+    assert ask(message(GOOD.text, usage=usage))[0].cost is None

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from curation.errors import UserError
-from judge.openai_api import OpenAIChat
+from judge.openai_api import OpenAIChat, read
 from judge.settings import ServiceSettings
 from judge.verdict import Item
 from tests.judge.faults import GOOD
@@ -122,3 +122,10 @@ def test_nothing_but_the_grades_is_needed_of_a_plain_reply(safety, monkeypatch):
     with Loopback(Reply(body=json.dumps(body).encode())) as server:
         verdict = all_of(judge_at(server.url, safety, monkeypatch, "openai"), ITEMS[:1])["t0"]
     assert (verdict.state, verdict.cost) == ("scored", None)
+
+
+@pytest.mark.parametrize(
+    "usage", [{}, {"prompt_tokens": 0, "completion_tokens": 0}, {"total_tokens": 50}, {"prompt_tokens": 9}]
+)
+def test_a_usage_without_tokens_says_nothing(usage):
+    assert read(completion(GOOD.text, usage=usage).body).tokens is None

@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.errors import UserError
+from judge.budget import Budget
+from judge.estimate import estimate
 from judge.identity import Identity
 from judge.panel import Member, Panel
 from judge.protocol import Forecast
@@ -122,3 +124,29 @@ def test_a_tie_is_one_in_spite_of_rounding():
 def test_the_same_judge_twice_is_no_panel():
     with pytest.raises(UserError, match="the same judge"):
         Panel([Member(Fixed("a", score=1.0)), Member(Fixed("a", score=1.0), 2.0)])
+
+
+@pytest.mark.parametrize(("limit", "done"), [(0.02, 0), (0.03, 1), (0.065, 2), (0.09, 3)])
+def test_a_budget_is_shared_item_by_item(limit, done):
+    """Each member takes $0.01 an item, and so much at most."""
+    a_panel, memory = panel(1.0, 0.8, 0.9), Memory()
+    ran = judge_items(ITEMS, a_panel, memory, budget=Budget(cost=limit))
+    assert [v.item_id for v in ran.verdicts] == [f"t{i}" for i in range(done)]
+    assert [member.judge.asked for member in a_panel.members] == [done] * 3
+    assert [item.id for item in ran.undone] == [f"t{i}" for i in range(done, 3)]
+    rest = judge_items(ITEMS, a_panel, memory, budget=Budget(cost=0.09))
+    assert (len(rest.verdicts), rest.asked) == (3, 9 - 3 * done)
+
+
+def test_rounds_use_what_members_did_not_take():
+    a_panel = panel(1.0, 0.8)
+    for member in a_panel.members:
+        member.judge.forecast = lambda _: Forecast(1, 1, 0.01, 2, 0.02)
+    ran = judge_items(ITEMS, a_panel, Memory(), budget=Budget(cost=0.0601))
+    assert [v.item_id for v in ran.verdicts] == ["t0", "t1"]
+    assert ran.cost == pytest.approx(0.04)
+
+
+def test_an_estimate_counts_items_and_askings():
+    found = estimate(ITEMS, panel(1.0, 0.8), Memory())
+    assert (found.items, found.asked, found.cost) == (3, 6, pytest.approx(0.06))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 from curation.errors import UserError
@@ -34,6 +35,7 @@ def module(monkeypatch):
         ({"score": True, "reason": "x"}, "unparsable", None),
         ({"score": 10**400, "reason": "x"}, "unparsable", None),
         ({"score": 1}, "unparsable", None),
+        ({"score": 1, "reason": " "}, "unparsable", None),
         (None, "unparsable", None),
         (0.5, "unparsable", None),
     ],
@@ -119,3 +121,16 @@ def test_a_module_is_found_in_the_folder_and_hides_no_other(tmp_path, monkeypatc
     assert all_of(judge, [ITEM])["t1"].feedback == "mine"
     with pytest.raises(UserError, match="no such function"):
         PluginJudge("json:grade", folder=tmp_path)
+
+
+def test_what_a_function_prints_is_not_a_commands_result(module, capsys):
+    module.grade = lambda _: sys.stdout.write("hello") and {"score": 1, "reason": "x"}
+    all_of(PluginJudge("my_judges:grade"), [ITEM])
+    sys.stdout.write("after")
+    assert capsys.readouterr() == ("after", "hello")
+
+
+def test_a_number_of_numpy_is_a_score(module):
+    module.grade = lambda _: {"score": np.float32(0.5), "reason": "x"}
+    verdict = all_of(PluginJudge("my_judges:grade"), [ITEM])["t1"]
+    assert (verdict.state, verdict.score, verdict.raw) == ("scored", 0.5, '{"score": 0.5, "reason": "x"}')

@@ -38,6 +38,16 @@ def judged(check, output, reference, **fields):
         ("exact", "北京", "北京", True),
         ("exact", "北京", "南京", False),
         ("exact", "", "x", False),
+        ("numeric", "1 000 000", "1000000", True),
+        ("numeric", "It is -12 500.", "-12500", True),
+        ("numeric", "1 000 000,5", "1000000.5", True),
+        ("numeric", "10\n200", "200", True),
+        ("numeric", "in 2020 500", "500", True),
+        ("numeric", "1 125/1000", "1.125", True),
+        ("numeric", r"\frac{1}{2}", "0.5", True),
+        ("numeric", r"-\dfrac{ 1 }{2}", "-0.5", True),
+        ("numeric", r"\boxed{1\frac{1}{2}}", "1.5", True),
+        ("numeric", r"x = \frac12", "0.5", True),
         ("first_line", "unsafe\nS2", "unsafe\nS3", True),
         ("first_line", "\n\n SAFE \r\nbecause", "safe", True),
         ("first_line", "unsafe S2", "unsafe\nS2", False),
@@ -60,6 +70,21 @@ def judged(check, output, reference, **fields):
         ("contains", "3.14", "14", False),
         ("contains", "1,000", "000", False),
         ("contains", "It is 3.", "3", True),
+        ("contains", "It is -5.", "5", False),
+        ("contains", "x=\u22125", "5", False),
+        ("contains", "It is -5.", "-5", True),
+        ("contains", "from 3-5", "5", True),
+        ("contains", "5/8", "5", False),
+        ("contains", "5/8", "8", False),
+        ("contains", "5^2", "5", False),
+        ("contains", "5^2", "2", False),
+        ("contains", "5**2", "2", False),
+        ("contains", "**5**", "5", True),
+        ("contains", "C++", "C", False),
+        ("contains", "C#", "C", False),
+        ("contains", "C++ or C", "C", True),
+        ("contains", "C++.", "C++", True),
+        ("contains", "and/or", "or", True),
         ("contains", "New  York\nCity", "new york city", True),
         ("contains", "Это Москва.", "москва", True),
         ("contains", "Это Москвариум.", "москва", False),
@@ -275,3 +300,30 @@ def test_a_number_beyond_all_numbers_agrees_with_nothing(said):
 )
 def test_a_schema_that_says_nothing_is_no_score_and_fetches_nothing(schema):
     assert judged("json_schema", "{}", schema).state == "failed"
+
+
+@pytest.mark.parametrize("price", ["1e400", "-1e400", "1" * 400])
+def test_no_number_in_an_answer_stops_the_run(price):
+    schema = '{"properties": {"price": {"multipleOf": 0.01}}}'
+    verdict = judged("json_schema", f'{{"price": {price}}}', schema)
+    assert (verdict.state, verdict.score) == ("scored", 0)
+
+
+def test_whatever_a_rule_raises_is_a_state_of_that_item(monkeypatch):
+    monkeypatch.setitem(RULES, "exact", lambda *given: 1 / len(given[1]))
+    verdict = judged("exact", "", "x")
+    assert verdict.state == "failed"
+    assert "ZeroDivisionError" in verdict.feedback
+
+
+@pytest.mark.parametrize("answer", ["[" * 300 + "]" * 300, '{"a":' * 300 + "1" + "}" * 300])
+def test_an_answer_cannot_choose_to_have_no_score(answer):
+    schema = '{"items": {"$ref": "#"}, "additionalProperties": {"$ref": "#"}}'
+    verdict = judged("json_schema", answer, schema)
+    assert (verdict.state, verdict.score) == ("scored", 0)
+
+
+def test_an_odd_pattern_warns_nobody(recwarn):
+    assert judged("regex", "a", "", pattern="[[a-b]").score == 1
+    assert judged("json_schema", '"a"', '{"pattern": "[[a-c]"}').score == 1
+    assert not list(recwarn)

@@ -188,3 +188,9 @@ def test_nesting_without_end_is_no_toml(tmp_path):
 def test_a_schema_may_refer_to_its_own_parts(tmp_path):
     schema = '{"$defs" = {n = {type = "number"}}, properties = {a = {"$ref" = "#/$defs/n"}}}'
     load_rubric(write(tmp_path, GOOD.replace('check = "exact"', f'check = "json_schema"\nschema = {schema}')))
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path):
+    path = tmp_path / "r.toml"
+    path.write_text(GOOD, encoding="utf-8-sig")
+    assert load_rubric(path).name == "tiny"

@@ -10,7 +10,9 @@ from typer.testing import CliRunner, Result
 
 from curation.errors import UserError
 from loop.cli import app
-from tests.judge.loopback import Loopback, Said, grades
+from loop.store import query
+from tests.judge.loopback import Loopback, Said, error, grades
+from tests.loop.byhand import filled
 from tests.loop.commands import lines
 
 if TYPE_CHECKING:
@@ -151,3 +153,102 @@ def test_a_judge_of_the_command_is_not_told_the_model_of_the_configuration(
     assert "needs a model" in str(regrind(*RUN, "a.jsonl", *openai).exception)
     assert asked(*RUN, "a.jsonl", *openai, "--model", "m") == 1
     assert server.requests[0]["model"] == "m"
+
+
+def test_another_folder_for_the_output_is_not_paid_again(here: Path, server: Loopback) -> None:
+    write(here / "a.jsonl", "safe", "unsafe")
+    (here / "link.jsonl").symlink_to("a.jsonl")
+    assert asked(*RUN, "a.jsonl", *CLAUDE, "-o", "o/x.jsonl") == 2
+    assert asked(*RUN, "a.jsonl", *CLAUDE, "-o", "p/y.jsonl") == 0
+    assert asked(*RUN, "link.jsonl", *CLAUDE) == 0
+    assert [path.name for path in (here / "o").iterdir()] == ["x.jsonl"]
+
+
+def test_a_file_that_has_no_folder_keeps_its_verdicts_beside_the_output(here: Path, server: Loopback) -> None:
+    write(here / "a.jsonl", "safe")
+    with (here / "a.jsonl").open() as stream:
+        (here / "a.jsonl").unlink()
+        done = regrind(*RUN, f"/proc/self/fd/{stream.fileno()}", *CLAUDE, "-o", "o/x.jsonl")
+    assert done.exit_code == 0, done.output
+    assert [path.name for path in (here / "o").rglob("*.jsonl")] == ["x.jsonl", "verdicts.jsonl"]
+    assert "nothing can be kept beside" in done.stderr
+
+
+def test_asking_again_in_vain_leaves_what_was_paid_for(here: Path, server: Loopback) -> None:
+    write(here / "a.jsonl", "safe")
+    server._script = [Said("So so."), error(413), GOOD]
+    assert asked(*RUN, "a.jsonl", *CLAUDE) == 1
+    (paid,) = lines(here / "a.verdicts.jsonl")
+    assert asked(*RUN, "a.jsonl", *CLAUDE, "--retry", "unparsable") == 1
+    assert lines(here / "a.verdicts.jsonl") == [paid]
+    assert paid["cost"] > 0
+    assert asked(*RUN, "a.jsonl", *CLAUDE) == 0
+    assert asked(*RUN, "a.jsonl", *CLAUDE, "--retry", "unparsable") == 1
+    assert lines(here / "a.verdicts.jsonl")[0]["state"] == "scored"
+
+
+def test_an_address_is_used_or_refused(here: Path, server: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(here / "a.jsonl", "safe")
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://127.0.0.1:1")
+    assert asked(*RUN, "a.jsonl", *CLAUDE, "--url", server.url) == 1
+    assert len(server.requests) == 1
+    done = regrind(*RUN, "a.jsonl", "--rubric", "safety", "--judge", "reference", "--url", server.url)
+    assert "has no address" in str(done.exception)
+
+
+def test_another_server_is_another_judge(here: Path, server: Loopback) -> None:
+    write(here / "a.jsonl", "safe")
+    common = ("--rubric", "safety", "--judge", "openai", "--model", "m", "--json")
+    with Loopback(GOOD) as other:
+        assert asked(*RUN, "a.jsonl", *common, "--url", f"{server.url}/v1") == 1
+        assert asked(*RUN, "a.jsonl", *common, "--url", f"{other.url}/v1") == 1
+        assert asked(*RUN, "a.jsonl", *common, "--url", f"{other.url}/v1/") == 0
+
+
+@pytest.mark.parametrize("kind", ["http", "openai"])
+def test_an_address_keeps_its_secrets(here: Path, kind: str) -> None:
+    write(here / "a.jsonl", "safe")
+    for address in ("ftp://me:hush@host/x?key=hush", "me:hush@host?key=hush"):
+        done = regrind(
+            *RUN, "a.jsonl", "--rubric", "safety", "--judge", kind, "--model", "m", "--url", address
+        )
+        assert isinstance(done.exception, UserError)
+        assert "hush" not in f"{done.exception!r} {done.exception} {done.exception.where} {done.output}"
+
+
+def test_the_store_keeps_what_was_paid_for_and_knows_that_a_failure_costs_nothing(
+    here: Path, server: Loopback
+) -> None:
+    workspace = filled(here / "loop")[0]
+    run = (
+        *RUN,
+        "--traces",
+        "cycle = 2",
+        "-w",
+        "loop",
+        "--rubric",
+        "answer",
+        "--judge",
+        "anthropic",
+        "--json",
+    )
+    server._script = [Said("So so."), error(413)]
+    assert asked(*run, "--concurrency", 1) == 4
+    sql = "SELECT * FROM verdicts WHERE state = 'unparsable'"
+    paid = query(workspace.view, sql).to_dicts()
+    assert len(paid) == 1
+    assert asked(*run, "--retry", "unparsable") == 4
+    assert query(workspace.view, sql).to_dicts() == paid
+    found = json.loads(regrind("judge", "cost", "-w", "loop", "--by", "judge", "--json").stdout)
+    (cost,) = [row for row in found if row["judge"] == paid[0]["judge"]]
+    assert (cost["cost"], cost["cost_unknown"]) == (paid[0]["cost"], 0)
+    assert f"{cost['cost']:.4f}" in regrind("judge", "cost", "-w", "loop").stdout
+
+
+def test_a_dry_run_says_when_a_budget_is_too_small(here: Path, server: Loopback) -> None:
+    write(here / "a.jsonl", "safe", "unsafe")
+    small = regrind(*RUN, "a.jsonl", *CLAUDE, "--dry-run", "--budget", 0.00001, "--token-budget", 10**6)
+    assert json.loads(small.stdout)["above"] == ["--budget"]
+    told = regrind(*RUN, "a.jsonl", *CLAUDE[:-1], "--dry-run", "--budget", 0.00001)
+    assert "above --budget" in told.stdout
+    assert json.loads(regrind(*RUN, "a.jsonl", *CLAUDE, "--dry-run", "--budget", 1).stdout)["above"] == []
