@@ -300,7 +300,7 @@ def test_one_bad_line_stops_a_step_because_it_would_be_lost(seed: Path, tmp_path
     done = regrind("curate", "redact", seed, "-o", tmp_path / "out.jsonl")
     assert done.code == 1
     assert f"error: {seed}:14: not a row" in done.err
-    assert f"regrind curate validate {seed}" in done.err
+    assert f"regrind curate convert {seed} -o rows.jsonl" in done.err
     assert not (tmp_path / "out.jsonl").exists()
 
 
