@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
 import polars as pl
 from msgspec import structs
 
@@ -121,5 +121,5 @@ def keyed_frame(verdicts: Iterable[tuple[str, Verdict]]) -> pl.DataFrame:
     """Verdicts with their content keys as a frame with the schema `VERDICTS`."""
     pairs = list(verdicts)
     columns = {name: [getattr(v, name) for _, v in pairs] for name in VERDICTS if name != "key"}
-    columns["criteria"] = [json.dumps(criteria) for criteria in columns["criteria"]]
+    columns["criteria"] = [msgspec.json.encode(criteria).decode() for criteria in columns["criteria"]]
     return pl.DataFrame({"key": [key for key, _ in pairs]} | columns, schema=VERDICTS)

@@ -8,6 +8,7 @@ import math
 from datetime import datetime  # noqa: TC003  (msgspec reads the annotation)
 from typing import Literal
 
+import msgspec
 from msgspec import Struct, structs
 
 State = Literal["scored", "unparsable", "refused", "truncated", "failed"]
@@ -82,7 +83,7 @@ def _in_range(score: float) -> bool:
     return math.isfinite(score) and 0 <= score <= 1
 
 
-_as_json = json.JSONEncoder(sort_keys=True).encode
+_as_json = msgspec.json.Encoder(order="sorted").encode
 
 
 def content_key(item: Item, judge_id: str, repeat: int) -> str:
@@ -91,4 +92,8 @@ def content_key(item: Item, judge_id: str, repeat: int) -> str:
     The item's id is left out: the same answer to the same prompt need not be paid for twice.
     """
     content = [item.messages, item.output, item.reference, judge_id, repeat]
-    return hashlib.sha256(_as_json(content).encode("ascii")).hexdigest()
+    try:
+        text = _as_json(content)
+    except UnicodeEncodeError:  # half a character
+        text = json.dumps(content, sort_keys=True).encode("ascii")
+    return hashlib.sha256(text).hexdigest()

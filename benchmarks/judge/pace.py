@@ -35,7 +35,9 @@ from judge.rubric import load_rubric
 from judge.run import judge_items
 from judge.settings import ServiceSettings
 from judge.verdict import Item
-from loop.spool import FileCache
+from loop.spool import FileCache, open_spool
+from loop.store import transaction
+from loop.verdicts import store_verdicts
 
 CONCURRENCY = 32
 LATENCY = 0.05
@@ -127,19 +129,24 @@ def limited(limit: float) -> dict[str, Any]:
 
 
 def replay() -> dict[str, Any]:
-    """A cached run beside reading the cache's file, and the decoding of it, in seconds of the processor."""
+    """A cached run beside reading what is known, from a spool and from a store, in processor seconds."""
     server = Server(1e9)
     os.environ |= {"ANTHROPIC_API_KEY": "none", "ANTHROPIC_BASE_URL": server.url}
     chat = MessagesChat("claude-haiku-5-5", ServiceSettings(concurrency=CONCURRENCY))
     judge = ChatJudge("anthropic", load_rubric(shipped("rubrics", "safety.toml")), chat, PRICES)
     many = item_frame(items(REPLAYED))
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "v.jsonl"
-        judge_frame(many, judge, FileCache(path))
+        path, store = Path(folder) / "v.jsonl", Path(folder) / "traces.duckdb"
+        known = judge_frame(many, judge, FileCache(path)).verdicts
+        with transaction(store) as connection:
+            store_verdicts(connection, judge, known, Path(folder) / "spool")
         asked = server.counts()[0]
         began = time.process_time()
         cache = FileCache(path)
         read = time.process_time() - began
+        began = time.process_time()
+        open_spool(Path(folder) / "spool", store, [judge.identity.id])
+        stored = time.process_time() - began
         began = time.process_time()
         judge_frame(many, judge, cache)
         rest = time.process_time() - began
@@ -149,6 +156,7 @@ def replay() -> dict[str, Any]:
         "verdicts": REPLAYED,
         "requests": again,
         "reading_cpu_s": round(read, 3),
+        "reading_store_cpu_s": round(stored, 3),
         "run_cpu_s": round(rest, 3),
     }
 
