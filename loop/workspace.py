@@ -109,6 +109,6 @@ class Workspace:
     def tidy(self) -> None:
         """Remove what a killed process left half-written."""
         folders = (self.hidden, self.arrivals, self.snapshots, self.jobs, self.model(0).parent)
-        for folder in (*folders, *self.heldout.glob("*")):
+        for folder in (*folders, *self.heldout.glob("*"), *self.jobs.glob("*")):
             if folder.is_dir():
                 remove_leftovers(folder)
