@@ -25,7 +25,7 @@ ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 def test_killed_twenty_times_the_run_ends_with_the_same_bits(make_job, rows):
     settings = {
         "validation": rows[:3],
-        "epochs": 60,
+        "epochs": 200,  # more work than twenty lives get done, on a fast machine too
         "batch_size": 4,
         "save_steps": 3,
         "lora_dropout": 0.1,
@@ -49,7 +49,7 @@ def test_killed_twenty_times_the_run_ends_with_the_same_bits(make_job, rows):
         if not ended:
             json.loads((killed / "state.json").read_text())
             assert not (killed / "result.json").exists()
-    assert kills >= KILLS // 2
+    assert kills == KILLS
     result = run(killed) if not ended else json.loads((killed / "result.json").read_text())
     name = "model/adapter_model.safetensors"
     assert (killed / name).read_bytes() == (whole / name).read_bytes()
