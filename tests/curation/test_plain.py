@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -54,6 +55,7 @@ def one_by_one(texts):
     return columns.frame() if good else None
 
 
+@pytest.mark.slow
 @given(st.lists(lines(), min_size=1, max_size=8))
 @settings(deadline=None, max_examples=400)
 def test_by_the_block_and_by_the_row_are_the_same(tmp_path_factory, texts):

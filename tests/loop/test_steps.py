@@ -140,6 +140,7 @@ def test_what_a_restarted_cycle_had_collected_waits_for_the_next(workspace: Work
     assert query(workspace.view, learned)["n"][0] == 3
 
 
+@pytest.mark.slow
 def test_a_cycle_that_was_finished_once_is_not_thrown_away(workspace: Workspace) -> None:
     ledger = Ledger(workspace.store, "guard")
     cycle = ledger.last()
@@ -163,6 +164,7 @@ def test_a_held_model_is_told_by_its_gate_alone(workspace: Workspace) -> None:
     assert not run_cycle(workspace, QUIET).held
 
 
+@pytest.mark.slow
 def test_a_name_that_is_no_step_and_a_step_that_begins_no_cycle(workspace: Workspace, tmp_path: Path) -> None:
     run_cycle(workspace, QUIET, Asked(again=True, only="collect"))
     for name, problem in (("nonsense", "there is no step"), ("adopt", "is a feedback cycle without")):
@@ -269,6 +271,7 @@ except UserError as error:
     assert not list(workspace.hidden.rglob("*.tmp"))
 
 
+@pytest.mark.slow
 def test_a_clock_that_was_set_back_changes_nothing(workspace: Workspace) -> None:
     with transaction(workspace.store) as connection:
         for table, column in (("cycles", "started"), ("cycles", "finished"), ("snapshots", "created")):

@@ -55,6 +55,7 @@ def corpus(count: int = 60) -> pl.DataFrame:
     )
 
 
+@pytest.mark.slow
 def test_children_keep_answer_family_place_and_name_their_one_parent():
     rows = corpus()
     parents = {row["id"]: row for row in rows.iter_rows(named=True)}
@@ -286,6 +287,7 @@ def test_a_child_in_a_file_of_its_own_has_the_family_of_its_parent_in_another(te
         assert set(its_own["family"]) <= set(assign_families(frame([row]))["family"])
 
 
+@pytest.mark.slow
 def test_deduplication_leaves_children_be_and_takes_them_out_with_their_parent():
     rows = corpus(30)
     children = augment(rows, share=0.8, operations=("case", "spacing", "punctuation"))
