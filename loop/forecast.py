@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judge.estimate import estimate
-from judge.verdict import Item
+from judge.frames import items_of
 from loop.cycle import STEPS
 from loop.inputs import changes, inputs_key, inputs_of
 from loop.judging import configured_judge, judges
@@ -16,9 +17,12 @@ from loop.spool import open_spool
 from loop.steps.collect import waiting
 from loop.steps.gate import demand_budget
 from loop.store import transaction
-from loop.traces import plain_turns
+from loop.traces import as_items
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from judge.verdict import Item
     from loop.ledger import Cycle
     from loop.workspace import Workspace
 
@@ -82,7 +86,7 @@ def _judging(workspace: Workspace, now: _State) -> dict[str, Any]:
     config = workspace.config
     pool = read_pool(workspace) if config.data.pool and "generate" not in now.done else []
     full = WORD * config.generate.max_new_tokens
-    given = [Item(id=i.id, messages=i.messages, output=full, reference=i.reference) for i in pool]
+    given = _items((i.id, json.dumps(i.messages), full, i.reference) for i in pool)
     judge = configured_judge(workspace)
     known = [one.identity.id for one in judges(judge)]
     cache = open_spool(workspace.spool, workspace.store, known)
@@ -106,5 +110,10 @@ def _state(workspace: Workspace) -> _State:
             " WHERE id IN (SELECT unnest(?::VARCHAR[])) OR (cycle = ? AND ?)",
             [chosen, cycle.id if cycle else 0, "collect" in done],
         ).fetchall()
-    traces = [Item(id=i, messages=plain_turns(m), output=o, reference=r) for i, m, o, r in rows]
-    return _State(cycle, number[0] if number else 1, ledger.inputs(cycle) if cycle else {}, done, traces)
+    inputs = ledger.inputs(cycle) if cycle else {}
+    return _State(cycle, number[0] if number else 1, inputs, done, _items(rows))
+
+
+def _items(rows: Iterable[tuple[str, str, str, str | None]]) -> list[Item]:
+    """Id, messages as stored, output and reference as the judge step will ask about them."""
+    return items_of(as_items(rows))

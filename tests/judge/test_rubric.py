@@ -187,7 +187,8 @@ def test_nesting_without_end_is_no_toml(tmp_path):
 
 def test_a_schema_may_refer_to_its_own_parts(tmp_path):
     schema = '{"$defs" = {n = {type = "number"}}, properties = {a = {"$ref" = "#/$defs/n"}}}'
-    load_rubric(write(tmp_path, GOOD.replace('check = "exact"', f'check = "json_schema"\nschema = {schema}')))
+    text = GOOD.replace('check = "exact"', f'check = "json_schema"\nschema = {schema}')
+    assert load_rubric(write(tmp_path, text)).criteria[0].check == "json_schema"
 
 
 def test_a_byte_order_mark_is_passed_over(tmp_path):

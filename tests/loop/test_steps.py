@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import resource
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from curation.errors import UserError
+from judge.estimate import Estimate, estimate
 from loop.cycle import FEEDBACK, SEED, run_cycle
 from loop.forecast import forecast
 from loop.inputs import inputs_key, inputs_of
@@ -26,6 +27,8 @@ from tests.loop.small import build_workspace
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from judge.verdict import Item
 
 QUIET = Progress(quiet=True)
 AGAIN = Asked(again=True)
@@ -196,6 +199,23 @@ def test_the_forecast_counts_what_is_collected_already(workspace: Workspace) -> 
     assert (after["state"], after["cycle"]) == ("interrupted", 3)
     with pytest.raises(UserError, match="changed since cycle 3 began"):
         forecast(change(workspace, "epochs = 6", "epochs = 5"))
+
+
+def test_the_forecast_asks_about_traces_without_personal_data(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def counted(items: list[Item], *rest: Any) -> Estimate:
+        asked.extend(items)
+        return estimate(items, *rest)
+
+    with transaction(workspace.store) as connection:
+        add_trace(connection, "mail", "write to ann@example.org", None, reference="safe", origin="import")
+    monkeypatch.setattr("loop.forecast.estimate", counted)
+    forecast(workspace)
+    assert "mail" in [item.id for item in asked]
+    assert not [item for item in asked if "ann@example.org" in item.output]
 
 
 def test_a_step_that_was_not_reached_is_not_done_anew(workspace: Workspace) -> None:
