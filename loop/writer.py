@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from loop.arrivals import drain
 from loop.lock import only_one
 from loop.store import publish, transaction
+
+T = TypeVar("T")
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,8 +19,11 @@ if TYPE_CHECKING:
 
     from loop.workspace import Workspace
 
-    Commit = Callable[[duckdb.DuckDBPyConnection], None]
-    Save = Callable[[Commit], None]
+    class Save(Protocol):
+        """Saves a change in the workspace that is held; see `save`."""
+
+        def __call__(self, commit: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+            """Commit a change, and give what the commit gave."""
 
 
 @contextlib.contextmanager
@@ -33,17 +38,21 @@ def working(workspace: Workspace) -> Iterator[Save]:
         yield functools.partial(save, workspace)
 
 
-def save(workspace: Workspace, commit: Commit) -> None:
+def save(workspace: Workspace, commit: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
     """Commit a change together with what waits in the spool of arrivals, and publish the store.
 
     Args:
         workspace: Where.
         commit: Writes the rows, in one transaction.
 
+    Returns:
+        What the commit gives.
+
     Raises:
         UserError: As `loop.store.transaction`.
     """
     drain(workspace.store, workspace.arrivals)
     with transaction(workspace.store) as connection:
-        commit(connection)
+        given = commit(connection)
     publish(workspace.store, workspace.view)
+    return given

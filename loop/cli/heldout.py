@@ -32,8 +32,7 @@ def add(
 
     from loop.config import NAME
     from loop.heldout_sets import add_version, growth_of
-    from loop.lock import only_one
-    from loop.store import publish, transaction
+    from loop.writer import working
 
     if not re.fullmatch(NAME, name):
         raise typer.BadParameter(
@@ -41,10 +40,8 @@ def add(
             param_hint="NAME",
         )
     space = open_workspace(workspace)
-    with only_one(space.lock):
-        with transaction(space.store) as connection:
-            known = add_version(space, connection, name, file)
-        publish(space.store, space.view)
+    with working(space) as save:
+        known = save(lambda connection: add_version(space, connection, name, file))
     told = growth_of(space, known)
     if as_json:
         out_json(told)
