@@ -55,7 +55,7 @@ class Decided(NamedTuple):
 
 
 class Means(NamedTuple):
-    """What the search may use, and how rows are compared by meaning; all else does not change the result.
+    """What the search may use, and what it is told; threads and memory do not change the result.
 
     Attributes:
         threads: At most so many; all there are unless given.
@@ -63,12 +63,14 @@ class Means(NamedTuple):
         memory: Bytes that the search for similar prompts may take beside the rows, the rest then lies on the
             disk; all it needs unless given.
         meaning: How rows are compared by meaning, which they are not unless this is given.
+        stay: Whether old rows stay even where they are like each other.
     """
 
     threads: int | None = None
     shared: Shared | None = None
     memory: int | None = None
     meaning: Meaning | None = None
+    stay: bool = False
 
 
 def decide(rows: pl.DataFrame, how: How, old: int = 0, means: Means | None = None) -> Decided:
@@ -108,7 +110,7 @@ def _decide_near(rows: pl.DataFrame, how: How, old: int, means: Means, found: De
     corpus = cut(*of_rows(messages, how.on, near), shared=taken_out, threads=means.threads)
     long = sum(int((np.diff(part.starts) > LONG).sum()) for part in corpus.sets)
     compared, concerned = _compared(messages, near, corpus, how, means.threads)
-    conflicts = _near(rows, near, compared, concerned, how, old, found.fates)
+    conflicts = _near(rows, near, compared, concerned, how, (old, means.stay), found.fates)
     if shared is None or not len(shared.hashes):
         hidden = _hidden(texts, corpus.shared, compared.prompts, how, means.threads)
     return Decided(found.fates, conflicts, found.left, corpus.shared, hidden, long)
@@ -147,15 +149,18 @@ def _near(
     compared: Compared,
     concerned: NDArray[np.int64],
     how: How,
-    old: int,
+    first: tuple[int, bool],
     fates: Fates,
 ) -> Conflicts:
-    """Write into `fates` what goes of the concerned members."""
+    """Write into `fates` what goes of the concerned members; `first` says how many are old, and if they stay."""
+    old, stay = first
     numbers = left[compared.prompts.numbers]
     order = concerned[best_first(rows, numbers[concerned], keep=how.keep, old=old)]
     if how.mode == "connected":
         order = _connected(compared, order, numbers, how, fates)
-    rules = Rules(how.threshold, how.conflicts == "keep_best", how.conflicts == "drop_all", how.on == "all")
+    stays = int((numbers[order] < old).sum()) if stay else 0
+    drops = how.conflicts == "keep_best", how.conflicts == "drop_all"
+    rules = Rules(how.threshold, *drops, how.on == "all", stays)
     return write(fates, numbers, order, remove(compared, order, rules), how, NEAR)
 
 

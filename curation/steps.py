@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from curation.near.shared import Shared
     from curation.rules import Settings
 
 
@@ -194,9 +195,11 @@ def dedup(state: Curated, how: How) -> Curated:
     return _without_orphans(state, _deduped(state, drop_duplicates(state.rows, how)))
 
 
-def dedup_against(state: Curated, old: pl.DataFrame, how: How) -> Curated:
-    """The same for rows that come to old ones, which stay."""
-    return _without_orphans(state, _deduped(state, drop_known(old, state.rows, how)))
+def dedup_against(state: Curated, old: pl.DataFrame, how: How, shared: Shared | None = None) -> Curated:
+    """The same for rows that come to old ones, which stay; `shared` is text that all prompts share."""
+    known = shared if how.on == "prompt" else None
+    found = drop_known(old, state.rows, how, shared=known, stay=True)
+    return _without_orphans(state, _deduped(state, found))
 
 
 def _deduped(state: Curated, found: Deduped) -> Curated:

@@ -24,7 +24,8 @@ from pathlib import Path
 import polars as pl
 from curation.difference import diff
 from curation.heldout import freeze
-from curation.snapshot import Growth, write_snapshot
+from curation.parent import Growth
+from curation.snapshot import write_snapshot
 from curation.split import Split
 from curation.state import begin
 root, first, count, more = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from curation.manifest import NAME, read_manifest
-from curation.snapshot import grown_to, whole_recipe, write_snapshot
+from curation.parent import grown_to
+from curation.snapshot import whole_recipe, write_snapshot
 from curation.steps import Merge, recipe_of, run_steps
 from loop.config import rule_settings
 from loop.growth import grow
@@ -48,7 +49,7 @@ def run_recipe(workspace: Workspace, progress: Progress) -> tuple[Manifest, int]
         return curate(workspace, progress)
     with transaction(workspace.store) as connection:
         traces, corrected = all_judged(connection), accepted(connection)
-    manifest, offered = grow(workspace, known[0].id, traces, corrected)
+    manifest, offered = grow(workspace, known[0].id, traces, corrected, progress)
     progress.say(f"  merge: {offered} rows offered to snapshot {known[0].id}")
     return manifest, rejected_lines(workspace, manifest)
 
@@ -83,6 +84,7 @@ def curate(workspace: Workspace, progress: Progress) -> tuple[Manifest, int]:
         checks=config.curate.heldout,
         growth=growth,
         rejects=intake.rejects,
+        say=progress.say,
     )
     return manifest, intake.rejects.height
 

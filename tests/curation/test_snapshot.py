@@ -19,7 +19,8 @@ from curation.heldout import freeze, without_heldout
 from curation.identity import content_id
 from curation.manifest import read_manifest
 from curation.rows import frame, make_row
-from curation.snapshot import Growth, write_snapshot
+from curation.parent import Growth
+from curation.snapshot import write_snapshot
 from curation.split import Split
 from curation.state import begin
 from curation.steps import Validate, run_steps

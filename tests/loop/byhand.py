@@ -10,7 +10,8 @@ import polars as pl
 
 from curation.files import resource
 from curation.intake import read_file
-from curation.snapshot import Growth, write_snapshot
+from curation.parent import Growth
+from curation.snapshot import write_snapshot
 from curation.split import Split
 from curation.state import begin
 from curation.steps import Dedup, run_steps

@@ -149,7 +149,7 @@ def test_planted_items_are_in_no_snapshot(
     workspace = Workspace(root)
     with transaction(workspace.store) as connection:
         traces, corrected = all_judged(connection), accepted(connection)
-    second = write(workspace, grow(workspace, first.name, traces, corrected)[0])
+    second = write(workspace, grow(workspace, first.name, traces, corrected, Progress(quiet=True))[0])
     third = write(workspace, curate(workspace, QUIET)[0])
     for folder, least in ((first, 30), (second, 35), (third, 31)):
         rows = read_rows(folder)

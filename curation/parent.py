@@ -1,0 +1,162 @@
+"""The snapshot that another one grows from: what comes to it, what goes, and what is left of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+import polars as pl
+
+from curation.contents import Contents, contents_of, minus
+from curation.heldout import without_heldout
+from curation.manifest import Manifest, read_manifest
+from curation.old_rows import OldRows, meet
+from curation.state import Curated, advance
+from curation.stored import first_rows, read_rows
+from curation.strata import Counted, added, counted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from curation.heldout import Checks, HeldoutSet
+    from curation.split import Split
+
+BESIDE = 2000
+"""So many old rows tell which text the new ones share with them as a template."""
+
+
+class Growth(NamedTuple):
+    """How a snapshot differs from another one that is there already.
+
+    Attributes:
+        parent: Its id.
+        gone: Ids of rows of the parent that are left out from now on.
+    """
+
+    parent: str
+    gone: Sequence[str] = ()
+
+
+class Parent(NamedTuple):
+    """What a snapshot grows from.
+
+    Attributes:
+        folder: Its folder.
+        manifest: Its manifest.
+        gone: Ids of rows that it shall lose.
+    """
+
+    folder: Path
+    manifest: Manifest
+    gone: Sequence[str]
+
+
+class Left(NamedTuple):
+    """What is left of the parent.
+
+    Attributes:
+        old: Its rows that matter to the new ones.
+        gone: Ids of its rows that go, ascending.
+        had: Rows that stay by stratum and split.
+        splits: Rows that stay by split.
+        contents: What they are.
+    """
+
+    old: OldRows
+    gone: list[str]
+    had: Counted
+    splits: dict[str, int]
+    contents: Contents
+
+
+def parent_of(root: Path, growth: Growth | None) -> Parent | None:
+    """The parent that a growth names.
+
+    Raises:
+        UserError: It is missing or damaged.
+    """
+    if growth is None:
+        return None
+    folder = root / growth.parent
+    return Parent(folder, read_manifest(folder), growth.gone)
+
+
+def grown_to(root: Path, parent: Manifest | None, curated: Curated) -> tuple[Curated, Growth | None]:
+    """All rows of a snapshot as what they add to a parent, and what they do not have of it.
+
+    Args:
+        root: The folder that holds the snapshots.
+        parent: The snapshot to grow from, if there is one.
+        curated: All rows that the new one is to have.
+    """
+    if parent is None:
+        return curated, None
+    old, new = _sayings(read_rows(root / parent.id, columns=SAID)), _sayings(curated.rows)
+    same = old.join(new, on=["id", "says"], how="semi").select("id")
+    gone = old.join(same, on="id", how="anti")["id"].to_list()
+    rows = curated.rows.join(same, on="id", how="anti", maintain_order="left")
+    return msgspec.structs.replace(curated, rows=rows), Growth(parent.id, gone)
+
+
+SAID = ("id", "tags", "parents")
+
+
+def _sayings(rows: pl.DataFrame) -> pl.DataFrame:
+    """What a snapshot says of each id: the tags and parents of all rows that have it."""
+    says = pl.concat_str(*(pl.col(name).list.join("\n") for name in SAID[1:]), separator="\n\n")
+    return rows.group_by("id").agg(says=says.sort()).with_columns(pl.col("says").list.join("\n\n\n"))
+
+
+def kept_out(
+    curated: Curated,
+    heldout: Sequence[HeldoutSet],
+    checks: Checks,
+    parent: Parent | None,
+    recipe: dict[str, Any],
+) -> tuple[Curated, Parent | None]:
+    """The new rows without held-out ones, and the parent that shall lose its own of those.
+
+    Old rows were checked when they came, so they are looked at only where the sets or the checks are others.
+    """
+    if parent is None:
+        return advance(curated, "heldout", *without_heldout(curated.rows, heldout, checks)), None
+    if all(parent.manifest.recipe.get(key) == recipe[key] for key in ("heldout", "checks")):
+        beside = first_rows(parent.folder, BESIDE)
+        found = without_heldout(curated.rows, heldout, checks, beside=beside)
+        return advance(curated, "heldout", *found), parent
+    old = read_rows(parent.folder).drop("split").filter(~pl.col("id").is_in(list(parent.gone)))
+    _, leaked = without_heldout(pl.concat([old, curated.rows]), heldout, checks)
+    ids = leaked["row_id"].to_list()
+    rows = curated.rows.filter(~pl.col("id").is_in(ids))
+    gone = [*parent.gone, *old["id"].filter(old["id"].is_in(ids))]
+    return advance(curated, "heldout", rows, leaked), parent._replace(gone=gone)
+
+
+def left_of(parent: Parent, new: pl.DataFrame, split: Split, say: Callable[[str], None] | None) -> Left:
+    """What is left of a parent, and which of its rows matter to the new ones.
+
+    Args:
+        parent: The parent.
+        new: The rows that come (schema ROWS).
+        split: How they are split.
+        say: See `curation.old_rows.meet`.
+    """
+    old = meet(parent.folder, new, ids=parent.gone, say=say)
+    goes = old.rows.filter("live", pl.col("id").is_in(list(parent.gone)))
+    had = added(_counted(parent, split), counted(goes, split.stratify), -1)
+    splits = added({"": parent.manifest.splits}, counted(goes, ""), -1).get("", {})
+    contents = minus(parent.manifest.contents, contents_of(goes))
+    return Left(old, sorted(set(goes["id"])), had, splits, contents)
+
+
+def _counted(parent: Parent, split: Split) -> Counted:
+    """The parent's rows by stratum and split; it says so itself if it was split the same way."""
+    manifest = parent.manifest
+    if not split.stratify:
+        return {"": manifest.splits}
+    notes = next((tally.notes for tally in reversed(manifest.steps) if tally.step == "split"), {})
+    if notes.get("by") == split.stratify:
+        told: Counted = notes["strata"]
+        return told
+    return counted(read_rows(parent.folder), split.stratify)
