@@ -11,8 +11,8 @@ from pathlib import Path
 
 from curation.heldout import freeze
 from curation.intake import read_file
-from curation.rows import frame, make_row
 from curation.parent import Growth
+from curation.rows import frame, make_row
 from curation.snapshot import write_snapshot
 from curation.split import Split
 from curation.steps import Dedup, Redact, Validate, recipe_of, run_steps

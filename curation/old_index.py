@@ -6,6 +6,7 @@ index have the order of shingles and the shared text of the first one. It is a c
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -168,10 +169,8 @@ def _built(snapshot: Path, first: int, before: Sequence[tuple[About, Segment]], 
     segment = index_rows(rows, threshold, before[-1][1] if before else None)
     base = before[0][0].base if before else layers[-1]
     about = About(layers[first:], base, threshold, rows.height, _versions())
-    try:
+    with contextlib.suppress(UserError):  # what cannot be kept is built again the next time
         _save(snapshot, about, segment, rows.select(ROWS.names()))
-    except UserError:
-        pass  # a cache that cannot be kept is built again the next time
     return segment
 
 

@@ -67,7 +67,7 @@ def meet(
         folder: The snapshot.
         new: The new rows (schema ROWS).
         ids: Ids of old rows that are wanted, too.
-        threshold: Smallest similarity of prompts that must be found; what is above the usual one is found, too.
+        threshold: Smallest similarity of prompts that must be found, unless the usual one is smaller.
         say: Is told why all rows are read, where they are many.
         few: Up to so many rows are all there are to meet; of more an index is kept.
 

@@ -73,9 +73,8 @@ def grow(
         split=config.curate.split,
         heldout=kept_out(workspace),
         checks=config.curate.heldout,
-        growth=Growth(parent, gone),
+        growth=Growth(parent, gone, progress.say),
         rejects=rejects,
-        say=progress.say,
     )
     return manifest, new.height + seed.rows.height
 

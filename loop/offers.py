@@ -1,4 +1,4 @@
-"""What judged traces offer to a snapshot: accepted corrections and high-scoring answers, up to a cap of each."""
+"""What judged traces offer to a snapshot: accepted corrections and high scores, up to a cap of each."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def curate(workspace: Workspace, progress: Progress) -> tuple[Manifest, int]:
         progress.say(f"  intake: {intake.rows.height} rows, {intake.rejects.height} lines rejected")
     rules = rule_settings(config)
     curated = run_steps(intake.rows, config.curate.step, lambda line: progress.say(f"  {line}"), rules)
-    curated, growth = grown_to(workspace.snapshots, parent, curated)
+    curated, growth = grown_to(workspace.snapshots, parent, curated, progress.say)
     manifest = write_snapshot(
         workspace.snapshots,
         curated,
@@ -84,7 +84,6 @@ def curate(workspace: Workspace, progress: Progress) -> tuple[Manifest, int]:
         checks=config.curate.heldout,
         growth=growth,
         rejects=intake.rejects,
-        say=progress.say,
     )
     return manifest, intake.rejects.height
 

@@ -18,8 +18,8 @@ from curation.files import remove_leftovers
 from curation.heldout import freeze, without_heldout
 from curation.identity import content_id
 from curation.manifest import read_manifest
-from curation.rows import frame, make_row
 from curation.parent import Growth
+from curation.rows import frame, make_row
 from curation.snapshot import write_snapshot
 from curation.split import Split
 from curation.state import begin
