@@ -83,6 +83,12 @@ FORMATS: dict[str, Callable[[Mapping[str, Any]], Record]] = {
 """Formats of one JSON object a line, by name."""
 
 
+def about(row: Mapping[str, Any]) -> Record:
+    """What a row says beside its messages, by name: where it was read, tags, parents and its other fields."""
+    told = {name: row[name] for name in ("id", "tags", "source", "line", "parents")}
+    return {name: value for name, value in told.items() if value} | json.loads(row["meta"])
+
+
 def _pair(row: Mapping[str, Any]) -> tuple[str, str]:
     messages = plain(row["messages"])
     _demand_turns(messages, {"role", "content"})

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
 from curation.croissant import croissant
 from curation.errors import UserError
+from curation.features import Features, front_matter
 from curation.files import new_folder
-from curation.formats import FORMATS, Unheld
+from curation.formats import FORMATS, Unheld, about
 from curation.manifest import read_manifest
+from curation.rows import canonical
 from curation.stored import read_rows
 from curation.strata import SPLITS
 from curation.verify import demand_whole
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 TABLES = ("parquet", "huggingface")
@@ -25,12 +29,30 @@ EVERY = (*FORMATS, *TABLES)
 
 LEFT_OUT = "left-out.jsonl"
 
+ABOUT = "about"
+"""The column of what a row says beside its messages: JSON as text, so that all rows have one type."""
+
+STRICT = ("openai",)
+"""Formats whose tool takes no other columns than its own."""
+
+LOADED = """
+`load_dataset` of the library `datasets` loads this folder; the head of this file tells it what the columns
+hold. To load the files by name, give it `features=load_dataset_builder(FOLDER).info.features`.
+"""
+
 
 class Handover(NamedTuple):
-    """What was written: rows by split, and the rows that the format has no place for (row, split, reason)."""
+    """What was written.
+
+    Attributes:
+        rows: Rows by split.
+        left_out: Rows that the format has no place for (row, split, reason).
+        lost: Fields that it has no place for, and how many of the rows have them.
+    """
 
     rows: dict[str, int]
     left_out: list[dict[str, str]]
+    lost: dict[str, int]
 
 
 def hand_over(
@@ -38,8 +60,8 @@ def hand_over(
 ) -> Handover:
     """Write a snapshot's rows in a format.
 
-    Beside the files of the splits stands `regrind.json`: the snapshot's id, the format, and the id of the row
-    on each line.
+    Beside the files of the splits stands `regrind.json`: the snapshot's id, the format, the id of the row on
+    each line, and the fields that are in no line; and a `README.md` by which `datasets` loads the folder.
 
     Args:
         snapshot: Folder of the snapshot.
@@ -61,29 +83,34 @@ def hand_over(
             ids = {split: rows["id"].to_list() for split, rows in tables.items()}
             _write_tables(folder, tables, form, read_manifest(snapshot).id, licence)
             left_out: list[dict[str, str]] = []
+            lost: dict[str, int] = {}
         else:
-            ids, left_out = _write_lines(folder, tables, form, leave_out=leave_out)
-        about = {"snapshot": snapshot.name, "format": form, "rows": ids, "left_out": len(left_out)}
-        (folder / "regrind.json").write_text(json.dumps(about, indent=1), encoding="utf8")
+            ids, left_out, lost = _write_lines(folder, tables, form, leave_out=leave_out, licence=licence)
+        said = {"snapshot": snapshot.name, "format": form, "rows": ids, "left_out": len(left_out)}
+        text = json.dumps(said | {"lost": lost}, indent=1)
+        (folder / "regrind.json").write_text(text, encoding="utf8")
         if form == "huggingface":
             _write_card(folder, snapshot, list(tables), licence)
-    return Handover({split: len(rows) for split, rows in ids.items()}, left_out)
+    return Handover({split: len(rows) for split, rows in ids.items()}, left_out, lost)
 
 
 def _write_lines(
-    folder: Path, tables: dict[str, pl.DataFrame], form: str, *, leave_out: bool
-) -> tuple[dict[str, list[str]], list[dict[str, str]]]:
+    folder: Path, tables: dict[str, pl.DataFrame], form: str, *, leave_out: bool, licence: str | None
+) -> tuple[dict[str, list[str]], list[dict[str, str]], dict[str, int]]:
     ids: dict[str, list[str]] = {}
+    features, lost = Features(), Counter[str]()
     left_out: list[dict[str, str]] = []
     for split, rows in tables.items():
         ids[split] = []
         with (folder / f"{split}.jsonl").open("w", encoding="utf8") as stream:
             for row in rows.iter_rows(named=True):
                 try:
-                    record = FORMATS[form](row)
+                    record, unheld = _record(form, row)
                 except Unheld as reason:
                     left_out.append({"row": row["id"], "split": split, "reason": str(reason)})
                     continue
+                lost.update(unheld)
+                features.see(record)
                 stream.write(json.dumps(record, ensure_ascii=False) + "\n")
                 ids[split].append(row["id"])
     if left_out and not leave_out:
@@ -93,8 +120,25 @@ def _write_lines(
     if left_out:
         text = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in left_out)
         (folder / LEFT_OUT).write_text(text, encoding="utf8")
-    _write_settings(folder, form, list(ids))
-    return ids, left_out
+    files = {split: f"{split}.jsonl" for split, found in ids.items() if found}
+    for split in ids.keys() - files.keys():
+        (folder / f"{split}.jsonl").unlink()
+    _write_settings(folder, form, list(files))
+    head = front_matter(files, features.told(), licence)
+    (folder / "README.md").write_text(head + LOADED, encoding="utf8")
+    return ids, left_out, dict(sorted(lost.items()))
+
+
+def _record(form: str, row: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
+    """The line of a row, and the names of its fields that are not in it.
+
+    Raises:
+        Unheld: The format has no place for its turns.
+    """
+    record, said = FORMATS[form](row), about(row)
+    if form in STRICT:
+        return record, said.keys() - record.keys() - {"id"}
+    return record | {ABOUT: canonical(said)}, set()
 
 
 def _write_settings(folder: Path, form: str, splits: list[str]) -> None:
@@ -145,14 +189,6 @@ def _messages(tables: dict[str, pl.DataFrame]) -> pl.Expr:
 
 
 def _write_card(folder: Path, snapshot: Path, splits: list[str], licence: str | None) -> None:
-    head: list[Any] = [
-        "---",
-        *([f"license: {licence}"] if licence else []),
-        "configs:",
-        "- config_name: default",
-    ]
-    head += ["  data_files:"]
-    for split in splits:
-        head += [f"  - split: {split}", f"    path: data/{split}.parquet"]
+    head = front_matter({split: f"data/{split}.parquet" for split in splits}, licence=licence)
     card = (snapshot / "README.md").read_text(encoding="utf8")
-    (folder / "README.md").write_text("\n".join([*head, "---", "", card]), encoding="utf8")
+    (folder / "README.md").write_text(f"{head}\n{card}", encoding="utf8")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import datasets
 import mlcroissant
 import polars as pl
 import pytest
+import yaml
 from transformers import AutoTokenizer
 from trl import is_conversational, maybe_apply_chat_template
 
 from curation.errors import UserError
+from curation.formats import FORMATS
 from curation.handover import EVERY, hand_over
 from curation.intake import read_file
 from curation.rows import frame, make_row
@@ -19,6 +23,7 @@ from curation.snapshot import write_snapshot
 from curation.split import Split
 from curation.state import begin
 from curation.stored import read_rows
+from curation.strata import SPLITS
 from tests.tiny import build_tiny_model
 
 SPLIT = Split(0.7, 0.3)
@@ -100,9 +105,83 @@ def test_tables_are_loaded_by_datasets(tmp_path, plain, form):
 def test_the_card_of_the_hub_names_the_splits_and_the_licence(tmp_path, plain):
     hand_over(plain, tmp_path / "out", "huggingface", licence="mit")
     _, head, card = (tmp_path / "out" / "README.md").read_text().split("---\n", 2)
-    assert "license: mit\n" in head
-    assert "path: data/train.parquet" in head
+    told = yaml.safe_load(head)
+    assert told["license"] == "mit"
+    assert told["configs"][0]["data_files"][0] == {"split": "train", "path": "data/train.parquet"}
     assert plain.name in card
+
+
+@pytest.mark.parametrize("form", ["openai", "huggingface"])
+@pytest.mark.parametrize("licence", ["CC: BY [4.0", "- x\n---\n", 'a"b', "yes"])
+def test_a_licence_is_quoted_in_the_card(tmp_path, plain, form, licence):
+    hand_over(plain, tmp_path / "out", form, licence=licence)
+    head = (tmp_path / "out" / "README.md").read_text().split("---\n{", 1)[1].split("\n}\n---\n")[0]
+    assert yaml.safe_load("{" + head + "}")["license"] == licence
+
+
+def load(*where, **more):
+    return datasets.load_dataset(*where, **more)
+
+
+@pytest.mark.parametrize("form", [*FORMATS, "huggingface"])
+@pytest.mark.parametrize("last", ["train", "validation"])
+def test_datasets_loads_an_export_where_one_split_has_what_the_others_lack(tmp_path, rich, form, last):
+    rows = read_rows(rich).drop("split")
+    turns = pl.col("messages").list.len()
+    split = pl.when(turns != 2).then(pl.lit(last)).otherwise(pl.lit("train" if last != "train" else "test"))
+    folder = tmp_path / "one" / rich.name
+    placed = rows.with_columns(family=split, split=split)
+    shutil.copytree(rich, folder)
+    for name in SPLITS:
+        placed.filter(split=name).drop("split").write_parquet(folder / f"{name}.parquet")
+    out = tmp_path / "out"
+    hand_over_unverified(folder, out, form)
+    cache = {"cache_dir": str(tmp_path / "cache")}
+    loaded = load(str(out), **cache)
+    files = {split: str(out / f"{split}.jsonl") for split in loaded}
+    if form in FORMATS:
+        features = datasets.load_dataset_builder(str(out), **cache).info.features
+        again = load("json", data_files=files, features=features, **cache)
+        for split, path in files.items():
+            written = [json.loads(line) for line in Path(path).read_text().splitlines()]
+            empty = dict.fromkeys(features)
+            assert loaded[split].to_list() == again[split].to_list() == [empty | line for line in written]
+    if form in {"openai", "trl", "axolotl"}:
+        (called,) = [r for r in loaded[last] if len(r["messages"]) == 4]
+        assert called["messages"][1]["tool_calls"][0]["function"]["name"] == "add"
+        assert called["tools"][0]["function"]["name"] == "add"
+
+
+def hand_over_unverified(folder, out, form):
+    with pytest.MonkeyPatch.context() as patch:  # the rows are put into splits by hand
+        patch.setattr("curation.handover.demand_whole", lambda _: None)
+        return hand_over(folder, out, form, leave_out=True)
+
+
+def test_plain_chats_are_loaded_by_the_names_of_their_files_too(tmp_path, plain):
+    for form in FORMATS:
+        hand_over(plain, tmp_path / form, form)
+        files = {split: str(tmp_path / form / f"{split}.jsonl") for split in ("train", "validation")}
+        loaded = load("json", data_files=files, cache_dir=str(tmp_path / "cache"))
+        assert sum(table.num_rows for table in loaded.values()) == 20
+
+
+def test_what_a_row_says_beside_its_messages_is_in_its_line_or_told_as_lost(tmp_path):
+    rows = frame(pairs(12)).with_columns(meta=pl.lit('{"license":"mit","weight":0.5}'))
+    folder = snapshot(tmp_path / "s", rows.to_dicts())
+    for form in FORMATS:
+        done = hand_over(folder, tmp_path / form, form)
+        records = [r for split in done.rows for r in lines(tmp_path / form / f"{split}.jsonl")]
+        assert json.loads((tmp_path / form / "regrind.json").read_text())["lost"] == done.lost
+        if form == "openai":
+            assert done.lost == dict.fromkeys(["license", "line", "source", "tags", "weight"], 12)
+            assert {tuple(r) for r in records} == {("messages",)}
+            continue
+        assert done.lost == {}
+        told = [json.loads(r["about"]) for r in records]
+        assert {t["id"]: t["line"] for t in told} == dict(rows.select("id", "line").rows())
+        for t in told:
+            assert (t["license"], t["weight"], t["tags"], t["source"]) == ("mit", 0.5, ["book"], "in.jsonl")
 
 
 def test_croissant_is_valid_and_reads_the_rows(tmp_path, plain):
