@@ -53,7 +53,7 @@ def segment_folder(snapshot: Path, threshold: float) -> Path:
 
 
 def forget_segments(snapshots: Path) -> int:
-    """Remove all segments in a folder of snapshots, and so the copies of rows in them; how many there were."""
+    """Remove all segments in a folder of snapshots, and the copies of rows in them; how many there were."""
     found = list(snapshots.glob(".*.index-*"))
     for folder in found:
         shutil.rmtree(folder)
