@@ -10,17 +10,15 @@ import polars as pl
 
 from curation.croissant import croissant
 from curation.errors import UserError
-from curation.features import Features, front_matter
 from curation.files import new_folder
-from curation.formats import FORMATS, Unheld, about
+from curation.formats import FORMATS, Unheld, unheld_fields
+from curation.handover_settings import write_settings
 from curation.manifest import read_manifest
-from curation.rows import canonical
 from curation.stored import read_rows
 from curation.strata import SPLITS
 from curation.verify import demand_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
 TABLES = ("parquet", "huggingface")
@@ -29,30 +27,19 @@ EVERY = (*FORMATS, *TABLES)
 
 LEFT_OUT = "left-out.jsonl"
 
-ABOUT = "about"
-"""The column of what a row says beside its messages: JSON as text, so that all rows have one type."""
-
-STRICT = ("openai",)
-"""Formats whose tool takes no other columns than its own."""
-
-LOADED = """
-`load_dataset` of the library `datasets` loads this folder; the head of this file tells it what the columns
-hold. To load the files by name, give it `features=load_dataset_builder(FOLDER).info.features`.
-"""
-
 
 class Handover(NamedTuple):
     """What was written.
 
     Attributes:
         rows: Rows by split.
-        left_out: Rows that the format has no place for (row, split, reason).
-        lost: Fields that it has no place for, and how many of the rows have them.
+        left_out: The rows that the format has no place for (row, split, reason).
+        unheld: In how many rows a field is that the format has no place for, by its name.
     """
 
     rows: dict[str, int]
     left_out: list[dict[str, str]]
-    lost: dict[str, int]
+    unheld: dict[str, int]
 
 
 def hand_over(
@@ -61,7 +48,7 @@ def hand_over(
     """Write a snapshot's rows in a format.
 
     Beside the files of the splits stands `regrind.json`: the snapshot's id, the format, the id of the row on
-    each line, and the fields that are in no line; and a `README.md` by which `datasets` loads the folder.
+    each line, and the fields of rows that the format has no place for.
 
     Args:
         snapshot: Folder of the snapshot.
@@ -82,37 +69,37 @@ def hand_over(
         if form in TABLES:
             ids = {split: rows["id"].to_list() for split, rows in tables.items()}
             _write_tables(folder, tables, form, read_manifest(snapshot).id, licence)
-            left_out: list[dict[str, str]] = []
-            lost: dict[str, int] = {}
+            left_out, unheld = list[dict[str, str]](), dict[str, int]()
         else:
-            ids, left_out, lost = _write_lines(folder, tables, form, leave_out=leave_out, licence=licence)
-        said = {"snapshot": snapshot.name, "format": form, "rows": ids, "left_out": len(left_out)}
-        text = json.dumps(said | {"lost": lost}, indent=1)
-        (folder / "regrind.json").write_text(text, encoding="utf8")
+            ids, left_out, unheld = _write_lines(folder, tables, form, leave_out=leave_out)
+        about = {"snapshot": snapshot.name, "format": form, "rows": ids, "left_out": len(left_out)}
+        about |= {"unheld": unheld}
+        (folder / "regrind.json").write_text(json.dumps(about, indent=1), encoding="utf8")
         if form == "huggingface":
             _write_card(folder, snapshot, list(tables), licence)
-    return Handover({split: len(rows) for split, rows in ids.items()}, left_out, lost)
+    return Handover({split: len(rows) for split, rows in ids.items()}, left_out, unheld)
 
 
 def _write_lines(
-    folder: Path, tables: dict[str, pl.DataFrame], form: str, *, leave_out: bool, licence: str | None
+    folder: Path, tables: dict[str, pl.DataFrame], form: str, *, leave_out: bool
 ) -> tuple[dict[str, list[str]], list[dict[str, str]], dict[str, int]]:
     ids: dict[str, list[str]] = {}
-    features, lost = Features(), Counter[str]()
     left_out: list[dict[str, str]] = []
+    unheld = Counter[str]()
+    keys: set[str] = set()
     for split, rows in tables.items():
         ids[split] = []
         with (folder / f"{split}.jsonl").open("w", encoding="utf8") as stream:
             for row in rows.iter_rows(named=True):
                 try:
-                    record, unheld = _record(form, row)
+                    record = FORMATS[form](row)
                 except Unheld as reason:
                     left_out.append({"row": row["id"], "split": split, "reason": str(reason)})
                     continue
-                lost.update(unheld)
-                features.see(record)
                 stream.write(json.dumps(record, ensure_ascii=False) + "\n")
                 ids[split].append(row["id"])
+                unheld.update(unheld_fields(row, form))
+                keys |= {*record, *(key for turn in record.get("messages", ()) for key in turn)}
     if left_out and not leave_out:
         fix = f"choose another format, or leave out the {len(left_out)} rows that it cannot hold: --leave-out"
         first = left_out[0]
@@ -120,47 +107,11 @@ def _write_lines(
     if left_out:
         text = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in left_out)
         (folder / LEFT_OUT).write_text(text, encoding="utf8")
-    files = {split: f"{split}.jsonl" for split, found in ids.items() if found}
-    for split in ids.keys() - files.keys():
+    splits = [split for split, found in ids.items() if found]
+    for split in ids.keys() - splits:  # a file without a line stops the loaders
         (folder / f"{split}.jsonl").unlink()
-    _write_settings(folder, form, list(files))
-    head = front_matter(files, features.told(), licence)
-    (folder / "README.md").write_text(head + LOADED, encoding="utf8")
-    return ids, left_out, dict(sorted(lost.items()))
-
-
-def _record(form: str, row: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
-    """The line of a row, and the names of its fields that are not in it.
-
-    Raises:
-        Unheld: The format has no place for its turns.
-    """
-    record, said = FORMATS[form](row), about(row)
-    if form in STRICT:
-        return record, said.keys() - record.keys() - {"id"}
-    return record | {ABOUT: canonical(said)}, set()
-
-
-def _write_settings(folder: Path, form: str, splits: list[str]) -> None:
-    """The lines of settings with which the tool finds the files."""
-    if form == "llama-factory":
-        tags = {"role_tag": "role", "content_tag": "content", "user_tag": "user"}
-        tags |= {"assistant_tag": "assistant", "system_tag": "system"}
-        shape = {"formatting": "sharegpt", "columns": {"messages": "messages"}, "tags": tags}
-        info = {split: {"file_name": f"{split}.jsonl"} | shape for split in splits}
-        (folder / "dataset_info.json").write_text(json.dumps(info, indent=2), encoding="utf8")
-    if form == "axolotl":
-        lines = []
-        for key, split in (("datasets", "train"), ("test_datasets", "validation")):
-            if split in splits:
-                lines += [
-                    f"{key}:",
-                    f"  - path: {split}.jsonl",
-                    "    ds_type: json",
-                    "    type: chat_template",
-                ]
-                lines += ["    field_messages: messages", *(["    split: train"] if split != "train" else [])]
-        (folder / "axolotl.yml").write_text("\n".join(lines) + "\n", encoding="utf8")
+    write_settings(folder, form, splits, keys)
+    return ids, left_out, dict(unheld.most_common())
 
 
 def _write_tables(
@@ -172,7 +123,11 @@ def _write_tables(
         return
     (folder / "data").mkdir()
     files = {split: f"data/{split}.parquet" for split in tables}
-    columns = [pl.col("id"), _messages(tables), *map(pl.col, ("tags", "source", "line", "parents", "meta"))]
+    columns = [
+        pl.col("id"),
+        _messages(tables),
+        *map(pl.col, ("tags", "source", "line", "parents", "family", "meta")),
+    ]
     for split, rows in tables.items():
         rows.select(columns).write_parquet(folder / files[split])
     text = json.dumps(croissant(folder, files, identity, licence), indent=2)
@@ -189,6 +144,14 @@ def _messages(tables: dict[str, pl.DataFrame]) -> pl.Expr:
 
 
 def _write_card(folder: Path, snapshot: Path, splits: list[str], licence: str | None) -> None:
-    head = front_matter({split: f"data/{split}.parquet" for split in splits}, licence=licence)
+    head: list[Any] = [
+        "---",
+        *([f"license: {json.dumps(licence, ensure_ascii=False)}"] if licence else []),
+        "configs:",
+        "- config_name: default",
+    ]
+    head += ["  data_files:"]
+    for split in splits:
+        head += [f"  - split: {split}", f"    path: data/{split}.parquet"]
     card = (snapshot / "README.md").read_text(encoding="utf8")
-    (folder / "README.md").write_text(f"{head}\n{card}", encoding="utf8")
+    (folder / "README.md").write_text("\n".join([*head, "---", "", card]), encoding="utf8")

@@ -16,7 +16,8 @@ from curation.near.growth import extended
 from curation.near.pipeline import cut, of_rows
 from curation.near.postings import postings_of, within_reach
 from curation.near.residue import without
-from curation.old_index import Segment, keys_of, open_index, taken_rows
+from curation.old_index import open_index
+from curation.segment import Segment, keys_of, taken_rows
 from curation.stored import gone_ids, read_layer
 
 if TYPE_CHECKING:

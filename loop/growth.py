@@ -13,10 +13,11 @@ from curation.identity import said_otherwise
 from curation.manifest import read_manifest
 from curation.old_rows import all_rows, meet
 from curation.parent import BESIDE, Growth
+from curation.recipe import Dedup, Merge, Redact, Validate, recipe_of
 from curation.rows import frame
 from curation.snapshot import write_snapshot
 from curation.state import advance, begin
-from curation.steps import Dedup, Merge, Redact, Validate, dedup_against, recipe_of, run_steps
+from curation.steps import dedup_against, run_steps
 from curation.stored import first_rows
 from loop.config import rule_settings
 from loop.heldout import kept_out

@@ -12,8 +12,8 @@ from curation.state import advance
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from curation.recipe import Merge
     from curation.state import Curated
-    from curation.steps import Merge
     from loop.traces import Judged
 
 CORRECTION, TRACE = "correction", "trace"

@@ -190,7 +190,7 @@ def export(
         out(", ".join(f"{count} {split}" for split, count in done.rows.items()) + f" rows in {output}")
         if done.left_out:
             out(f"{len(done.left_out)} rows left out: {output / LEFT_OUT}")
-        if done.lost:
-            told = ", ".join(f"{name} ({count} rows)" for name, count in done.lost.items())
-            out(f"{to} has no place for: {told}; regrind.json names the row of each line")
+        if done.unheld:
+            told = ", ".join(f"{name} of {count} rows" for name, count in done.unheld.items())
+            out(f"{to} has no place for these fields, which are in the snapshot only: {told}")
     next_command(f"regrind snapshot show -w {sh(workspace)} {folder.name}")

@@ -8,8 +8,9 @@ import msgspec
 
 from curation.manifest import NAME, read_manifest
 from curation.parent import grown_to
+from curation.recipe import Merge, recipe_of
 from curation.snapshot import whole_recipe, write_snapshot
-from curation.steps import Merge, recipe_of, run_steps
+from curation.steps import run_steps
 from loop.config import rule_settings
 from loop.growth import grow
 from loop.heldout import kept_out

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from curation.dedup import How, drop_known
 from curation.manifest import decode
-from curation.old_index import open_index, segment_folder
+from curation.old_index import open_index
 from curation.old_rows import all_rows, meet
 from curation.parent import Growth
 from curation.rows import frame
+from curation.segment_files import segment_folder
 from curation.snapshot import write_snapshot
 from curation.split import Split, place
 from curation.state import begin
