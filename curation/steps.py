@@ -57,7 +57,8 @@ def run_steps(
 
 def run_step(state: Curated, step: Step, rules: Settings | None = None) -> Curated:
     """One step on the rows as they stand; `rules` are for a validate step."""
-    return _without_orphans(state, _run(state, step, rules))
+    done = _run(state, step, rules)
+    return done if done is state else _without_orphans(state, done)
 
 
 def _run(state: Curated, step: Step, rules: Settings | None) -> Curated:
