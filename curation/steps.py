@@ -47,8 +47,8 @@ def run_steps(
     """
     state = begin(rows)
     for step in steps:
-        state = run_step(state, step, rules)
-        if progress:
+        before, state = state, run_step(state, step, rules)
+        if progress and state is not before:
             done = state.tallies[-1]
             told = against_random.lines(done.notes) if isinstance(step, Select) else []
             progress("\n    ".join([f"{done.step}: {done.rows_in} rows in, {done.rows_out} out", *told]))
