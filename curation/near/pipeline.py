@@ -92,4 +92,4 @@ def index_of(corpus: Corpus, threshold: float, threads: int | None = None) -> In
         part = corpus.sets[block]
         return prefixes(part, first[block], order, threshold)
 
-    return build(list(over(work, range(len(corpus.sets)), threads)), corpus.sets, threads)
+    return build(list(over(work, range(len(corpus.sets)), threads)), corpus.sets, threshold, threads)

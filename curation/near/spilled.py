@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from curation.compiled import compiled, over, threads_of
+from curation.compiled import over, threads_of
 from curation.errors import UserError
 from curation.near.counts import counted
-from curation.near.index import BITMAP
-from curation.near.postings import bitmaps_of, may_be_similar
+from curation.near.filters import BITMAP, grouped, mark, profiles_of
 from curation.near.prefixes import PARTS, Entries, classes, prefixes
 from curation.near.residue import without_in
 from curation.near.shared import Shared, find_shared, nothing_shared
@@ -130,47 +129,19 @@ def _store(entries: Iterator[Entries], path: Path) -> Stored:
 def _alike(
     sets: SetsOnDisk, entries: Stored, threshold: float, memory: int, threads: int | None
 ) -> NDArray[np.bool_]:
-    sizes = np.concatenate([np.diff(part.starts) for part in sets]).astype(np.int32)
-    found = np.zeros(len(sizes), np.bool_)
     part_sizes = np.diff(entries.edges).reshape(-1, PARTS).sum(axis=0)
-    room = memory - len(sizes) * (BITMAP * 8 + 5)
+    texts = sum(len(part.starts) - 1 for part in sets)
+    room = memory - texts * (BITMAP * 8 + 5)
     together = room // max(1, int(part_sizes.max()) * ENTRY.itemsize * COPIES)
     if together < 1:
-        problem = f"{memory >> 20} MB are not enough to compare {len(sizes)} rows"
+        problem = f"{memory >> 20} MB are not enough to compare {texts} rows"
         raise UserError(problem, where="--memory", fix="give it more, or compare without --memory")
-    bitmaps = np.concatenate([bitmaps_of(part) for part in sets])
+    profiles, found = profiles_of(sets, 1), np.zeros(texts, np.bool_)
 
     def work(part: int) -> None:
-        blocks = [entries.read(b * PARTS + part, ENTRY) for b in range(len(sets))]
-        records = np.concatenate(blocks)
-        order = np.argsort(records["key"], kind="stable")
-        keys, texts, places = (records[name][order] for name in ENTRY.names or ())
-        _mark(keys, texts, places, sizes, bitmaps, threshold, found)
+        records = np.concatenate([entries.read(b * PARTS + part, ENTRY) for b in range(len(sets))])
+        mark(grouped(*(records[name] for name in ENTRY.names or ())), profiles, threshold, found)
 
     for _ in over(work, range(PARTS), min(threads_of(threads), together)):
         pass
     return found
-
-
-@compiled
-def _mark(
-    keys: NDArray[np.uint64],
-    texts: NDArray[np.int32],
-    places: NDArray[np.int32],
-    sizes: NDArray[np.int32],
-    bitmaps: NDArray[np.uint64],
-    threshold: float,
-    found: NDArray[np.bool_],
-) -> None:
-    """Mark who shares an entry with a text that it may be similar to; a mark that is set stays set."""
-    begin = 0
-    for i in range(len(keys)):
-        if keys[i] != keys[begin]:
-            begin = i
-        a = texts[i]
-        for k in range(begin, i):
-            b = texts[k]
-            if (found[a] and found[b]) or a == b:
-                continue
-            if may_be_similar(sizes[a], places[i], bitmaps[a], sizes[b], places[k], bitmaps[b], threshold):
-                found[a] = found[b] = True
