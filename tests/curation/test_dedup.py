@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from curation.dedup import How, drop_duplicates, drop_known
 from curation.errors import UserError
+from curation.known import drop_against, index_rows
 from curation.rows import answer_text, frame, make_row, prompt_text
 from tests.curation.plain_near import connected, jaccard, shingles
 
@@ -223,6 +224,20 @@ def test_shared_text_does_not_make_rows_duplicates():
     assert done.templates[0].rows == 60
     assert done.templates[0].text.startswith("you are a guard decide whether")
     assert drop_duplicates(rows, How(0.3, on="all")).drops.height > 50
+
+
+@pytest.mark.parametrize("prompt", ["hi", "", "你好", "two words"])
+def test_a_short_prompt_that_many_rows_share_is_no_template(prompt):
+    rows = frame(
+        [chat(words_of(i), "fine", i) for i in range(60)]
+        + [chat(prompt, words_of(100 + i), 60 + i) for i in range(30)]
+    )
+    done = drop_duplicates(rows)
+    assert (done.drops.height, done.templates) == (0, [])
+    assert done.conflicts.height == 20 * 19 // 2 + 10 * 20  # a row lists 20 at most
+    new = frame(chat(prompt, words_of(200 + i), 90 + i) for i in range(5))
+    against = drop_against(index_rows(rows, How()), new, How())
+    assert (against.anew, against.found.drops.height) == (False, 0)
 
 
 def words_of(number: int) -> str:
