@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Keep = Literal["best", "first"]
-"""`best` is by score, length and id; `first` is by place in the file."""
+"""`best` is by score, length and id, of equal messages by their other fields; `first` is by place in the file."""
 
 SCORE = "score"
 """The field of `meta` that has a row's score; a row without one comes after all that have one."""
@@ -29,10 +29,14 @@ def best_first(
         old: The first so many rows are better than all others.
     """
     table = rows.select("id", "source", "line", "messages", "meta")[chosen]
-    keys = table.select("id", "source", "line", score=_score(), length=_length()).with_columns(
+    keys = table.select("id", "meta", "source", "line", score=_score(), length=_length()).with_columns(
         new=pl.Series(chosen >= old), row=pl.Series(chosen)
     )
-    by = ["new", "score", "length", "id", "source", "line", "row"] if keep == "best" else ["new", "row"]
+    by = (
+        ["new", "score", "length", "id", "meta", "source", "line", "row"]
+        if keep == "best"
+        else ["new", "row"]
+    )
     down = [name in {"score", "length"} for name in by]
     return (
         keys.select(order=pl.arg_sort_by(by, descending=down, nulls_last=True))["order"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -9,6 +11,8 @@ import numpy as np
 from curation.best import best_first
 from curation.exact import exact_partners
 from curation.fates import EXACT, NEAR, NORMALISED, SEMANTIC, Conflicts, Fates, both, drop, follow, write
+from curation.files import writing
+from curation.labels import labels
 from curation.near.alike import alike
 from curation.near.clusters import components
 from curation.near.pairs import count_pairs, similarities
@@ -96,18 +100,19 @@ def decide(rows: pl.DataFrame, how: How, old: int = 0, means: Means | None = Non
 
 def _decide_near(rows: pl.DataFrame, how: How, old: int, means: Means, found: Decided) -> Decided:
     """Find the near-duplicates among the rows that are left."""
-    messages, near, counts = rows["messages"], found.left, how.on == "prompt"
-    texts = of_rows(messages, how.on, near)
+    near, counts = found.left, how.on == "prompt"
+    texts = of_rows(rows["messages"], how.on, near)
     shared, hidden = means.shared, None
     if means.memory is not None:
-        shared, perhaps = perhaps_alike(
-            *texts, how.threshold, means.memory, shared=counts, threads=means.threads
-        )
+        with writing(Path(tempfile.gettempdir()) / "regrind"):
+            shared, perhaps = perhaps_alike(
+                *texts, how.threshold, means.memory, shared=counts, threads=means.threads
+            )
         near = near[perhaps]
     taken_out: Shared | bool = counts if shared is None else shared
-    corpus = cut(*of_rows(messages, how.on, near), shared=taken_out, threads=means.threads)
+    corpus = cut(*of_rows(rows["messages"], how.on, near), shared=taken_out, threads=means.threads)
     long = sum(int((np.diff(part.starts) > LONG).sum()) for part in corpus.sets)
-    compared, concerned = _compared(messages, near, corpus, how, means.threads)
+    compared, concerned = _compared(rows, near, corpus, how, means.threads)
     conflicts = _near(rows, near, compared, concerned, how, old, found.fates)
     if shared is None or not len(shared.hashes):
         hidden = _hidden(texts, corpus.shared, compared.prompts, how, means.threads)
@@ -122,19 +127,24 @@ def _exact(rows: pl.DataFrame, how: How, old: int, threads: int | None) -> Fates
 
 
 def _compared(
-    messages: pl.Series, left: NDArray[np.int64], corpus: Corpus, how: How, threads: int | None
+    rows: pl.DataFrame, left: NDArray[np.int64], corpus: Corpus, how: How, threads: int | None
 ) -> tuple[Compared, NDArray[np.int64]]:
     """The indexes of prompts and of answers, and the members that have a similar prompt at all.
 
-    Only the answers of those are cut. Whole texts stand for both where they are compared.
+    Only the answers of those are cut; no two with other labels are similar. Whole texts stand for both where
+    they are compared.
     """
     prompts = index_of(corpus, how.threshold, threads)
     everyone = np.arange(len(prompts.numbers))
-    if how.on == "all":
+    concerned = everyone if how.on == "all" else alike(prompts, how.threshold)
+    numbers = left[prompts.numbers[concerned]]
+    said = labels(rows["meta"].gather(numbers))
+    labelled = said.null_count() < len(said)
+    if how.on == "all" and not labelled:
         return Compared(prompts, prompts, everyone, everyone), everyone
-    concerned = alike(prompts, how.threshold)
-    asked = of_rows(messages, "answer", left[prompts.numbers[concerned]])
-    answers = index_of(cut(*asked, shared=False, threads=threads), how.threshold, threads)
+    asked = of_rows(rows["messages"], "all" if how.on == "all" else "answer", numbers)
+    marks = said.hash().to_numpy() * said.is_not_null().to_numpy() if labelled else None
+    answers = index_of(cut(*asked, shared=False, marks=marks, threads=threads), how.threshold, threads)
     answered = concerned[answers.numbers]
     answer_of = np.full(len(everyone), -1, np.int64)
     answer_of[answered] = np.arange(len(answered))
@@ -155,8 +165,9 @@ def _near(
     order = concerned[best_first(rows, numbers[concerned], keep=how.keep, old=old)]
     if how.mode == "connected":
         order = _connected(compared, order, numbers, how, fates)
-    rules = Rules(how.threshold, how.conflicts == "keep_best", how.conflicts == "drop_all", how.on == "all")
-    return write(fates, numbers, order, remove(compared, order, rules), how, NEAR)
+    one_text = compared.answers is compared.prompts
+    rules = Rules(how.threshold, how.conflicts == "keep_best", how.conflicts == "drop_all", one_text)
+    return write(fates, numbers, order, remove(compared, order, rules), how, NEAR, rows["meta"])
 
 
 def _by_meaning(rows: pl.DataFrame, how: How, old: int, meaning: Meaning, fates: Fates) -> Conflicts:
@@ -164,8 +175,9 @@ def _by_meaning(rows: pl.DataFrame, how: How, old: int, meaning: Meaning, fates:
     stay = np.flatnonzero(fates.partner < 0)
     numbers = stay[best_first(rows, stay, keep=how.keep, old=old)]
     drop_conflicting = how.conflicts == "keep_best"
-    found = remove_alike(rows["messages"].gather(numbers), meaning, drop_conflicting=drop_conflicting)
-    return write(fates, numbers, np.arange(len(numbers)), found, how, SEMANTIC)
+    asked = rows.select("messages", "meta")[numbers]
+    found = remove_alike(asked, meaning, drop_conflicting=drop_conflicting)
+    return write(fates, numbers, np.arange(len(numbers)), found, how, SEMANTIC, rows["meta"])
 
 
 def _connected(
