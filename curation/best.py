@@ -28,15 +28,11 @@ def best_first(
         keep: What makes a row better than another.
         old: The first so many rows are better than all others.
     """
-    table = rows.select("id", "source", "line", "messages", "meta")[chosen]
-    keys = table.select("id", "meta", "source", "line", score=_score(), length=_length()).with_columns(
-        new=pl.Series(chosen >= old), row=pl.Series(chosen)
-    )
-    by = (
-        ["new", "score", "length", "id", "meta", "source", "line", "row"]
-        if keep == "best"
-        else ["new", "row"]
-    )
+    # To pick out conversations takes longer than to measure all of them.
+    table = rows.select("id", "meta", "source", "line", score=_score(), length=_length())
+    keys = table[chosen].with_columns(new=pl.Series(chosen >= old), row=pl.Series(chosen))
+    best = ["score", "length", "id", "meta", "source", "line"]
+    by = ["new", *(best if keep == "best" else []), "row"]
     down = [name in {"score", "length"} for name in by]
     return (
         keys.select(order=pl.arg_sort_by(by, descending=down, nulls_last=True))["order"]

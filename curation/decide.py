@@ -13,7 +13,6 @@ from curation.exact import exact_partners
 from curation.fates import EXACT, NEAR, NORMALISED, SEMANTIC, Conflicts, Fates, both, drop, follow, write
 from curation.files import writing
 from curation.labels import labels
-from curation.near.alike import alike
 from curation.near.clusters import components
 from curation.near.pairs import count_pairs, similarities
 from curation.near.pipeline import Corpus, cut, index_of, of_rows
@@ -112,8 +111,8 @@ def _decide_near(rows: pl.DataFrame, how: How, old: int, means: Means, found: De
     taken_out: Shared | bool = counts if shared is None else shared
     corpus = cut(*of_rows(rows["messages"], how.on, near), shared=taken_out, threads=means.threads)
     long = sum(int((np.diff(part.starts) > LONG).sum()) for part in corpus.sets)
-    compared, concerned = _compared(rows, near, corpus, how, means.threads)
-    conflicts = _near(rows, near, compared, concerned, how, old, found.fates)
+    compared = _compared(rows, near, corpus, how, means.threads)
+    conflicts = _near(rows, near, compared, how, old, found.fates)
     if shared is None or not len(shared.hashes):
         hidden = _hidden(texts, corpus.shared, compared.prompts, how, means.threads)
     return Decided(found.fates, conflicts, found.left, corpus.shared, hidden, long)
@@ -128,41 +127,37 @@ def _exact(rows: pl.DataFrame, how: How, old: int, threads: int | None) -> Fates
 
 def _compared(
     rows: pl.DataFrame, left: NDArray[np.int64], corpus: Corpus, how: How, threads: int | None
-) -> tuple[Compared, NDArray[np.int64]]:
-    """The indexes of prompts and of answers, and the members that have a similar prompt at all.
+) -> Compared:
+    """The indexes of prompts, and of the answers of rows that may have a similar prompt.
 
-    Only the answers of those are cut; no two with other labels are similar. Whole texts stand for both where
-    they are compared.
+    No two answers with other labels are similar. Whole texts stand for both where they are compared.
     """
     prompts = index_of(corpus, how.threshold, threads)
     everyone = np.arange(len(prompts.numbers))
-    concerned = everyone if how.on == "all" else alike(prompts, how.threshold)
-    numbers = left[prompts.numbers[concerned]]
+    numbers = left[prompts.numbers]
     said = labels(rows["meta"].gather(numbers))
     labelled = said.null_count() < len(said)
     if how.on == "all" and not labelled:
-        return Compared(prompts, prompts, everyone, everyone), everyone
-    asked = of_rows(rows["messages"], "all" if how.on == "all" else "answer", numbers)
+        return Compared(prompts, prompts, everyone, everyone)
     marks = said.hash().to_numpy() * said.is_not_null().to_numpy() if labelled else None
+    asked = of_rows(rows["messages"], "all" if how.on == "all" else "answer", numbers)
     answers = index_of(cut(*asked, shared=False, marks=marks, threads=threads), how.threshold, threads)
-    answered = concerned[answers.numbers]
     answer_of = np.full(len(everyone), -1, np.int64)
-    answer_of[answered] = np.arange(len(answered))
-    return Compared(prompts, answers, answer_of, answered), concerned
+    answer_of[answers.numbers] = np.arange(len(answers.numbers))
+    return Compared(prompts, answers, answer_of, answers.numbers)
 
 
 def _near(
     rows: pl.DataFrame,
     left: NDArray[np.int64],
     compared: Compared,
-    concerned: NDArray[np.int64],
     how: How,
     old: int,
     fates: Fates,
 ) -> Conflicts:
-    """Write into `fates` what goes of the concerned members."""
+    """Write into `fates` what goes of the compared rows."""
     numbers = left[compared.prompts.numbers]
-    order = concerned[best_first(rows, numbers[concerned], keep=how.keep, old=old)]
+    order = best_first(rows, numbers, keep=how.keep, old=old)
     if how.mode == "connected":
         order = _connected(compared, order, numbers, how, fates)
     one_text = compared.answers is compared.prompts

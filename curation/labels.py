@@ -28,13 +28,10 @@ def labels(meta: pl.Series) -> pl.Series:
     Args:
         meta: The column `meta` of rows.
     """
-    hints = [*NAMES, "_label"]
-    perhaps = meta.str.contains_any(hints, ascii_case_insensitive=True).fill_null(value=False).to_list()
-    decode = msgspec.json.decode
-    return pl.Series(
-        [_said(decode(text)) if asked else None for text, asked in zip(meta, perhaps, strict=True)],
-        dtype=pl.String,
-    )
+    perhaps = meta.str.contains_any([*NAMES, "_label"], ascii_case_insensitive=True).arg_true()
+    said = [_said(msgspec.json.decode(text)) for text in meta.gather(perhaps).to_list()]
+    none = pl.repeat(None, len(meta), dtype=pl.String, eager=True)
+    return none.scatter(perhaps, pl.Series(said, dtype=pl.String))
 
 
 def _said(fields: dict[str, Any]) -> str | None:

@@ -1,4 +1,4 @@
-"""The join itself: candidates from the index, filtered as `curation.near.filters` does, verified by their sets."""
+"""The join: candidates from the index, filtered by length, place and bitmap, verified by their sets."""
 
 from __future__ import annotations
 

@@ -182,6 +182,8 @@ def _same_turns(left: Texts, right: Texts, kinds: NDArray[np.uint8]) -> NDArray[
     for message in range(len(found)):
         a, low, end = bounds(left, message)
         b, other, other_end = bounds(right, message)
+        if end - low == other_end - other and _equal_bytes(a, low, b, other, end - low):
+            continue
         i, width, gap = next_character(a, low, end, kinds)
         j, other_width, other_gap = next_character(b, other, other_end, kinds)
         began = False
@@ -196,3 +198,12 @@ def _same_turns(left: Texts, right: Texts, kinds: NDArray[np.uint8]) -> NDArray[
             j, other_width, other_gap = next_character(b, j + other_width, other_end, kinds)
         found[message] = i >= end and j >= other_end
     return found
+
+
+@compiled
+def _equal_bytes(a: NDArray[np.uint8], i: int, b: NDArray[np.uint8], j: int, count: int) -> bool:
+    """Whether two runs of at least eight bytes are equal; of fewer it is not told."""
+    for k in range(0, count - 7, 8):
+        if eight(a, i + k) != eight(b, j + k):
+            return False
+    return count >= 8 and eight(a, i + count - 8) == eight(b, j + count - 8)

@@ -104,4 +104,5 @@ def test_a_new_row_with_another_label_than_an_old_one_stays():
 def test_a_field_named_twice_is_not_lost():
     said = labels(pl.Series(['{"label":1,"meta":{"label":2},"Label":3}', '{"a":"label"}', "{}"]))
     assert said.to_list() == ['{"Label":3,"label":1,"meta.label":2}', None, None]
-    assert is_label("Gold_Label") and not is_label("score_rejected")
+    assert is_label("Gold_Label")
+    assert not is_label("score_rejected")
