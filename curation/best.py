@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Keep = Literal["best", "first"]
-"""`best` is by score, length and id, of equal messages by their other fields; `first` is by place in the file."""
+"""`best` is by score, length and id, and of equal messages by the other fields; `first` is by place."""
 
 SCORE = "score"
 """The field of `meta` that has a row's score; a row without one comes after all that have one."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from curation.best import best_first
+from curation.errors import UserError
 from curation.exact import exact_partners
 from curation.fates import EXACT, NEAR, NORMALISED, SEMANTIC, Conflicts, Fates, both, drop, follow, write
-from curation.files import writing
+from curation.files import NO_SPACE, UNWRITABLE
 from curation.labels import labels
 from curation.near.clusters import components
 from curation.near.pairs import count_pairs, similarities
@@ -23,7 +24,7 @@ from curation.near.spilled import perhaps_alike
 from curation.semantic import remove_alike
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import polars as pl
     from numpy.typing import NDArray
@@ -103,7 +104,7 @@ def _decide_near(rows: pl.DataFrame, how: How, old: int, means: Means, found: De
     texts = of_rows(rows["messages"], how.on, near)
     shared, hidden = means.shared, None
     if means.memory is not None:
-        with writing(Path(tempfile.gettempdir()) / "regrind"):
+        with _on_disk():
             shared, perhaps = perhaps_alike(
                 *texts, how.threshold, means.memory, shared=counts, threads=means.threads
             )
@@ -116,6 +117,19 @@ def _decide_near(rows: pl.DataFrame, how: How, old: int, means: Means, found: De
     if shared is None or not len(shared.hashes):
         hidden = _hidden(texts, corpus.shared, compared.prompts, how, means.threads)
     return Decided(found.fates, conflicts, found.left, corpus.shared, hidden, long)
+
+
+@contextlib.contextmanager
+def _on_disk() -> Iterator[None]:
+    """Name the folder for temporary files where it has no room."""
+    try:
+        yield
+    except OSError as fault:
+        if fault.errno not in NO_SPACE | UNWRITABLE:
+            raise
+        fix = "free some space, name another folder in TMPDIR, or compare without --memory"
+        problem = f"the search cannot go over the disk ({fault.strerror})"
+        raise UserError(problem, where=tempfile.gettempdir(), fix=fix) from fault
 
 
 def _exact(rows: pl.DataFrame, how: How, old: int, threads: int | None) -> Fates:

@@ -30,7 +30,7 @@ CONFLICTS = pl.Schema(
     | {"partner_id": pl.String, "partner_source": pl.String, "partner_line": pl.Int64}
     | {"partner_answer": pl.String, "partner_labels": pl.String, "similarity": pl.Float64}
 )
-"""Pairs of rows with a similar prompt; `labels` is JSON, null where a row has none (see `curation.labels`)."""
+"""Pairs of rows with a similar prompt; `labels` is as in `curation.labels`, null where a row has none."""
 EVIDENCE = pl.Schema(DROPS | {"answer_similarity": pl.Float64})
 """Drops with the similarity of the answers beside that of the prompts."""
 
@@ -144,7 +144,7 @@ def _dedup(rows: pl.DataFrame, how: How, first: tuple[int, int], means: Means) -
 
 
 def _once(children: pl.DataFrame, unseen: int) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The first of equal rows that were made, and the drops of the others, both without the first `unseen`."""
+    """The first of equal rows that were made, and the drops of the others, without the first `unseen`."""
     kind = ["id", "labels"]
     named = children.select("id", "source", "line", labels=labels(children["meta"])).with_columns(
         pl.col("id", "source", "line").first().over(kind).name.prefix("partner_"),

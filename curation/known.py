@@ -37,7 +37,7 @@ class Known(NamedTuple):
     """Old rows, and what it takes to find those that new rows are like.
 
     Attributes:
-        take: Gives old rows by number, which ascend (schema ROWS); those that were made come behind the others.
+        take: Gives old rows by number, which ascend (schema ROWS); those that were made come last.
         partner: For each that was not made the row that it goes for, or -1 (rows,).
         made: The numbers of those that were made from others.
         distinct: Those that are no copies of another one, by number, ascending (distinct,).

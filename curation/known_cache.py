@@ -74,8 +74,11 @@ def index_folder(path: Path) -> Path:
 def taken(path: Path) -> bool:
     """Whether the name of the index of a file or folder is that of something else, which is left alone."""
     folder = index_folder(path)
-    if folder.is_symlink() or not folder.is_dir():
-        return folder.is_symlink() or folder.exists()
+    try:
+        if folder.is_symlink() or not folder.is_dir():
+            return folder.is_symlink() or folder.exists()
+    except OSError:  # the name is too long to be there
+        return False
     if {entry.name for entry in folder.iterdir()} - {ABOUT, ARRAYS, ROWS}:
         return True
     about = folder / ABOUT

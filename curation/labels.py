@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NAMES = frozenset(
-    ["label", "labels", "class", "classes", "category", "categories", "target", "targets", "verdict"]
-    + ["preference", "preferred", "winner", "chosen", "rejected", "ground_truth", "gold"]
+    {"label", "labels", "class", "classes", "category", "categories", "target", "targets", "verdict"}
+    | {"preference", "preferred", "winner", "chosen", "rejected", "ground_truth", "gold"}
 )
 """Names of such fields in lower case; those that end in `_label` or `_labels` are such fields, too."""
 

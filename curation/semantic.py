@@ -58,8 +58,8 @@ def _transformer(name: str) -> Callable[[list[str]], NDArray[np.float32]]:
     try:
         from sentence_transformers import SentenceTransformer
     except ImportError as fault:
-        fix = "name a model2vec model, or `pip install sentence-transformers` for other ones"
-        raise UserError("this is no static model", where=name, fix=fix) from fault
+        fix = "check the name; other models than model2vec's need `pip install sentence-transformers`"
+        raise UserError("no static model is found by this name", where=name, fix=fix) from fault
     try:
         model: Any = SentenceTransformer(name)
     except (OSError, ValueError) as fault:

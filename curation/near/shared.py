@@ -80,7 +80,7 @@ def texts_in(sets: Sequence[Sets]) -> int:
 
 
 def tells(counted: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether at least half of the texts keep 3 words, and one at all does, from (2, shingles) counts (shingles,).
+    """Whether half of the texts keep 3 words, and one at all does, from (2, shingles) counts (shingles,).
 
     Nobody is counted for the hash of a whole text that is too short for a shingle: it is no shared text.
     """

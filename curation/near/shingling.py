@@ -45,7 +45,7 @@ def shingle_sets(texts: Texts) -> Sets:
 
 
 def marked(sets: Sets, marks: NDArray[np.uint64]) -> Sets:
-    """The sets with other shingles for each mark, so that only texts of one mark are alike; 0 changes nothing."""
+    """Sets with other shingles for each mark, so that only texts of one mark are alike; 0 changes nothing."""
     each = np.repeat(marks & HASH, np.diff(sets.starts))
     return Sets(sets.hashes ^ each, sets.starts)
 

@@ -89,6 +89,7 @@ def perhaps_alike(
 
     Raises:
         UserError: So much memory is not enough.
+        OSError: The disk is full.
     """
     with tempfile.TemporaryDirectory(prefix="regrind-") as name:
         folder = Path(name)
@@ -134,8 +135,10 @@ def _alike(
     room = memory - texts * (BITMAP * 8 + 5)
     together = room // max(1, int(part_sizes.max()) * ENTRY.itemsize * COPIES)
     if together < 1:
-        problem = f"{memory >> 20} MB are not enough to compare {texts} rows"
-        raise UserError(problem, where="--memory", fix="give it more, or compare without --memory")
+        needed = memory - room + int(part_sizes.max()) * ENTRY.itemsize * COPIES
+        problem = f"{memory:,} bytes are not enough to compare {texts} rows"
+        fix = f"give at least {-(-needed // 10**6)}MB, or compare without --memory"
+        raise UserError(problem, where="--memory", fix=fix)
     profiles, found = profiles_of(sets, 1), np.zeros(texts, np.bool_)
 
     def work(part: int) -> None:

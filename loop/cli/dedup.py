@@ -158,7 +158,6 @@ def _find_new(
     import polars as pl
 
     from curation.dedup import drop_known
-
     from curation.known import drop_against
     from curation.known_cache import index_folder, open_known, taken
 
