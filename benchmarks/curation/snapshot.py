@@ -7,21 +7,20 @@ A tenth of the rows is checked against held-out items, the whole is not.
 
 from __future__ import annotations
 
-import json
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from record import record
+from record import measured, record
 
 BEFORE = """
-import json, resource, sys, time
+import json, sys, time
 from pathlib import Path
 import polars as pl
+from record import peak_memory
 from curation.difference import diff
 from curation.heldout import freeze
 from curation.snapshot import Growth, write_snapshot
@@ -38,7 +37,7 @@ began = time.perf_counter()
 """
 AFTER = """
 seconds = time.perf_counter() - began
-print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, found]))
+print(json.dumps([seconds, peak_memory(), found]))
 """
 WRITE = "found = write().id"
 CHECK = "found = write(heldout=items).id"
@@ -82,10 +81,7 @@ def prepare(root: Path, count: int) -> None:
 def run(root: Path, code: str, first: int, count: int, *more: str) -> tuple[float, float, object]:
     """Seconds, peak memory in GB, and what was found."""
     arguments = [str(root), str(first), str(count), *more]
-    done = subprocess.run(
-        [sys.executable, "-c", BEFORE + code + AFTER, *arguments], capture_output=True, text=True, check=True
-    )
-    seconds, peak, found = json.loads(done.stdout.splitlines()[-1])
+    seconds, peak, found = measured(BEFORE + code + AFTER, *arguments)
     return round(seconds, 2), round(peak / 1e9, 2), found
 
 
