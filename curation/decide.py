@@ -102,16 +102,17 @@ def _decide_near(rows: pl.DataFrame, how: How, old: int, means: Means, found: De
     """Find the near-duplicates among the rows that are left."""
     near, counts = found.left, how.on == "prompt"
     texts = of_rows(rows["messages"], how.on, near)
-    shared, hidden = means.shared, None
+    shared, hidden, long = means.shared, None, None
     if means.memory is not None:
         with _on_disk():
-            shared, perhaps = perhaps_alike(
+            shared, perhaps, long = perhaps_alike(
                 *texts, how.threshold, means.memory, shared=counts, threads=means.threads
             )
         near = near[perhaps]
     taken_out: Shared | bool = counts if shared is None else shared
     corpus = cut(*of_rows(rows["messages"], how.on, near), shared=taken_out, threads=means.threads)
-    long = sum(int((np.diff(part.starts) > LONG).sum()) for part in corpus.sets)
+    if long is None:
+        long = sum(int((np.diff(part.starts) > LONG).sum()) for part in corpus.sets)
     compared = _compared(rows, near, corpus, how, means.threads)
     conflicts = _near(rows, near, compared, how, old, found.fates)
     if shared is None or not len(shared.hashes):

@@ -183,6 +183,13 @@ def test_little_memory_does_not_change_the_result(seed, mode, on, template):
     assert little.templates == whole.templates
 
 
+def test_the_report_is_the_same_in_little_memory(monkeypatch):
+    for name in ("decide", "near.spilled", "near.prefixes"):
+        monkeypatch.setattr(f"curation.{name}.LONG", 60)
+    whole, little = (drop_duplicates(corpus(3), memory=memory) for memory in (None, 10**8))
+    assert little.long == whole.long > 0
+
+
 def test_a_full_disk_is_told(monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
