@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import numpy as np
+import polars as pl
 import pytest
 
 from curation.dedup import How, drop_duplicates
@@ -83,7 +84,7 @@ def test_the_order_of_the_file_does_not_matter():
 
 def test_what_is_no_model_is_named(tmp_path):
     pytest.importorskip("model2vec")
-    with pytest.raises(UserError, match="found by this name|no model can be loaded") as caught:
+    with pytest.raises(UserError, match=r"found by this name|no model can be loaded") as caught:
         load_model(str(tmp_path / "nothing"))
     assert "check the name" in caught.value.fix
 

@@ -10,8 +10,8 @@ import pytest
 
 from curation.best import Keep
 from curation.dedup import Compare, Mode, Policy
-from curation.rows import row_id
 from curation.pii import ALL
+from curation.rows import row_id
 from loop.cli.dedup import CHOICES, _bytes
 from loop.cli.redact import PERSONAL
 from tests.loop.byhand import capitals, write_lines
