@@ -107,7 +107,10 @@ def _write_lines(
     if left_out:
         text = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in left_out)
         (folder / LEFT_OUT).write_text(text, encoding="utf8")
-    write_settings(folder, form, list(ids), keys)
+    splits = [split for split, found in ids.items() if found]
+    for split in ids.keys() - splits:  # a file without a line stops the loaders
+        (folder / f"{split}.jsonl").unlink()
+    write_settings(folder, form, splits, keys)
     return ids, left_out, dict(unheld.most_common())
 
 
