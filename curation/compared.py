@@ -6,7 +6,6 @@ import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
-
 import polars as pl
 
 from curation.redact import redact_texts
@@ -59,12 +58,14 @@ def plain(texts: pl.Series) -> pl.Series:
 
 def _fields(extra: pl.Series) -> pl.Series:
     """The texts in the other fields of turns, `TURN` before each (turns,)."""
-    found = [TURN + TURN.join(_strings(msgspec.json.decode(text))) if text else "" for text in extra]
-    return plain(pl.Series(found, dtype=pl.String)) if any(found) else pl.Series(found, dtype=pl.String)
+    there = extra.is_not_null()
+    found = [TURN + TURN.join(_strings(text)) for text in extra.filter(there)]
+    none = pl.Series([""], dtype=pl.String).new_from_index(0, len(extra))
+    return none.scatter(there.arg_true(), plain(pl.Series(found, dtype=pl.String))) if found else none
 
 
 def _strings(value: object) -> Iterator[str]:
-    """The strings in a JSON value; the arguments of a call are JSON in a string."""
+    """The strings in a JSON value, those in a string that is JSON itself among them: so calls are kept."""
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, list):

@@ -84,7 +84,7 @@ def without_heldout(
         heldout: The frozen sets; an item of several versions counts once.
         checks: How near a row may come.
         beside: Other rows of the same data, which tell what text all of them share; nothing is said of them.
-        before: Drops of earlier snapshots (schema DROPS); only what the search for held-out items dropped counts.
+        before: Drops of earlier snapshots (schema DROPS); those of other steps do not count.
 
     Returns:
         The rows that may stay, and the others as drops whose partner is the held-out item.

@@ -1,8 +1,8 @@
-"""Held-out prompts inside longer texts: runs of 13 words, one place edited, or the whole of a shorter prompt.
+"""Held-out prompts inside longer texts: runs of 13 words, one place edited, or the whole of a shorter one.
 
-The length of the run is that of Brown et al., "Language models are few-shot learners" (2020), appendix C. Parts
-of runs are looked for all at once by the automaton of Aho and Corasick (1975), as polars has it; where one
-stands, the words around it are compared, as BLAST extends its seeds (Altschul et al., 1990).
+The length of the run is that of Brown et al., "Language models are few-shot learners" (2020), appendix C.
+Parts of runs are looked for all at once by the automaton of Aho and Corasick (1975), as polars has it; where
+one stands, the words around it are compared, as BLAST extends its seeds (Altschul et al., 1990).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 
 from curation.compared import TURN
-from curation.phrases import WORD, Phrase, padded_words
+from curation.phrases import WORD, Phrase, padded_words, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ SHORTEST = 4
 GAPS = sorted(set(itertools.product(range(3), repeat=2)) - {(0, 0)}, key=sum)
 """How many words of a text may stand for how many of an item in the one place that was edited."""
 
-_ENDS = re.compile(r"(?<=[.!?…।؟])\s+|(?<=[。！？])|\n")
+_ENDS = re.compile(r"(?<=[.!?…।؟])\s+|(?<=[。\uFF01\uFF1F])|\n")
 
 
 class Found(NamedTuple):
@@ -104,13 +104,13 @@ def _hits(words: pl.Series, wanted: list[str]) -> Iterator[tuple[int, str, list[
 def _find(text: str, hit: str, place: Place, run: int) -> Found | None:
     """What a text has of a phrase around a string that both have."""
     if place.enough:
-        return Found(place.phrase.item, hit.strip())
+        return Found(place.phrase.item, shown(hit.split()))
     words, at = text.split(), text.find(hit)
     while at >= 0:
         found = _around(words, text.count(" ", 0, at), place, run)
         if found:
             begin, end, edited = found
-            return Found(place.phrase.item, " ".join(words[begin:end]), edited)
+            return Found(place.phrase.item, shown(words[begin:end]), edited)
         at = text.find(hit, at + 1)
     return None
 
@@ -150,7 +150,7 @@ def _alone(prompts: pl.Series, phrases: Sequence[Phrase]) -> dict[int, Found]:
     parts = [(number, part) for number in numbers for part in _parts(prompts[number])]
     words = padded_words(pl.Series([part for _, part in parts], dtype=pl.String))
     same = [(n, w) for (n, _), w in zip(parts, words, strict=True) if w in wanted]
-    return {number: Found(wanted[words], words.strip()) for number, words in reversed(same)}
+    return {number: Found(wanted[words], shown(words.split())) for number, words in reversed(same)}
 
 
 def _parts(prompt: str) -> set[str]:

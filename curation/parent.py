@@ -11,8 +11,8 @@ from curation.contents import Contents, contents_of, minus
 from curation.heldout import STEP, without_heldout
 from curation.manifest import Manifest, read_manifest
 from curation.old_rows import OldRows, meet
-from curation.state import Curated, advance
 from curation.rows import drop_frame
+from curation.state import Curated, advance
 from curation.stored import first_rows, read_rows, read_table
 from curation.strata import Counted, added, counted
 
@@ -136,7 +136,7 @@ def kept_out(
 
 
 def _left_out_before(parent: Parent) -> pl.DataFrame:
-    """What was left out for a held-out item on the way to a parent, as far back as the snapshots are there."""
+    """What was left out for a held-out item on the way to a parent, as far as the snapshots are there."""
     found, folder, manifest = [drop_frame([])], parent.folder, parent.manifest
     while True:
         found.append(read_table(folder, "drops").filter(step=STEP))

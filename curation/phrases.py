@@ -25,7 +25,7 @@ TURN_WORDS = 8
 _UNSPACED = "[" + "".join(f"{chr(a)}-{chr(b)}" for a, b in UNSPACED) + "]"
 _QUARTERS = {script: 1 if script[0] < 0x3000 else 2 for script in UNSPACED}
 _SENTENCE = re.compile(r"(?:[^\W_]+_+){7,}")
-_SPELLED = {"ß": "ss", "ς": "σ", "i\u0307": "i"}
+_SPELLED = {"ß": "ss", "\u03c2": "\u03c3", "i\u0307": "i"}
 
 
 class Phrase(NamedTuple):
@@ -43,7 +43,7 @@ class Phrase(NamedTuple):
     sums: list[int]
 
     def weight(self, start: int, end: int) -> int:
-        """What the own words from one word to before another weigh; before the first is none, nor after the last."""
+        """What the own words from one place to another weigh; outside the phrase there are none."""
         first, behind = (min(max(place, 0), len(self.words)) for place in (start, end))
         return self.sums[behind] - self.sums[first]
 
@@ -109,6 +109,11 @@ def padded_words(texts: pl.Series) -> pl.Series:
     joined = words.str.contains(_SENTENCE.pattern)
     split = [_SENTENCE.sub(lambda name: name[0].replace("_", " "), text) for text in words.filter(joined)]
     return words.scatter(joined.arg_true(), pl.Series(split, dtype=pl.String)) if split else words
+
+
+def shown(words: Sequence[str]) -> str:
+    """Words as a person reads them: no spaces in a script that has none."""
+    return re.sub(f"(?<={_UNSPACED}) (?={_UNSPACED})", "", " ".join(words))
 
 
 def _spaced(texts: pl.Series, between: str) -> pl.Series:

@@ -53,7 +53,7 @@ def edited(text, item, run):
 
 
 @given(st.lists(TEXT, min_size=1, max_size=6), st.lists(TEXT, max_size=4), st.integers(SHORTEST, 10))
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 def test_the_texts_found_are_those_of_a_plain_search(texts, items, run):
     finds = found(texts, items, run)
     own = [words(item) for item in items]
@@ -70,7 +70,7 @@ FEW = st.lists(st.sampled_from(["a", "be", "see"]), min_size=13, max_size=24)
 
 
 @given(FEW, FEW, st.data())
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 def test_one_edited_place_is_found_as_a_plain_search_finds_it(text, item, data):
     if data.draw(st.booleans()):
         at, (a, b) = data.draw(st.integers(0, len(item))), data.draw(st.sampled_from([*GAPS, (3, 3)]))
@@ -119,7 +119,7 @@ THAI = "กรุณาอธิบายว่าทำไมน้ำขึ้
 
 @pytest.mark.parametrize("item", [CHINESE, THAI])
 def test_scripts_without_spaces_are_compared_by_characters(item):
-    inside = f"早上好。{item[:20]}，{item[20:]}！谢谢 thanks"
+    inside = f"早上好。{item[:20]}、{item[20:]}。谢谢 thanks"
     part = f"ok {item[3:20]} ok"
     finds = found([inside, part], [item])
     assert list(finds) == [0]
