@@ -152,7 +152,7 @@ def _near(
     first: tuple[int, bool],
     fates: Fates,
 ) -> Conflicts:
-    """Write into `fates` what goes of the concerned members; `first` says how many are old, and if they stay."""
+    """Write into `fates` what goes of the concerned members; `first`: how many are old, and if they stay."""
     old, stay = first
     numbers = left[compared.prompts.numbers]
     order = concerned[best_first(rows, numbers[concerned], keep=how.keep, old=old)]

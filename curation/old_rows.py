@@ -16,7 +16,8 @@ from curation.near.growth import extended
 from curation.near.pipeline import cut, of_rows
 from curation.near.postings import postings_of, within_reach
 from curation.near.residue import without
-from curation.old_index import Segment, keys_of, open_index, taken_rows
+from curation.old_index import open_index
+from curation.segment import Segment, keys_of, taken_rows
 from curation.stored import gone_ids, read_layer
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def meet(
         folder: The snapshot.
         new: The new rows (schema ROWS).
         ids: Ids of old rows that are wanted, too.
-        threshold: Smallest similarity of prompts that must be found; what is above the usual one is found, too.
+        threshold: Smallest similarity of prompts that must be found, unless the usual one is smaller.
         say: Is told why all rows are read, where they are many.
         few: Up to so many rows are all there are to meet; of more an index is kept.
 

@@ -33,10 +33,12 @@ class Growth(NamedTuple):
     Attributes:
         parent: Its id.
         gone: Ids of rows of the parent that are left out from now on.
+        say: Is told why all rows of the parent are read, where they are many.
     """
 
     parent: str
     gone: Sequence[str] = ()
+    say: Callable[[str], None] | None = None
 
 
 class Parent(NamedTuple):
@@ -46,11 +48,13 @@ class Parent(NamedTuple):
         folder: Its folder.
         manifest: Its manifest.
         gone: Ids of rows that it shall lose.
+        say: See `Growth`.
     """
 
     folder: Path
     manifest: Manifest
     gone: Sequence[str]
+    say: Callable[[str], None] | None
 
 
 class Left(NamedTuple):
@@ -80,16 +84,19 @@ def parent_of(root: Path, growth: Growth | None) -> Parent | None:
     if growth is None:
         return None
     folder = root / growth.parent
-    return Parent(folder, read_manifest(folder), growth.gone)
+    return Parent(folder, read_manifest(folder), growth.gone, growth.say)
 
 
-def grown_to(root: Path, parent: Manifest | None, curated: Curated) -> tuple[Curated, Growth | None]:
+def grown_to(
+    root: Path, parent: Manifest | None, curated: Curated, say: Callable[[str], None] | None = None
+) -> tuple[Curated, Growth | None]:
     """All rows of a snapshot as what they add to a parent, and what they do not have of it.
 
     Args:
         root: The folder that holds the snapshots.
         parent: The snapshot to grow from, if there is one.
         curated: All rows that the new one is to have.
+        say: See `Growth`.
     """
     if parent is None:
         return curated, None
@@ -97,7 +104,7 @@ def grown_to(root: Path, parent: Manifest | None, curated: Curated) -> tuple[Cur
     same = old.join(new, on=["id", "says"], how="semi").select("id")
     gone = old.join(same, on="id", how="anti")["id"].to_list()
     rows = curated.rows.join(same, on="id", how="anti", maintain_order="left")
-    return msgspec.structs.replace(curated, rows=rows), Growth(parent.id, gone)
+    return msgspec.structs.replace(curated, rows=rows), Growth(parent.id, gone, say)
 
 
 SAID = ("id", "tags", "parents")
@@ -146,16 +153,15 @@ def _left_out_before(parent: Parent) -> pl.DataFrame:
         manifest = read_manifest(folder)
 
 
-def left_of(parent: Parent, new: pl.DataFrame, split: Split, say: Callable[[str], None] | None) -> Left:
+def left_of(parent: Parent, new: pl.DataFrame, split: Split) -> Left:
     """What is left of a parent, and which of its rows matter to the new ones.
 
     Args:
         parent: The parent.
         new: The rows that come (schema ROWS).
         split: How they are split.
-        say: See `curation.old_rows.meet`.
     """
-    old = meet(parent.folder, new, ids=parent.gone, say=say)
+    old = meet(parent.folder, new, ids=parent.gone, say=parent.say)
     goes = old.rows.filter("live", pl.col("id").is_in(list(parent.gone)))
     had = added(_counted(parent, split), counted(goes, split.stratify), -1)
     splits = added({"": parent.manifest.splits}, counted(goes, ""), -1).get("", {})

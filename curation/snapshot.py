@@ -7,7 +7,6 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import polars as pl
 
 from curation.card import card
 from curation.contents import contents_of, plus
@@ -17,17 +16,20 @@ from curation.heldout import Checks
 from curation.identity import content_id
 from curation.layers import inherit, write_layer
 from curation.manifest import Manifest, read_manifest, write_manifest
-from curation.parent import Growth, Left, Parent, kept_out, left_of, parent_of
+from curation.parent import kept_out, left_of, parent_of
 from curation.rows import ROWS
 from curation.split import place
 from curation.state import advance
 from curation.strata import added, counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
+    import polars as pl
+
     from curation.heldout import HeldoutSet
+    from curation.parent import Growth, Left, Parent
     from curation.split import Split
     from curation.state import Curated
 
@@ -42,7 +44,6 @@ def write_snapshot(
     checks: Checks | None = None,
     growth: Growth | None = None,
     rejects: pl.DataFrame | None = None,
-    say: Callable[[str], None] | None = None,
 ) -> Manifest:
     """Write a snapshot below `root` and return its manifest.
 
@@ -59,7 +60,6 @@ def write_snapshot(
         checks: How near a row may come to a held-out item.
         growth: What it grows from, and what goes.
         rejects: Lines that were no rows (schema REJECTS).
-        say: Is told why all old rows are read, where they are many.
 
     Raises:
         UserError: No row is left, the parent is missing or damaged, or the disk is full.
@@ -67,7 +67,7 @@ def write_snapshot(
     checks = checks or Checks()
     recipe = whole_recipe(recipe, heldout, checks)
     state, parent = kept_out(curated, heldout, checks, parent_of(root, growth), recipe)
-    left = left_of(parent, state.rows, split, say) if parent else None
+    left = left_of(parent, state.rows, split) if parent else None
     placed = place(state.rows, split, left.old, left.had) if left else place(state.rows, split)
     state = advance(state, "split", placed.rows.select(ROWS.names()), placed.drops, placed.notes)
     draft = _draft(state, placed.rows, recipe, parent, left)

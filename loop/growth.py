@@ -11,10 +11,11 @@ from curation.augmentation.settings import Augment
 from curation.manifest import read_manifest
 from curation.old_rows import all_rows, meet
 from curation.parent import Growth
+from curation.recipe import Dedup, Merge, Redact, Validate, recipe_of
 from curation.rows import frame
 from curation.snapshot import write_snapshot
 from curation.state import advance, begin
-from curation.steps import Dedup, Merge, Redact, Validate, dedup_against, recipe_of, run_steps
+from curation.steps import dedup_against, run_steps
 from loop.config import rule_settings
 from loop.heldout import kept_out
 from loop.offers import capped, offered
@@ -73,9 +74,8 @@ def grow(
         split=config.curate.split,
         heldout=kept_out(workspace),
         checks=config.curate.heldout,
-        growth=Growth(parent, gone),
+        growth=Growth(parent, gone, progress.say),
         rejects=rejects,
-        say=progress.say,
     )
     return manifest, new.height + seed.rows.height
 

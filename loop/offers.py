@@ -1,4 +1,4 @@
-"""What judged traces offer to a snapshot: accepted corrections and high-scoring answers, up to a cap of each."""
+"""What judged traces offer to a snapshot: accepted corrections and high scores, up to a cap of each."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from curation.state import advance
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from curation.recipe import Merge
     from curation.state import Curated
-    from curation.steps import Merge
     from loop.traces import Judged
 
 CORRECTION, TRACE = "correction", "trace"

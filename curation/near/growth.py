@@ -44,8 +44,9 @@ class Watched(NamedTuple):
     def shared(self) -> Shared:
         """The frequent ones that are shared text."""
         often = self.frequent()
-        keep = tells(self.told[:, often])
-        return Shared(*(column[often][keep] for column in (self.hashes, self.rows, self.examples)))
+        (chosen,) = np.nonzero(often)
+        chosen = chosen[tells(self.told[:, often])]
+        return Shared(self.hashes[chosen], self.rows[chosen], self.examples[chosen])
 
 
 def watch(

@@ -8,8 +8,9 @@ import msgspec
 
 from curation.manifest import NAME, read_manifest
 from curation.parent import grown_to
+from curation.recipe import Merge, recipe_of
 from curation.snapshot import whole_recipe, write_snapshot
-from curation.steps import Merge, recipe_of, run_steps
+from curation.steps import run_steps
 from loop.config import rule_settings
 from loop.growth import grow
 from loop.heldout import kept_out
@@ -74,7 +75,7 @@ def curate(workspace: Workspace, progress: Progress) -> tuple[Manifest, int]:
         progress.say(f"  intake: {intake.rows.height} rows, {intake.rejects.height} lines rejected")
     rules = rule_settings(config)
     curated = run_steps(intake.rows, config.curate.step, lambda line: progress.say(f"  {line}"), rules)
-    curated, growth = grown_to(workspace.snapshots, parent, curated)
+    curated, growth = grown_to(workspace.snapshots, parent, curated, progress.say)
     manifest = write_snapshot(
         workspace.snapshots,
         curated,
@@ -84,7 +85,6 @@ def curate(workspace: Workspace, progress: Progress) -> tuple[Manifest, int]:
         checks=config.curate.heldout,
         growth=growth,
         rejects=intake.rejects,
-        say=progress.say,
     )
     return manifest, intake.rejects.height
 

@@ -15,8 +15,8 @@ from curation.errors import UserError
 from curation.heldout import freeze
 from curation.manifest import chain, read_manifest
 from curation.near import similar_pairs
-from curation.rows import frame, make_row, prompt_text
 from curation.parent import Growth, grown_to
+from curation.rows import frame, make_row, prompt_text
 from curation.snapshot import write_snapshot
 from curation.split import Split
 from curation.state import begin

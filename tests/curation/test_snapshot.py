@@ -18,12 +18,13 @@ from curation.files import remove_leftovers
 from curation.heldout import freeze, without_heldout
 from curation.identity import content_id
 from curation.manifest import read_manifest
-from curation.rows import frame, make_row
 from curation.parent import Growth
+from curation.recipe import Validate
+from curation.rows import frame, make_row
 from curation.snapshot import write_snapshot
 from curation.split import Split
 from curation.state import begin
-from curation.steps import Validate, run_steps
+from curation.steps import run_steps
 from curation.stored import read_rows
 from curation.verify import verify
 

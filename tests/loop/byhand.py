@@ -11,10 +11,11 @@ import polars as pl
 from curation.files import resource
 from curation.intake import read_file
 from curation.parent import Growth
+from curation.recipe import Dedup
 from curation.snapshot import write_snapshot
 from curation.split import Split
 from curation.state import begin
-from curation.steps import Dedup, run_steps
+from curation.steps import run_steps
 from judge.correct import from_reference
 from judge.frames import items_of
 from judge.verdict import Verdict

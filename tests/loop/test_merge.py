@@ -10,9 +10,9 @@ import pytest
 
 from curation.near.shared import nothing_shared
 from curation.old_rows import OldRows
+from curation.recipe import Dedup
 from curation.rows import answer_text, frame, make_row
 from curation.state import begin
-from curation.steps import Dedup
 from curation.stored import read_rows
 from judge.verdict import Item, Verdict
 from loop.growth import changed_seed, checked, merge
