@@ -23,6 +23,10 @@ STEP = "heldout"
 """What this search is called among the steps."""
 
 
+SEARCH = 2
+"""Goes up when the search finds more than before: a snapshot that grows then has its old rows looked at, too."""
+
+
 class HeldoutSet(NamedTuple):
     """A frozen set of evaluation items.
 

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curation import parent, snapshot
 from curation.contents import contents_of
 from curation.difference import diff
 from curation.errors import UserError
-from curation.heldout import freeze
+from curation.heldout import freeze, without_heldout
 from curation.manifest import chain, read_manifest
 from curation.near import similar_pairs
 from curation.parent import Growth, grown_to
@@ -124,6 +125,17 @@ def test_what_was_made_from_a_row_that_was_left_out_before_stays_out(tmp_path):
     fourth = write(tmp_path, grandchild, Growth(third.id), heldout=late)
     drops = pl.read_parquet(tmp_path / fourth.id / "drops.parquet")
     assert sorted(drops["reason"]) == ["held-out (exact)", "held-out (made from one)"]
+
+
+def test_old_rows_are_looked_at_again_when_the_search_finds_more(tmp_path, monkeypatch):
+    held = [freeze("h", frame([chat(" ".join(prose(7)), 107)]))]
+    leaky = [freeze("h", frame([chat("another question altogether", 107)]))]
+    monkeypatch.setattr(snapshot, "SEARCH", 1)
+    monkeypatch.setattr(parent, "without_heldout", lambda rows, *_: without_heldout(rows, leaky))
+    first = write(tmp_path, corpus(range(20)), heldout=held)
+    monkeypatch.undo()
+    second = write(tmp_path, corpus([50]), Growth(first.id), heldout=held)
+    assert (sum(first.splits.values()), sum(second.splits.values())) == (20, 20)
 
 
 def test_a_reason_given_on_the_way_is_told_over_two_generations(tmp_path):
