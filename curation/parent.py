@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
 import polars as pl
 
 from curation.contents import Contents, contents_of, minus
 from curation.heldout import STEP, without_heldout
+from curation.identity import SAID, sayings
 from curation.manifest import Manifest, read_manifest
 from curation.old_rows import OldRows, meet
 from curation.rows import drop_frame
-from curation.state import Curated, advance
+from curation.state import SAME, Curated, advance
 from curation.stored import first_rows, read_rows, read_table
 from curation.strata import Counted, added, counted
 
@@ -100,20 +100,12 @@ def grown_to(
     """
     if parent is None:
         return curated, None
-    old, new = _sayings(read_rows(root / parent.id, columns=SAID)), _sayings(curated.rows)
+    old, new = sayings(read_rows(root / parent.id, columns=("id", *SAID))), sayings(curated.rows)
     same = old.join(new, on=["id", "says"], how="semi").select("id")
     gone = old.join(same, on="id", how="anti")["id"].to_list()
     rows = curated.rows.join(same, on="id", how="anti", maintain_order="left")
-    return msgspec.structs.replace(curated, rows=rows), Growth(parent.id, gone, say)
-
-
-SAID = ("id", "tags", "parents")
-
-
-def _sayings(rows: pl.DataFrame) -> pl.DataFrame:
-    """What a snapshot says of each id: the tags and parents of all rows that have it."""
-    says = pl.concat_str(*(pl.col(name).list.join("\n") for name in SAID[1:]), separator="\n\n")
-    return rows.group_by("id").agg(says=says.sort()).with_columns(pl.col("says").list.join("\n\n\n"))
+    notes = {"parent": parent.id, SAME: curated.rows.height - rows.height}
+    return advance(curated, "grow", rows, notes=notes), Growth(parent.id, gone, say)
 
 
 def kept_out(
@@ -139,7 +131,8 @@ def kept_out(
     ids = leaked["row_id"].to_list()
     rows = curated.rows.filter(~pl.col("id").is_in(ids))
     gone = [*parent.gone, *old["id"].filter(old["id"].is_in(ids))]
-    return advance(curated, STEP, rows, leaked), parent._replace(gone=gone)
+    ours = leaked.height - (curated.rows.height - rows.height)
+    return advance(curated, STEP, rows, leaked, old=ours), parent._replace(gone=gone)
 
 
 def _left_out_before(parent: Parent) -> pl.DataFrame:

@@ -101,8 +101,9 @@ def _keys(rows: pl.DataFrame) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
 
 
 def keys_of(new: pl.DataFrame, ids: Sequence[str]) -> NDArray[np.uint64]:
-    """The keys of old rows that are parents of new ones, are of their families, or have one of these ids."""
-    wanted = pl.concat([new["parents"].explode().drop_nulls(), pl.Series("parents", ids, dtype=pl.String)])
+    """The keys of old rows that are new ones, their parents, of their families, or have one of these ids."""
+    parents, named = new["parents"].explode().drop_nulls(), pl.Series(ids, dtype=pl.String)
+    wanted = pl.concat([parents, new["id"].rename("parents"), named.rename("parents")])
     return np.concatenate([_hashed(wanted, ID), _hashed(new["family"].drop_nulls(), FAMILY)])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -40,7 +41,7 @@ class Split(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     stratify: Stratify = ""
 
     def __post_init__(self) -> None:
-        if abs(self.train + self.validation + self.test - 1) > 1e-9:
+        if not math.isclose(self.train + self.validation + self.test, 1, abs_tol=1e-9):
             raise ValueError("train, validation and test must add up to 1")
 
     @property
@@ -85,6 +86,7 @@ def place(
     """
     new = rows.sort("id", "source", "line", maintain_order=True)
     known = new.clear().with_columns(split=pl.lit("")) if old is None else old.rows
+    new = _again(new, known)
     both = pl.concat([known.select(ROWS.names()), new])
     corpus = cut(*of_rows(both["messages"], "prompt"), shared=True if old is None else old.shared)
     found = families(corpus, threshold, _known(both, known))
@@ -97,6 +99,13 @@ def place(
     drops = pl.concat([_bridges(both, found), orphans])
     counts = added(had or {}, counted(stay, split.stratify))
     return Placed(stay, drops, shares(counts, split.ratios, split.stratify))
+
+
+def _again(new: pl.DataFrame, old: pl.DataFrame) -> pl.DataFrame:
+    """New rows, those that were there before in the family that they had, whatever else is said of them."""
+    had = old.select("id", had="family").unique("id", keep="last")
+    joined = new.join(had, on="id", how="left", maintain_order="left")
+    return joined.with_columns(family=pl.coalesce("had", "family")).drop("had")
 
 
 def _known(both: pl.DataFrame, old: pl.DataFrame) -> Known:

@@ -8,17 +8,20 @@ import msgspec
 import polars as pl
 
 from curation.augmentation.settings import Augment
+from curation.heldout import without_heldout
+from curation.identity import said_otherwise
 from curation.manifest import read_manifest
 from curation.old_rows import all_rows, meet
-from curation.parent import Growth
+from curation.parent import BESIDE, Growth
 from curation.recipe import Dedup, Merge, Redact, Validate, recipe_of
 from curation.rows import frame
 from curation.snapshot import write_snapshot
 from curation.state import advance, begin
 from curation.steps import dedup_against, run_steps
+from curation.stored import first_rows
 from loop.config import rule_settings
 from loop.heldout import kept_out
-from loop.offers import capped, offered
+from loop.offers import FROM_TRACE, capped, offered, within
 from loop.seed import read_seed, rules_of, seed_hashes
 from loop.superseding import contradicted, superseded
 
@@ -59,8 +62,15 @@ def grow(
     how = next((s for s in config.curate.step if isinstance(s, Dedup)), Dedup()).how
     new = offered(traces, corrected, config.judge.threshold)
     seed, rejects = changed_seed(workspace, folder)
-    come = checked(workspace, capped(begin(new), caps))
-    merged, gone = merge(_met(folder, pl.concat([seed.rows, come.rows]), how, progress), come, seed, how)
+    come, sets = checked(workspace, begin(new)), kept_out(workspace)
+    met = _met(folder, pl.concat([seed.rows, come.rows]), how, progress)
+    if not within(come.rows, caps):
+        first = merge(met, come, seed, how)[0]
+        usable, _ = without_heldout(
+            first.rows, sets, config.curate.heldout, beside=first_rows(folder, BESIDE)
+        )
+        come = capped(come, usable, first.drops, caps)
+    merged, gone = merge(met, come, seed, how)
     recipe = rules_of(config) | {
         "inputs": seed_hashes(workspace),
         "merge": {"parent": parent, "threshold": config.judge.threshold, "caps": msgspec.to_builtins(caps)},
@@ -72,7 +82,7 @@ def grow(
         merged,
         recipe=recipe,
         split=config.curate.split,
-        heldout=kept_out(workspace),
+        heldout=sets,
         checks=config.curate.heldout,
         growth=Growth(parent, gone, progress.say),
         rejects=rejects,
@@ -115,19 +125,23 @@ def merge(met: OldRows, come: Curated, seed: Curated, how: How) -> tuple[Curated
         how: What counts as a duplicate.
 
     Returns:
-        The rows that come, and the ids of the old ones that a correction contradicts.
+        The rows that come, and the ids of the old ones that go: those that a correction contradicts, and
+        those of which the seed file says something else now.
     """
     old = met.live
-    wrong, also = superseded(old, come.rows), superseded(seed.rows, come.rows)
+    read, corrected = old.filter(~FROM_TRACE), old.filter(FROM_TRACE)
+    wrong, also = superseded(old, come.rows), superseded(seed.rows, pl.concat([corrected, come.rows]))
     stay = seed.rows.filter(~pl.col("id").is_in(also["row_id"].to_list()))
     start = msgspec.structs.replace(
         come,
+        rows=pl.concat([seed.rows, come.rows]),
         drops=pl.concat([seed.drops, come.drops]),
         findings=pl.concat([seed.findings, come.findings]),
         conflicts=seed.conflicts,
         tallies=(*seed.tallies, *come.tallies),
     )
-    joined = advance(start, "merge", pl.concat([stay, come.rows]), pl.concat([wrong, also]))
-    gone = wrong["row_id"].to_list()
+    drops = pl.concat([wrong, also])
+    joined = advance(start, "merge", pl.concat([stay, come.rows]), drops, old=wrong.height)
+    gone = [*wrong["row_id"], *said_otherwise(read, stay)["id"]]
     done = dedup_against(joined, old.filter(~pl.col("id").is_in(gone)), how, met.shared)
     return (contradicted(done, old, gone) if how.conflicts == "drop_all" else done), gone

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from loop.traces import Judged
 
 CORRECTION, TRACE = "correction", "trace"
+FROM_TRACE = pl.col("source").str.starts_with("trace:")
+CORRECTED = FROM_TRACE & (pl.col("meta").str.json_path_match("$.origin") == CORRECTION).fill_null(value=False)
+"""Whether a row is an accepted correction; a tag of that name may be anybody's."""
 
 
 def offered(
@@ -45,15 +48,40 @@ def offered(
     return frame(row for _, row in sorted(found, key=lambda entry: (entry[0], entry[1]["source"])))
 
 
-def capped(state: Curated, caps: Merge) -> Curated:
-    """At most so many corrections and traces, the first ones; the others are drops."""
-    corrected = state.rows.select(pl.col("tags").list.contains(CORRECTION)).to_series()
-    kinds = {CORRECTION: (corrected, caps.corrections), TRACE: (~corrected, caps.traces)}
-    parts = {kind: (state.rows.filter(chosen), most) for kind, (chosen, most) in kinds.items()}
-    drops = drop_frame(
+def within(rows: pl.DataFrame, caps: Merge) -> bool:
+    """Whether there are so few that no cap is reached."""
+    return not any(part.height > most for part, most in _kinds(rows, caps).values())
+
+
+def capped(state: Curated, usable: pl.DataFrame, drops: pl.DataFrame, caps: Merge) -> Curated:
+    """At most so many corrections and traces, the first ones; the others are drops.
+
+    Rows that will not come, held-out ones and duplicates, take no place. A duplicate of a row that is over
+    a cap goes with it.
+
+    Args:
+        state: The rows that are offered, the best first.
+        usable: Those that would come if there were no caps, among others.
+        drops: Why the others would not (schema DROPS).
+        caps: How many.
+    """
+    key = ["id", "source"]
+    come = state.rows.join(usable, on=key, how="semi", maintain_order="left")
+    over = [(kind, most, part[most:]) for kind, (part, most) in _kinds(come, caps).items()]
+    found = drop_frame(
         {"row_id": row["id"], "source": row["source"], "step": "merge"}
         | {"reason": f"over the cap of {most} {kind}s"}
-        for kind, (rows, most) in parts.items()
-        for row in rows[most:].iter_rows(named=True)
+        for kind, most, rows in over
+        for row in rows.iter_rows(named=True)
     )
-    return advance(state, "cap", pl.concat(rows.head(most) for rows, most in parts.values()), drops)
+    like = drops.filter(pl.col("partner_id").is_in(found["row_id"].implode()))
+    like = like.join(state.rows, left_on=["row_id", "source"], right_on=key, how="semi")
+    gone = pl.concat([found, like])
+    ids = gone.select("source", id="row_id")
+    left = state.rows.join(ids, on=key, how="anti", maintain_order="left")
+    return advance(state, "cap", left, gone)
+
+
+def _kinds(rows: pl.DataFrame, caps: Merge) -> dict[str, tuple[pl.DataFrame, int]]:
+    corrections, traces = rows.filter(CORRECTED), rows.filter(~CORRECTED)
+    return {CORRECTION: (corrections, caps.corrections), TRACE: (traces, caps.traces)}

@@ -9,7 +9,7 @@ import polars as pl
 from curation.children import descendants
 from curation.rows import canonical, drop_frame, plain, split_answer
 from curation.state import advance
-from loop.offers import CORRECTION
+from loop.offers import CORRECTED
 
 if TYPE_CHECKING:
     from curation.state import Curated
@@ -23,7 +23,7 @@ def superseded(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
     Returns:
         Drops whose partner is the correction.
     """
-    corrections = {_prompt(row): row for row in new.iter_rows(named=True) if CORRECTION in row["tags"]}
+    corrections = {_prompt(row): row for row in new.filter(CORRECTED).iter_rows(named=True)}
     # Only rows of the same last question are looked at closely: there are millions of others.
     asked = pl.col("messages").list.get(-2, null_on_oob=True).struct.field("content")
     questions = {row["messages"][-2]["content"] for row in corrections.values() if len(row["messages"]) > 1}
@@ -57,7 +57,7 @@ def contradicted(done: Curated, old: pl.DataFrame, gone: list[str]) -> Curated:
         for row in wrong.iter_rows(named=True)
     )
     gone += wrong["id"].to_list()
-    return advance(done, "conflicts", done.rows, drops)
+    return advance(done, "conflicts", done.rows, drops, old=drops.height)
 
 
 def _prompt(row: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""False alarms of the search for held-out items: a tenth of some texts is held out and looked for in the rest.
+"""False alarms of the search for held-out items: a tenth of some texts is held out, and sought in the rest.
 
 `python benchmarks/curation/heldout_alarms.py NAME=FILE ...`: texts of which each is its own, one to a line.
 What is found is a false alarm, or a text that holds another one: some of it is printed, and not kept. Near

@@ -131,12 +131,12 @@ def run(root: Path, code: str, first: int, count: int, *more: str) -> tuple[floa
 
 
 def growths(root: Path, parents: dict[str, str], first: int, new: int) -> dict[str, dict[str, Any]]:
-    """What growing from each parent took, one after the other, so that all of them have the same neighbours."""
+    """What growing from each parent took, in turn, so that all of them have the same neighbours."""
     took: dict[str, list[dict[str, Any]]] = {name: [] for name in parents}
     for number in range(GROWTHS):
-        for name in parents:
+        for name, parent in list(parents.items()):
             at = first + number * new
-            seconds, peak, (parents[name], parts) = run(root, GROW, at, new, parents[name])
+            seconds, peak, (parents[name], parts) = run(root, GROW, at, new, parent)
             took[name].append({"seconds": seconds, "peak_gb": peak} | parts)
     found = {}
     for name, parent in parents.items():

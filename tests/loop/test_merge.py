@@ -74,9 +74,10 @@ def test_an_answer_that_was_cut_is_not_learned_from_but_its_correction_is() -> N
 
 
 def test_a_correction_drops_the_old_answers_to_its_very_prompt() -> None:
-    def row(question: str, answer: str, line: int, *tags: str) -> dict[str, object]:
+    def row(question: str, answer: str, line: int, origin: str = "") -> dict[str, object]:
         turns = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
-        return make_row(turns, tags=list(tags), source="s", line=line)
+        source, meta = (f"trace:{line}", json.dumps({"origin": origin})) if origin else ("s", "{}")
+        return make_row(turns, source=source, line=line, meta=meta)
 
     old = frame(
         [row("Which river?", "Rhine", 1), row("Which river, then?", "Elbe", 2), row("Who?", "Ada", 3)]
@@ -95,7 +96,7 @@ def test_a_row_that_was_made_from_a_superseded_one_goes_with_it() -> None:
     unlike = [{"role": "user", "content": "wich river"}, turns[1]]
     other = make_row(unlike, tags=["augmented", "typo"], parents=["another"], source="s", line=2)
     right = [turns[0], {"role": "assistant", "content": "Danube"}]
-    new = frame([make_row(right, tags=["correction"], source="s", line=4)])
+    new = frame([make_row(right, source="trace:t", line=4, meta='{"origin":"correction"}')])
     drops = superseded(frame([parent, child, other]), new)
     assert drops["row_id"].to_list() == [parent["id"], child["id"]]
 
