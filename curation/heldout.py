@@ -24,7 +24,7 @@ STEP = "heldout"
 
 
 SEARCH = 2
-"""Goes up when the search finds more than before: a snapshot that grows then has its old rows looked at, too."""
+"""Goes up when the search finds more than before, so that snapshots that grow look at their old rows, too."""
 
 
 class HeldoutSet(NamedTuple):

@@ -85,11 +85,12 @@ def _weights(words: Sequence[str], marked: Sequence[tuple[str, bool]]) -> list[i
     flags = [own for word, own in marked for letter in word if letter != "_"]
     ends = _sums(len(word.replace("_", "")) for word in words)
     if ends[-1] != len(flags):  # another spelling of the same text: all of it counts
-        return [_weight(word) for word in words]
-    return [_weight(word) * any(flags[a:b]) for word, a, b in zip(words, ends, ends[1:], strict=False)]
+        return [weight_of(word) for word in words]
+    return [weight_of(word) * any(flags[a:b]) for word, a, b in zip(words, ends, ends[1:], strict=False)]
 
 
-def _weight(word: str) -> int:
+def weight_of(word: str) -> int:
+    """What a word of `padded_words` weighs, if it is its text's own: see `WORD`."""
     point = ord(word[0])
     return next((weight for (a, b), weight in _QUARTERS.items() if a <= point <= b), WORD)
 

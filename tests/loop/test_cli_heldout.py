@@ -119,7 +119,7 @@ def test_a_registered_set_whose_file_is_lost_stops_every_snapshot_until_it_is_ba
     session(add)
     shutil.rmtree(workspace.heldout / "quiz")
     with pytest.raises(
-        UserError, match="version [0-9a-f]{16} of the held-out set quiz is registered"
+        UserError, match=r"version [0-9a-f]{16} of the held-out set quiz is registered"
     ) as caught:
         curate(workspace, QUIET)
     assert "regrind heldout add quiz FILE" in caught.value.fix
