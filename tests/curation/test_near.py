@@ -114,6 +114,8 @@ def hard_inputs() -> dict[str, list[str]]:
         "all equal": ["all rows are the same text"] * 150,
         "all empty": [""] * 60,
         "one word": ["yes"] * 40 + ["no"] * 30 + [f"w{i}" for i in range(50)],
+        "many short ones": ["hi", "", "你好", "two words"] * 30
+        + [" ".join(rng.choices(words, k=9)) for _ in range(99)],
         "one template": [TEMPLATE + " ".join(rng.choices(words, k=rng.randrange(12))) for _ in range(300)],
         "template and a word": [TEMPLATE * 3 + rng.choice(words) for _ in range(120)],
         "a cluster": one_cluster(rng),
