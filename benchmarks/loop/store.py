@@ -158,12 +158,13 @@ def learn(workspace: Workspace, trace: str, rows: int = 50_000) -> None:
             ]
             connection.execute("INSERT INTO snapshots VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
             part = pl.DataFrame({"row_id": [f"row-{i}" for i in ids], "trace": ids}).with_columns(
-                snapshot=pl.lit(values[0]),
+                layer=pl.lit(values[0]),
                 split=pl.lit("train"),
                 origin=pl.lit("trace"),
                 source=pl.lit("traces"),
             )
-            insert(connection, "membership", part, known="none")
+            insert(connection, "layer_rows", part, known="none")
+            connection.execute("INSERT INTO layers VALUES (?, 0, ?)", [values[0], values[0]])
     folder = workspace.snapshots / "snapshot-0"
     folder.mkdir(parents=True)
     turn = [{"role": "user", "content": "x" * 300}, {"role": "assistant", "content": "y" * 300}]
