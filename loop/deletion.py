@@ -77,6 +77,7 @@ def delete_traces(workspace: Workspace, choice: Choice, *, dry_run: bool = False
             if not dry_run:
                 _unfinished(workspace).touch()
                 counts["spooled verdicts"] = forget(workspace.spool, ids)
+                shutil.rmtree(workspace.step_rows, ignore_errors=True)  # a cycle makes them anew
                 counts["training jobs"] = _remove_jobs(workspace, {s["snapshot"] for s in snapshots})
                 _delete(connection, "user" if choice.user else "age")
         _finish(workspace)

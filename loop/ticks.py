@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from curation.errors import UserError
 from loop.cycle import run_cycle
 from loop.lock import BusyError
+from loop.opening import WAIT
 from loop.reasons import reasons
-from loop.store import publish, transaction, utc_now
+from loop.store import patient, publish, transaction, utc_now
 from loop.telling import tell_failure
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ def tick(workspace: Workspace, how: Schedule, due: datetime, looks: float, progr
         looks: How many are due around this one; the test for drift divides by it.
         progress: Where the cycle's progress is told.
     """
-    done = _guarded(lambda: _taken(workspace, due, looks, progress), due)
+    with patient(WAIT, progress.say):
+        done = _guarded(lambda: _taken(workspace, due, looks, progress), due)
     if done.outcome != "taken":
         unkept = _guarded(lambda: _record(workspace, done), due)
         if unkept.outcome == "failed":

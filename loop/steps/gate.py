@@ -12,7 +12,7 @@ from loop.gate import Decision, Interval, decide, interval, sign_flip
 from loop.heldout import read_heldout
 from loop.ledger import Outcome
 from loop.registry import production, set_production
-from loop.store import transaction, utc_now
+from loop.store import current, transaction, utc_now
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,7 +28,7 @@ def run(context: Context) -> Outcome:
     """Decide, and promote or reject the candidate in the same transaction."""
     workspace, config = context.workspace, context.workspace.config
     candidate, name = context.done["train"]["version"], config.model
-    with transaction(workspace.store) as connection:
+    with current(workspace.store, workspace.view) as connection:
         incumbent = production(connection, name).version
         targets, regressions, versions = _scores(context, connection, candidate, incumbent)
         spent = decisions_made(connection, name, [item for new, _ in targets for item in new.items])

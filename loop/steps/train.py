@@ -19,7 +19,7 @@ from loop.heldout import demand_kept_out
 from loop.ledger import ENDS, Outcome
 from loop.models import base_id, base_name, cache, settings
 from loop.registry import versions
-from loop.store import transaction, utc_now
+from loop.store import current, utc_now
 from training.jobfiles import read_json
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def run(context: Context) -> Outcome:
 
 def trained_on(workspace: Workspace, snapshot: str) -> int | None:
     """The version that was trained on a snapshot with the settings as they are, if there is one."""
-    with transaction(workspace.store) as connection:
+    with current(workspace.store, workspace.view) as connection:
         row = connection.execute(
             "SELECT max(version) FROM models WHERE name = ? AND snapshot = ? AND settings = ?",
             [workspace.config.model, snapshot, json.dumps(settings(workspace).to_dict())],
@@ -61,7 +61,7 @@ def train_version(workspace: Workspace, snapshot: str, progress: Progress) -> Ou
         progress: Told the loss as it falls.
     """
     name = workspace.config.model
-    with transaction(workspace.store) as connection:
+    with current(workspace.store, workspace.view) as connection:
         version = len(versions(connection, name))
     if not version:
         fix = "run `regrind cycle run`, which adopts the base model first"

@@ -44,7 +44,7 @@ def scheduled(root: Path, text: str) -> Workspace:
     with (root / "regrind.toml").open("a", encoding="utf8") as stream:
         stream.write(f"[schedule]\n{text}\n")
     workspace = Workspace(root)
-    ledger = Ledger(workspace.store, "model")
+    ledger = Ledger(workspace.store, workspace.view, "model")
     for kind in ("seed", "feedback"):
         ledger.close(ledger.begin(kind, inputs_key(inputs_of(workspace))), "finished")
     return workspace

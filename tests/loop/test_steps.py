@@ -145,7 +145,7 @@ def test_what_a_restarted_cycle_had_collected_waits_for_the_next(workspace: Work
 
 @pytest.mark.slow
 def test_a_cycle_that_was_finished_once_is_not_thrown_away(workspace: Workspace) -> None:
-    ledger = Ledger(workspace.store, "guard")
+    ledger = Ledger(workspace.store, workspace.view, "guard")
     cycle = ledger.last()
     assert cycle
     inputs = inputs_of(workspace)

@@ -162,9 +162,9 @@ def test_an_evaluation_has_a_score_only_when_scored(store: Path, wrong: dict[str
         insert(connection, "evaluations", evaluations({1: [1.0]}, **wrong), known="none")
 
 
-def test_one_event_of_a_source_is_one_trace(store: Path) -> None:
+def test_no_two_traces_have_one_id(store: Path) -> None:
     with pytest.raises(duckdb.ConstraintException), transaction(store) as connection:
-        add_traces(connection, "t", "u", event="e")
+        add_traces(connection, "t", "t", event="e")
 
 
 def test_asking_where_there_is_no_store(tmp_path: Path) -> None:
