@@ -89,7 +89,7 @@ def _judging(workspace: Workspace, now: _State) -> dict[str, Any]:
     given = _items((i.id, json.dumps(i.messages), full, i.reference) for i in pool)
     judge = configured_judge(workspace)
     known = [one.identity.id for one in judges(judge)]
-    cache = open_spool(workspace.spool, workspace.store, known)
+    cache = open_spool(workspace.spool, workspace.store, workspace.view, known)
     asked = estimate([*now.traces, *given], judge, cache)
     found: dict[str, Any] = {"prompts": len(pool), "traces": len(now.traces), "calls": asked.asked}
     found |= {"cached": asked.cached, "input_tokens": asked.input_tokens, "cost": asked.cost}

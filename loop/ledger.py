@@ -121,6 +121,7 @@ class Ledger:
             if state == "abandoned":
                 sql = "UPDATE traces SET cycle = NULL WHERE cycle = ? AND origin <> 'cycle'"
                 connection.execute(sql, [cycle.id])
+                self._archive(connection, cycle)
             connection.execute(
                 "UPDATE cycles SET state = ?, finished = ? WHERE id = ?", [state, utc_now(), cycle.id]
             )
@@ -136,6 +137,7 @@ class Ledger:
             connection.execute(
                 f"INSERT INTO replaced_steps SELECT *, ? {again}", [utc_now(), cycle.id, position]
             )
+            self._archive(connection, cycle, position)
             gone = connection.execute(f"DELETE {again} RETURNING name", [cycle.id, position]).fetchall()
             if ("correct",) in gone:
                 mine = "cycle = ? AND author NOT LIKE 'person:%'"
@@ -146,3 +148,10 @@ class Ledger:
                 [key, json.dumps(inputs), cycle.id],
             )
         return Cycle(cycle.id, cycle.kind, key, "running", redone=True)
+
+    def _archive(self, connection: duckdb.DuckDBPyConnection, cycle: Cycle, position: int = 1) -> None:
+        """A version that waits for the gate of steps that are given up waits no longer."""
+        made = "SELECT (outputs->>'version')::INTEGER FROM steps"
+        made += " WHERE cycle = ? AND name = 'train' AND position >= ?"
+        sql = "UPDATE models SET status = 'archived' WHERE name = ? AND status = 'staging'"
+        connection.execute(f"{sql} AND version IN ({made})", [self._model, cycle.id, position])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from curation.errors import UserError
 from loop.arrivals import drain
+from loop.deletion import forget_old
 from loop.inputs import changes, inputs_key, inputs_of
 from loop.models import demand_adopted_base
 from loop.steps.collect import waiting
@@ -88,6 +89,7 @@ def _next(
 ) -> Cycle:
     """Begin the next cycle where there is a reason."""
     drain(workspace.store, workspace.arrivals)
+    forget_old(workspace)
     key = inputs_key(inputs)
     kind = "feedback" if cycle else "seed"
     first = next(iter(steps[kind]))

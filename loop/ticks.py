@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from curation.errors import UserError
 from loop.cycle import run_cycle
-from loop.lock import BusyError
+from loop.deletion import forget_old
+from loop.lock import BusyError, only_one
 from loop.opening import WAIT
 from loop.reasons import reasons
 from loop.store import patient, publish, transaction, utc_now
@@ -82,6 +83,8 @@ def _guarded(work: Callable[[], Tick], due: datetime) -> Tick:
 def _taken(workspace: Workspace, due: datetime, looks: float, progress: Progress) -> Tick:
     if not _take(workspace, due):
         return Tick(due, "taken", "another process has this look")
+    with only_one(workspace.lock):
+        forget_old(workspace)
     found = reasons(workspace, looks)
     if not found:
         return Tick(due, "quiet", "no reason to run")

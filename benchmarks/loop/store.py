@@ -1,7 +1,7 @@
 """The store with a million traces: ingest, look-ups, roll-ups, publishing, and bytes a trace.
 
-`python benchmarks/loop/store.py [ROWS]`; each query opens the published copy, as `regrind sql` does. Ingest is
-what `regrind trace import` does with what it has read: batches in the spool, which are brought into the store.
+`python benchmarks/loop/store.py [ROWS]`; each query opens the published copy, as `regrind sql` does. Ingest
+is what `regrind trace import` does with what it has read: batches in the spool, from there into the store.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def one_by_one(store: Path, rows: pl.DataFrame) -> float:
 
 
 def fill(workspace: Workspace, total: int) -> tuple[float, float]:
-    """Fill a store; returns the seconds that the batches took into the spool, and from there into the store."""
+    """Fill a store; returns the seconds into the spool, and from there into the store."""
     texts = Texts(np.random.default_rng(0))
     nothing = PAYLOADS.to_frame(), LABELS.to_frame()
     spooling = 0.0

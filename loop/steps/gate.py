@@ -93,6 +93,17 @@ def decisions_made(connection: duckdb.DuckDBPyConnection, name: str, items: list
     return int(row[0]) if row else 0
 
 
+def decided(workspace: Workspace, version: int) -> bool:
+    """Whether the gate has decided on a version, on the held-out sets as they are and at the same level."""
+    config = workspace.config
+    pairs = zip(config.heldout, read_heldout(workspace), strict=True)
+    versions = ", ".join(sorted(frozen.version for held, frozen in pairs if held.role == "target"))
+    given = [config.model, version, versions, config.gate.alpha / config.gate.rounds]
+    sql = "SELECT 1 FROM promotions WHERE model = ? AND candidate = ? AND heldout_version = ? AND alpha = ?"
+    with current(workspace.store, workspace.view) as connection:
+        return connection.execute(sql, given).fetchone() is not None
+
+
 def _scores(
     context: Context, connection: duckdb.DuckDBPyConnection, candidate: int, incumbent: int
 ) -> tuple[list[tuple[HeldoutScores, HeldoutScores]], dict[str, tuple[float, float]], str]:

@@ -19,6 +19,7 @@ from loop.heldout import demand_kept_out
 from loop.ledger import ENDS, Outcome
 from loop.models import base_id, base_name, cache, settings
 from loop.registry import versions
+from loop.steps.gate import decided
 from loop.store import current, utc_now
 from training.jobfiles import read_json
 
@@ -36,10 +37,13 @@ if TYPE_CHECKING:
 def run(context: Context) -> Outcome:
     """Train on this cycle's snapshot, from the base, unless a version knows its rows already."""
     made = context.done.get("merge") or context.done["curate"]
-    if made.get("unchanged") and (known := trained_on(context.workspace, made["parent"])) is not None:
+    snapshot, unchanged = made["snapshot"], made.get("unchanged")
+    known = trained_on(context.workspace, made["parent"] if unchanged else snapshot)
+    if known is not None and (unchanged or decided(context.workspace, known)):
         summary = f"nothing new to learn: v{known} was trained on these rows with these settings"
-        return Outcome({"version": known, "snapshot": made["parent"], ENDS: True}, summary)
-    return train_version(context.workspace, made["snapshot"], context.progress)
+        snapshot = made["parent"] if unchanged else snapshot
+        return Outcome({"version": known, "snapshot": snapshot, ENDS: True}, summary)
+    return train_version(context.workspace, snapshot, context.progress)
 
 
 def trained_on(workspace: Workspace, snapshot: str) -> int | None:

@@ -19,14 +19,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROLLED_UP = ("judge_cost", "lowest", "score_by_cycle")
-"""Views over all verdicts: at a million they take up to a second, and their rows are few."""
+"""Views over all verdicts: at a million they take up to seconds, and their rows are few."""
+LARGE = 20_000
+"""Verdicts from which on somebody would wait for these views."""
 
 
 def publish(store: Path, view: Path, *, patience: float | None = None) -> None:
     """Replace the copy that readers open by the store as it stands, in one rename.
 
     The file is copied, not the rows: at a million traces that takes a tenth of the time
-    (docs/decisions/0020-the-copy-is-a-file.md). In the copy, the views that take long are tables.
+    (docs/decisions/0020-the-copy-is-a-file.md). In the copy of a large store, views that take long are
+    tables.
 
     Args:
         store: The DuckDB file.
@@ -36,11 +39,17 @@ def publish(store: Path, view: Path, *, patience: float | None = None) -> None:
     Raises:
         UserError: As `loop.store.transaction`.
     """
-    with _settled(store, patience), _folder(view) as folder, writing(view), store.open("rb") as source:
+    with (
+        _settled(store, patience) as connection,
+        _folder(view) as folder,
+        writing(view),
+        store.open("rb") as source,
+    ):
         # The source is closed after the rename: with it goes the system's lock that keeps writers out.
         with (folder / view.name).open("wb") as target:
             shutil.copyfileobj(source, target, 2**20)
-        _roll_up(folder / view.name)
+        if _large(connection):
+            _roll_up(folder / view.name)
         _into_place(folder / view.name, view)
 
 
@@ -64,6 +73,11 @@ def age(view: Path) -> str:
         if seconds < limit:
             return f"{seconds / unit:.0f} {name}"
     return f"{seconds / 86_400:.0f} days"
+
+
+def _large(connection: duckdb.DuckDBPyConnection) -> bool:
+    row = connection.execute("SELECT count(*) FROM store.verdicts").fetchone()
+    return row is not None and row[0] >= LARGE
 
 
 def _roll_up(copy: Path) -> None:

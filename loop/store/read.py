@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -72,9 +73,11 @@ def current(store: Path, copy: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def _same(store: Path, copy: Path) -> bool:
-    """Whether the store's files were not written since the copy was."""
+    """Whether the store's files were not written since the copy was; a copy from the future says nothing."""
     files = [path for path in (store, store.with_name(f"{store.name}.wal")) if path.exists()]
-    return copy.exists() and all(f.stat().st_mtime_ns <= copy.stat().st_mtime_ns for f in files)
+    if not copy.exists() or (made := copy.stat().st_mtime_ns) > time.time_ns():
+        return False
+    return all(file.stat().st_mtime_ns <= made for file in files)
 
 
 def query(path: Path, sql: str, params: Sequence[Any] | Mapping[str, Any] = ()) -> pl.DataFrame:

@@ -1,8 +1,9 @@
-"""A cycle while another process holds the store: it ends its step, says who holds it, and goes on by itself."""
+"""A cycle while another process holds the store: it ends its step, says who, and goes on by itself."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,7 +22,6 @@ from tests.loop.test_store_faults import HOLD
 
 if TYPE_CHECKING:
     import subprocess
-    from pathlib import Path
 
 pytestmark = pytest.mark.crash
 
@@ -61,27 +61,33 @@ class Prompt(Progress):
 
 @pytest.fixture
 def collecting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    """A workspace with imported traces, a seed cycle that is done, and a judge that counts its calls."""
+    """A workspace with imported traces that wait for the judge, which counts its calls."""
     monkeypatch.chdir(tmp_path)
-    workspace = build_workspace(tmp_path)
-    (tmp_path / "counting.py").write_text(JUDGE)
-    path = tmp_path / "regrind.toml"
-    text = path.read_text().replace('pool = "data/pool.jsonl"\nreferences = "data/references.jsonl"\n', "")
-    judge = '[judge]\nkind = "plugin"\nfunction = "counting:score"\n'
-    path.write_text(text.replace("[judge]\n", judge))
-    workspace = Workspace(tmp_path)
-    ledger = Ledger(workspace.store, workspace.view, "model")
-    ledger.close(ledger.begin("seed", "key"), "finished")
-    lines = [{"id": str(n), "prompt": f"asks {n}", "output": f"says {n}"} for n in range(5)]
-    write_lines(tmp_path / "traces.jsonl", lines)
-    import_files(workspace, [tmp_path / "traces.jsonl"], Progress(quiet=True), patience=5)
+    workspace = begun(tmp_path / "w")
     for step in ("collect", "generate"):
         run_cycle(workspace, Progress(quiet=True), Asked(only=step))
     return workspace
 
 
-def calls(workspace: Workspace) -> list[str]:
-    path = workspace.root / "calls.txt"
+def begun(root: Path) -> Workspace:
+    """A workspace with imported traces, a seed cycle that is done, and a judge that counts its calls."""
+    build_workspace(root)
+    (root / "counting.py").write_text(JUDGE)
+    path = root / "regrind.toml"
+    text = path.read_text().replace('pool = "data/pool.jsonl"\nreferences = "data/references.jsonl"\n', "")
+    judge = '[judge]\nkind = "plugin"\nfunction = "counting:score"\n'
+    path.write_text(text.replace("[judge]\n", judge))
+    workspace = Workspace(root)
+    ledger = Ledger(workspace.store, workspace.view, "model")
+    ledger.close(ledger.begin("seed", "key"), "finished")
+    lines = [{"id": str(n), "prompt": f"asks {n}", "output": f"says {n}"} for n in range(5)]
+    write_lines(root / "traces.jsonl", lines)
+    import_files(workspace, [root / "traces.jsonl"], Progress(quiet=True), patience=5)
+    return workspace
+
+
+def calls() -> list[str]:
+    path = Path("calls.txt")
     return sorted(path.read_text().split()) if path.exists() else []
 
 
@@ -93,7 +99,7 @@ def test_a_cycle_judges_while_the_store_is_held_and_goes_on_by_itself(collecting
     assert f"process {prompt.holder.pid} (" in told
     assert "duckdb.connect" in told, "the command is named"
     assert "going on" in told
-    assert len(calls(collecting)) == query(collecting.view, "SELECT count(*) FROM verdicts").item() == 5
+    assert len(calls()) == query(collecting.view, "SELECT count(*) FROM verdicts").item() == 5
 
 
 def test_a_cycle_that_waited_in_vain_goes_on_there_and_asks_nothing_again(collecting: Workspace) -> None:
@@ -102,13 +108,13 @@ def test_a_cycle_that_waited_in_vain_goes_on_there_and_asks_nothing_again(collec
         with pytest.raises(StoreHeldError, match="held by python") as caught:
             run_cycle(collecting, prompt, Asked(only="judge", wait=0.5))
         assert "it goes on there" in caught.value.fix
-        assert (len(spooled(collecting.spool)), len(calls(collecting))) == (5, 5)
+        assert (len(spooled(collecting.spool)), len(calls())) == (5, 5)
         with pytest.raises(StoreHeldError):  # held from the beginning: the copy says how far it was
             run_cycle(collecting, Progress(quiet=True), Asked(only="judge", wait=0.5))
     finally:
         prompt.close()
     assert run_cycle(collecting, Progress(quiet=True), Asked(only="judge")).steps == 1
-    assert len(calls(collecting)) == 5
+    assert len(calls()) == 5
     assert query(collecting.view, "SELECT count(*) FROM verdicts").item() == 5
 
 
@@ -146,5 +152,5 @@ def test_a_copy_that_is_older_than_the_store_is_not_read_in_its_place(collecting
             run_cycle(collecting, Progress(quiet=True), Asked(only="judge", wait=0.1))
     finally:
         holder.communicate("")
-    assert calls(collecting) == []
+    assert calls() == []
     assert json.loads(query(collecting.view, "SELECT to_json(list(state)) AS s FROM cycles")["s"][0])
