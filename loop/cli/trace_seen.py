@@ -98,9 +98,7 @@ def _lines(found: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
 
 
 def _short(value: object) -> object:
-    if isinstance(value, list):
-        return ",".join(map(str, value))
-    if not isinstance(value, str):
+    if value is None or isinstance(value, int | float):
         return value
-    text = visible(value)
+    text = visible(",".join(value) if isinstance(value, list) else str(value))
     return text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"
