@@ -7,7 +7,8 @@ import torch
 
 from curation.errors import UserError
 from training.encode import encode
-from training.evaluate import exact_match, measure
+from training.evaluate import measure
+from training.exact import exact_match
 from training.generate import generate
 from training.job import run
 from training.model import load
