@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
+
 from curation.errors import UserError
-from training.adapters import demand_quantising
+from training.adapters import demand_bitsandbytes
 from training.together import processes, sharded
 
 if TYPE_CHECKING:
@@ -24,7 +26,12 @@ def demand_possible(settings: TrainSettings, *, scored: bool) -> None:
         UserError: with what to change.
     """
     if settings.method == "qlora":
-        demand_quantising()
+        demand_bitsandbytes("train.method", "qlora", 'use method "lora"')
+    if settings.optim.endswith("8bit"):
+        demand_bitsandbytes("train.optim", settings.optim, 'use optim "adamw_torch_fused"')
+    if settings.attention == "flex_attention" and not torch.cuda.is_available():
+        problem = "flex_attention needs CUDA, which is not here"
+        raise UserError(problem, where="train.attention", fix='use attention "auto"')
     if settings.batch_size % processes():
         fix = f"make it a multiple of {processes()}"
         problem = f"{processes()} processes cannot share a batch of {settings.batch_size}"

@@ -28,12 +28,21 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         self.stopped = False
 
     def on_step_end(
-        self, _args: TrainingArguments, _state: TrainerState, control: TrainerControl, **_: object
+        self, _args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
         """End the run with a checkpoint, when that is asked for."""
         if self._asked():
             self.stopped = control.should_training_stop = True
             control.should_save = self.trainer.checkpoints is not None
+        # The last step has a line of metrics, and each that is scored, whatever the steps between two lines.
+        last = self.stopped or state.global_step >= state.max_steps
+        control.should_log |= last or control.should_evaluate
+
+    def on_epoch_end(
+        self, _args: TrainingArguments, _state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """Tell a line of metrics before the rows are scored."""
+        control.should_log |= control.should_evaluate
 
     def on_log(
         self,

@@ -15,8 +15,9 @@ import torch
 
 from curation.errors import UserError
 from training.__main__ import main
-from training.evaluate import exact_match
+from training.exact import exact_match
 from training.job import run
+from training.metrics import read_metrics
 from training.model import load
 
 ROOT = Path(__file__).parents[2]
@@ -93,6 +94,35 @@ def test_full_fine_tuning_writes_a_model_that_can_be_a_base(make_job, tiny):
     assert load(tiny, first / "model").model.config.model_type == "llama"
     chained = make_job("chained", base_model=str(first / "model"), epochs=1)
     assert run(chained)["train_loss_first"] < result["train_loss_first"]
+
+
+@pytest.mark.parametrize(
+    "extra", [{}, {"eval_strategy": "steps", "eval_steps": 1, "early_stopping_patience": 1}]
+)
+def test_a_run_of_fewer_steps_than_between_two_lines_has_its_last_one(make_job, rows, extra):
+    job = make_job(validation=rows[:2], logging_steps=50, epochs=1, batch_size=6, **extra)
+    result = run(job)
+    assert result["steps"] == 2
+    lines = [line for line in read_metrics(job / "metrics.jsonl") if "loss" in line]
+    assert lines[-1]["step"] == 2
+    assert (job / "model").is_dir()
+
+
+def test_a_warm_up_longer_than_the_run_is_told(make_job):
+    said = " ".join(run(make_job(epochs=1, batch_size=6, warmup_steps=100))["warnings"])
+    assert "train.warmup_steps" in said
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [({"optim": "adamw_8bit"}, "optim"), ({"attention": "flex_attention"}, "attention")],
+)
+def test_what_this_machine_lacks_is_refused_before_anything_is_loaded(make_job, monkeypatch, settings, field):
+    monkeypatch.setattr("training.adapters.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("torch.cuda.is_available", bool)
+    with pytest.raises(UserError) as caught:
+        run(make_job(**settings))
+    assert caught.value.where == f"train.{field}"
 
 
 def test_qlora_learns_through_weights_of_four_bits(make_job, rows):
