@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GenerateSettings:
-    """How answers are produced."""
+    """How answers are produced.
+
+    Raises:
+        UserError: a value is out of range.
+    """
 
     max_new_tokens: int = 16
     """Tokens after which an answer is cut, with finish reason "length"."""
@@ -44,6 +48,19 @@ class GenerateSettings:
     """Fixes the samples: each prompt draws from a stream of its own."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Auto is what the model was loaded in; another than that is refused."""
+
+    def __post_init__(self) -> None:
+        for name, allowed, holds in (
+            ("max_new_tokens", "1 or more", self.max_new_tokens >= 1),
+            ("batch_size", "1 or more", self.batch_size >= 1),
+            ("temperature", "0 or more", 0 <= self.temperature < float("inf")),
+            ("top_k", "0 (all) or more", self.top_k >= 0),
+            ("top_p", "above 0, and at most 1", 0 < self.top_p <= 1),
+            ("stop", "texts that are not empty", isinstance(self.stop, (tuple, list)) and all(self.stop)),
+        ):
+            if not holds:
+                problem = f"{getattr(self, name)!r} is no {name}"
+                raise UserError(problem, where=f"generate.{name}", fix=f"make it {allowed}")
 
 
 def generate(

@@ -67,7 +67,8 @@ def measured(metrics: list[dict[str, Any]], trained: Trained, settings: TrainSet
         "validation_loss_after": after.loss if after else None,
         "validation_exact_match": after.exact_match if after else None,
         "end_of_turn_share": after.end_of_turn if after else None,
-        "warnings": warnings(metrics, after.end_of_turn if after else None) + _warm_up(metrics[-1]["step"], settings),
+        "warnings": warnings(metrics, after.end_of_turn if after else None)
+        + _warm_up(metrics[-1]["step"], settings),
     }
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from transformers import TrainerControl, TrainerState, TrainingArguments
 
+    from training.settings import TrainSettings
     from training.trainer import PackedTrainer, Run
 
 
@@ -69,11 +70,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         """Keep what was scored where the best is wanted, and end the run when nothing gains any more."""
         settings = self._run.settings
         control.should_save |= settings.load_best_model_at_end
-        metric = f"eval_{settings.metric_for_best_model}"
-        values = [entry[metric] for entry in state.log_history if metric in entry]
-        sign = 1 if settings.metric_for_best_model == "loss" else -1
-        waited = without_gain([sign * value for value in values], settings.early_stopping_threshold)
-        if 0 < settings.early_stopping_patience <= waited:
+        if no_more_gain(state.log_history, settings):
             control.should_training_stop = True
 
     def _asked(self) -> bool:
@@ -84,6 +81,15 @@ class Watch(TrainerCallback):  # type: ignore[misc]
 
             broadcast_object_list(asked)
         return asked[0]
+
+
+def no_more_gain(history: Sequence[dict[str, Any]], settings: TrainSettings) -> bool:
+    """Say whether a run with such a history of scores is to stop early."""
+    metric = f"eval_{settings.metric_for_best_model}"
+    sign = 1 if settings.metric_for_best_model == "loss" else -1
+    values = [sign * entry[metric] for entry in history if metric in entry]
+    waited = without_gain(values, settings.early_stopping_threshold)
+    return 0 < settings.early_stopping_patience <= waited
 
 
 def without_gain(values: Sequence[float], threshold: float) -> int:
