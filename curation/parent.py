@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars as pl
 
 from curation.contents import Contents, contents_of, minus
-from curation.heldout import without_heldout
+from curation.heldout import STEP, without_heldout
 from curation.identity import SAID, sayings
 from curation.manifest import Manifest, read_manifest
 from curation.old_rows import OldRows, meet
+from curation.rows import drop_frame
 from curation.state import SAME, Curated, advance
-from curation.stored import first_rows, read_rows
+from curation.stored import first_rows, read_rows, read_table
 from curation.strata import Counted, added, counted
 
 if TYPE_CHECKING:
@@ -119,18 +120,30 @@ def kept_out(
     Old rows were checked when they came, so they are looked at only where the sets or the checks are others.
     """
     if parent is None:
-        return advance(curated, "heldout", *without_heldout(curated.rows, heldout, checks)), None
+        return advance(curated, STEP, *without_heldout(curated.rows, heldout, checks)), None
+    before = _left_out_before(parent)
     if all(parent.manifest.recipe.get(key) == recipe[key] for key in ("heldout", "checks")):
         beside = first_rows(parent.folder, BESIDE)
-        found = without_heldout(curated.rows, heldout, checks, beside=beside)
-        return advance(curated, "heldout", *found), parent
+        found = without_heldout(curated.rows, heldout, checks, beside=beside, before=before)
+        return advance(curated, STEP, *found), parent
     old = read_rows(parent.folder).drop("split").filter(~pl.col("id").is_in(list(parent.gone)))
-    _, leaked = without_heldout(pl.concat([old, curated.rows]), heldout, checks)
+    _, leaked = without_heldout(pl.concat([old, curated.rows]), heldout, checks, before=before)
     ids = leaked["row_id"].to_list()
     rows = curated.rows.filter(~pl.col("id").is_in(ids))
     gone = [*parent.gone, *old["id"].filter(old["id"].is_in(ids))]
     ours = leaked.height - (curated.rows.height - rows.height)
-    return advance(curated, "heldout", rows, leaked, old=ours), parent._replace(gone=gone)
+    return advance(curated, STEP, rows, leaked, old=ours), parent._replace(gone=gone)
+
+
+def _left_out_before(parent: Parent) -> pl.DataFrame:
+    """What was left out for a held-out item on the way to a parent, as far as the snapshots are there."""
+    found, folder, manifest = [drop_frame([])], parent.folder, parent.manifest
+    while True:
+        found.append(read_table(folder, "drops").filter(step=STEP))
+        folder = folder.parent / (manifest.parent or "")
+        if not manifest.parent or not folder.exists():
+            return pl.concat(found)
+        manifest = read_manifest(folder)
 
 
 def left_of(parent: Parent, new: pl.DataFrame, split: Split) -> Left:

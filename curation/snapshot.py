@@ -12,7 +12,7 @@ from curation.card import card
 from curation.contents import contents_of, plus
 from curation.errors import UserError
 from curation.files import file_hash, new_folder
-from curation.heldout import Checks
+from curation.heldout import SEARCH, Checks
 from curation.identity import content_id
 from curation.layers import inherit, write_layer
 from curation.manifest import Manifest, read_manifest, write_manifest
@@ -87,7 +87,7 @@ def write_snapshot(
 def whole_recipe(recipe: dict[str, Any], heldout: Sequence[HeldoutSet], checks: Checks) -> dict[str, Any]:
     """A recipe with what was kept out: part of what the snapshot is, even where it took out nothing."""
     versions = {h.name: [k.version for k in heldout if k.name == h.name] for h in heldout}
-    whole = recipe | {"heldout": versions, "checks": msgspec.to_builtins(checks)}
+    whole = recipe | {"heldout": versions, "checks": msgspec.to_builtins(checks) | {"search": SEARCH}}
     told: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(whole))  # as a manifest reads it back
     return told
 

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curation import parent, snapshot
 from curation.contents import contents_of
 from curation.difference import diff
 from curation.errors import UserError
-from curation.heldout import freeze
+from curation.heldout import freeze, without_heldout
 from curation.manifest import chain, missing_parent, read_manifest
 from curation.near import similar_pairs
 from curation.parent import Growth, grown_to
@@ -201,6 +202,32 @@ def test_a_new_held_out_set_takes_old_rows_out_and_says_why(tmp_path):
     assert dict(removed.select("line", "reason").rows()) == {7: "held-out (exact)", 8: "held-out (exact)"}
     third = write(tmp_path, corpus([7]), Growth(second.id), heldout=[held])
     assert third.splits == second.splits
+
+
+def test_what_was_made_from_a_row_that_was_left_out_before_stays_out(tmp_path):
+    held = [freeze("h", frame([chat(" ".join(prose(7)), 107)]))]
+    leaked = corpus([7])["id"][0]
+    first = write(tmp_path, corpus(range(20)), heldout=held)
+    second = write(tmp_path, corpus([50]), Growth(first.id), heldout=held)
+    child = corpus([60]).with_columns(parents=pl.lit([leaked]))
+    grandchild = corpus([61]).with_columns(parents=pl.lit([child["id"][0]]))
+    third = write(tmp_path, pl.concat([child, corpus([51])]), Growth(second.id), heldout=held)
+    assert sorted(read_rows(tmp_path / third.id)["line"]) == [i for i in [*range(20), 50, 51] if i != 7]
+    late = [*held, freeze("late", corpus([9]))]
+    fourth = write(tmp_path, grandchild, Growth(third.id), heldout=late)
+    drops = pl.read_parquet(tmp_path / fourth.id / "drops.parquet")
+    assert sorted(drops["reason"]) == ["held-out (exact)", "held-out (made from one)"]
+
+
+def test_old_rows_are_looked_at_again_when_the_search_finds_more(tmp_path, monkeypatch):
+    held = [freeze("h", frame([chat(" ".join(prose(7)), 107)]))]
+    leaky = [freeze("h", frame([chat("another question altogether", 107)]))]
+    monkeypatch.setattr(snapshot, "SEARCH", 1)
+    monkeypatch.setattr(parent, "without_heldout", lambda rows, *_: without_heldout(rows, leaky))
+    first = write(tmp_path, corpus(range(20)), heldout=held)
+    monkeypatch.undo()
+    second = write(tmp_path, corpus([50]), Growth(first.id), heldout=held)
+    assert (sum(first.splits.values()), sum(second.splits.values())) == (20, 20)
 
 
 def test_a_reason_given_on_the_way_is_told_over_two_generations(tmp_path):
