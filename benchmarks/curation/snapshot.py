@@ -9,9 +9,6 @@ held-out items when it is written, the whole is not.
 
 from __future__ import annotations
 
-import json
-import multiprocessing
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -19,13 +16,14 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from record import record
+from record import measured, record
 
 BEFORE = """
-import json, resource, sys, time
+import json, sys, time
 from pathlib import Path
 import polars as pl
 from curation.dedup import How
+from record import peak_memory
 from curation.difference import diff
 from curation.heldout import freeze, without_heldout
 from curation.manifest import read_manifest
@@ -76,7 +74,7 @@ began = time.perf_counter()
 """
 AFTER = """
 seconds = time.perf_counter() - began
-print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, found]))
+print(json.dumps([seconds, peak_memory(), found]))
 """
 WRITE = "found = write().id"
 CHECK = "found = write(heldout=items).id"
@@ -123,10 +121,7 @@ def prepare(root: Path, count: int) -> None:
 def run(root: Path, code: str, first: int, count: int, *more: str) -> tuple[float, float, Any]:
     """Seconds, peak memory in GB, and what was found."""
     arguments = [str(root), str(first), str(count), *more]
-    done = subprocess.run(
-        [sys.executable, "-c", BEFORE + code + AFTER, *arguments], capture_output=True, text=True, check=True
-    )
-    seconds, peak, found = json.loads(done.stdout.splitlines()[-1])
+    seconds, peak, found = measured(BEFORE + code + AFTER, *arguments)
     return round(seconds, 2), round(peak / 1e9, 2), found
 
 
@@ -154,11 +149,7 @@ def main() -> None:
     result: dict[str, Any] = {"rows": rows, "new": new}
     with tempfile.TemporaryDirectory() as scratch:
         root, parents = Path(scratch), {}
-        making = multiprocessing.get_context("spawn").Process(
-            target=prepare, args=(root, rows + GROWTHS * new)
-        )
-        making.start()  # by another process, because the peak of this one would be that of its children
-        making.join()
+        prepare(root, rows + GROWTHS * new)
         for name, count in (("a tenth", rows // 10), ("all", rows)):
             seconds, peak, parents[name] = run(root, WRITE, 0, count)
             result[name] = {"write": seconds, "peak_gb": peak}

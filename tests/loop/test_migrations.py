@@ -43,7 +43,7 @@ def written_by(version: int, path: Path) -> Path:
         for number, file in enumerate(FILES[:version], start=1):
             connection.execute(file.read_text(encoding="utf8"))
             connection.execute("INSERT INTO schema_version VALUES (?)", [number])
-        layered = "0007.sql" in {file.name for file in FILES[:version]}
+        layered = "0008.sql" in {file.name for file in FILES[:version]}
         rows = "layer_rows" if layered else "membership"
         connection.execute(ROWS.replace("{judge}", JUDGE).replace("{rows}", rows))
     return path

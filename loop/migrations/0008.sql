@@ -1,4 +1,4 @@
--- Schema version 7: a snapshot that grew shares the rows of its parent here, too, as its files do.
+-- Schema version 8: a snapshot that grew shares the rows of its parent here, too, as its files do.
 CREATE TABLE layers (
     snapshot VARCHAR NOT NULL, position INTEGER NOT NULL, layer VARCHAR NOT NULL, PRIMARY KEY (snapshot, position)
 );
