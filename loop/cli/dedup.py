@@ -164,7 +164,9 @@ def _find_new(
     foreign = against != STANDARD and taken(against)
     if foreign:
         place = index_folder(against)
-        told().say(f"compared with all old rows: no index is kept, because {place} is something else; move it")
+        told().say(
+            f"compared with all old rows: no index is kept, because {place} is something else; move it"
+        )
     if how.mode == "connected" or foreign or against == STANDARD:
         old = _known(against)
         return drop_known(old, rows, how, threads=threads), pl.concat([old, rows])
