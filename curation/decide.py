@@ -59,7 +59,7 @@ class Decided(NamedTuple):
 
 
 class Means(NamedTuple):
-    """What the search may use, and how rows are compared by meaning; all else does not change the result.
+    """What the search may use, and what it is told; threads and memory do not change the result.
 
     Attributes:
         threads: At most so many; all there are unless given.
@@ -67,12 +67,14 @@ class Means(NamedTuple):
         memory: Bytes that the search for similar prompts may take beside the rows, the rest then lies on the
             disk; all it needs unless given.
         meaning: How rows are compared by meaning, which they are not unless this is given.
+        stay: Whether old rows stay even where they are like each other.
     """
 
     threads: int | None = None
     shared: Shared | None = None
     memory: int | None = None
     meaning: Meaning | None = None
+    stay: bool = False
 
 
 def decide(rows: pl.DataFrame, how: How, old: int = 0, means: Means | None = None) -> Decided:
@@ -114,7 +116,7 @@ def _decide_near(rows: pl.DataFrame, how: How, old: int, means: Means, found: De
     if long is None:
         long = sum(int((np.diff(part.starts) > LONG).sum()) for part in corpus.sets)
     compared = _compared(rows, near, corpus, how, means.threads)
-    conflicts = _near(rows, near, compared, how, old, found.fates)
+    conflicts = _near(rows, near, compared, how, (old, means.stay), found.fates)
     if shared is None or not len(shared.hashes):
         hidden = _hidden(texts, corpus.shared, compared.prompts, how, means.threads)
     return Decided(found.fates, conflicts, found.left, corpus.shared, hidden, long)
@@ -167,16 +169,19 @@ def _near(
     left: NDArray[np.int64],
     compared: Compared,
     how: How,
-    old: int,
+    first: tuple[int, bool],
     fates: Fates,
 ) -> Conflicts:
-    """Write into `fates` what goes of the compared rows."""
+    """Write into `fates` what goes of the compared rows; `first`: how many are old, and if they stay."""
+    old, stay = first
     numbers = left[compared.prompts.numbers]
     order = best_first(rows, numbers, keep=how.keep, old=old)
     if how.mode == "connected":
         order = _connected(compared, order, numbers, how, fates)
+    stays = int((numbers[order] < old).sum()) if stay else 0
     one_text = compared.answers is compared.prompts
-    rules = Rules(how.threshold, how.conflicts == "keep_best", how.conflicts == "drop_all", one_text)
+    drops = how.conflicts == "keep_best", how.conflicts == "drop_all"
+    rules = Rules(how.threshold, *drops, one_text, stays)
     return write(fates, numbers, order, remove(compared, order, rules), how, NEAR, rows["meta"])
 
 

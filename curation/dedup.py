@@ -85,6 +85,7 @@ def drop_known(
     *,
     threads: int | None = None,
     shared: Shared | None = None,
+    stay: bool = False,
 ) -> Deduped:
     """Drop the new rows that duplicate old ones, or each other: those that would go if all were one file.
 
@@ -94,11 +95,14 @@ def drop_known(
         how: What counts as a duplicate.
         threads: At most so many; all there are unless given.
         shared: Shared text of the prompts, where it is known already; found in all these rows unless given.
+        stay: Whether all old rows stay, even those that would go in one file: what is like them goes, too.
 
     Returns:
         What became of the new rows alone; conflicts have at least one new row.
     """
-    return _dedup(pl.concat([old, new]), how or How(), (old.height, old.height), Means(threads, shared))
+    return _dedup(
+        pl.concat([old, new]), how or How(), (old.height, old.height), Means(threads, shared, stay=stay)
+    )
 
 
 def drop_duplicates(
