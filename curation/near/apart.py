@@ -123,6 +123,7 @@ def _families(
                     if met[there] != text and similarity(index, own, other, threshold) > 0.0:
                         met[there] = text
                         near, count = _with(near, count, index.numbers[other])
+        near[:count].sort()  # so that those who are named do not depend on the order of the search
         if _join(text, near[:count], parents, side, apart) and own >= 0 and not copy:
             add(index, asked, own)
 

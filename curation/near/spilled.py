@@ -17,7 +17,7 @@ from curation.compiled import over, threads_of
 from curation.errors import UserError
 from curation.near.counts import counted
 from curation.near.filters import BITMAP, grouped, mark, profiles_of
-from curation.near.prefixes import PARTS, Entries, classes, prefixes
+from curation.near.prefixes import LONG, PARTS, Entries, classes, prefixes
 from curation.near.residue import without_in
 from curation.near.shared import Shared, find_shared, nothing_shared
 from curation.near.shingling import Sets, shingle_sets
@@ -62,6 +62,10 @@ class SetsOnDisk(Sequence[Sets]):
     def __len__(self) -> int:
         return len(self._starts)
 
+    def longer_than(self, limit: int) -> int:
+        """How many sets have more shingles."""
+        return sum(int((np.diff(starts) > limit).sum()) for starts in self._starts)
+
     def __getitem__(self, block: int) -> Sets:  # type: ignore[override]  # never a slice
         if block >= len(self):
             raise IndexError(block)
@@ -76,8 +80,10 @@ def perhaps_alike(
     *,
     shared: bool,
     threads: int | None = None,
-) -> tuple[Shared, NDArray[np.bool_]]:
-    """Shared text, and which texts may be similar to another one: all that are, and few others (texts,).
+) -> tuple[Shared, NDArray[np.bool_], int]:
+    """Shared text, which texts may be similar to another one, and how many are looked for by MinHash.
+
+    Those that may be similar are all that are, and few others (texts,).
 
     Args:
         blocks: How many blocks of texts there are.
@@ -89,6 +95,7 @@ def perhaps_alike(
 
     Raises:
         UserError: So much memory is not enough.
+        OSError: The disk is full.
     """
     with tempfile.TemporaryDirectory(prefix="regrind-") as name:
         folder = Path(name)
@@ -104,7 +111,8 @@ def perhaps_alike(
         entries = _in_turn(
             lambda block: prefixes(sets[block], first[block], order, threshold), blocks, threads
         )
-        return found, _alike(sets, _store(entries, folder / "entries"), threshold, memory, threads)
+        stored = _store(entries, folder / "entries")
+        return found, _alike(sets, stored, threshold, memory, threads), sets.longer_than(LONG)
 
 
 def _in_turn(work: Callable[[int], B], blocks: int, threads: int | None) -> Iterator[B]:
@@ -134,8 +142,10 @@ def _alike(
     room = memory - texts * (BITMAP * 8 + 5)
     together = room // max(1, int(part_sizes.max()) * ENTRY.itemsize * COPIES)
     if together < 1:
-        problem = f"{memory >> 20} MB are not enough to compare {texts} rows"
-        raise UserError(problem, where="--memory", fix="give it more, or compare without --memory")
+        needed = memory - room + int(part_sizes.max()) * ENTRY.itemsize * COPIES
+        problem = f"{memory:,} bytes are not enough to compare {texts} rows"
+        fix = f"give at least {-(-needed // 10**6)}MB, or compare without --memory"
+        raise UserError(problem, where="--memory", fix=fix)
     profiles, found = profiles_of(sets, 1), np.zeros(texts, np.bool_)
 
     def work(part: int) -> None:

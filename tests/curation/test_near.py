@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.near import nearest_items, residuals, similar_pairs
+from curation.near import nearest_items, own_or_shared, similar_pairs
 from curation.near import prefixes as prefixes_
 from curation.near.apart import NEITHER, Known, families
 from curation.near.filters import Groups, Profiles, mark, pass_by_bitmap, pass_by_place
@@ -116,6 +116,8 @@ def hard_inputs() -> dict[str, list[str]]:
         "all equal": ["all rows are the same text"] * 150,
         "all empty": [""] * 60,
         "one word": ["yes"] * 40 + ["no"] * 30 + [f"w{i}" for i in range(50)],
+        "many short ones": ["hi", "", "你好", "two words"] * 30
+        + [" ".join(rng.choices(words, k=9)) for _ in range(99)],
         "one template": [TEMPLATE + " ".join(rng.choices(words, k=rng.randrange(12))) for _ in range(300)],
         "template and a word": [TEMPLATE * 3 + rng.choice(words) for _ in range(120)],
         "a cluster": one_cluster(rng),
@@ -244,9 +246,13 @@ def test_bands_miss_few_pairs_at_the_threshold(threshold):
     assert r in {1, 16} or (1 - threshold ** (r + 1)) ** (256 // (r + 1)) > 1e-4
 
 
-def test_residuals_are_the_words_without_shared_text():
+def own_words(texts):
+    return [" ".join(word for word, own in marked if own) for marked in own_or_shared(texts)]
+
+
+def test_the_words_of_shared_text_are_told_apart():
     rng = random.Random(1)
     own = [" ".join(f"{rng.choice('bcdfgh')}{rng.randrange(900)}" for _ in range(10)) for _ in range(40)]
-    assert residuals([TEMPLATE + text for text in own]) == own
-    assert residuals(own) == own
-    assert residuals([]) == []
+    assert own_words([TEMPLATE + text for text in own]) == own
+    assert own_words(own) == own
+    assert own_words([]) == []
