@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from loop.imports.event import Call, Label, Skipped
-from loop.imports.read import Reject, read
+from loop.imports.read import Readers, Reject, read
 from tests.loop.byhand import write_lines
 from tests.loop.imports.samples import ASKED, LANGFUSE_TRACE, OTLP, PLAIN, PROMPT, SAID, SAMPLES, SYSTEM, logs
 
@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 
 
 def events(path: Path, objects: list[dict[str, Any]], form: str | None = None) -> list[Any]:
-    return [event for _, found in read(write_lines(path, objects), form) for event in found]
+    write_lines(path, objects)
+    return in_files(form, path)
+
+
+def in_files(form: str | None, *paths: Path) -> list[Any]:
+    """Events of some files of one import."""
+    readers = Readers()
+    found = [event for path in paths for _, events in read(path, form, readers) for event in events]
+    return found + [event for _, events in readers.rest() for event in events]
 
 
 @pytest.mark.parametrize("name", SAMPLES)
