@@ -39,7 +39,8 @@ GONE = {
 }
 ENDED = {
     "user": " UNION SELECT id FROM runs WHERE user_id IN $who",
-    "age": " UNION SELECT id FROM runs r WHERE time < $before AND NOT EXISTS (FROM traces t WHERE t.run = r.id)",
+    "age": " UNION SELECT id FROM runs WHERE time < $before"
+    " AND id NOT IN (SELECT run FROM traces WHERE run IS NOT NULL)",
 }
 """Requests that go beside those of which no call is left."""
 UNSAID = {

@@ -1,4 +1,4 @@
-"""Arrivals into the tables of the store: what is new, what says more than before, and nothing that was deleted."""
+"""Arrivals into the store: what is new, what says more than before, and nothing that was deleted."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ ANSWERED = """
 """
 """A label that names only the answer gets the id of the call."""
 CHANGE = """
-    UPDATE labels l SET score = i.score, label = i.label, comment = i.comment, time = i.time, payload = i.payload,
-           unmapped = i.unmapped
+    UPDATE labels l SET score = i.score, label = i.label, comment = i.comment, time = i.time,
+           payload = i.payload, unmapped = i.unmapped
     FROM incoming i WHERE l.id = i.id AND i.time >= l.time
       AND (l.score, l.label, l.comment) IS DISTINCT FROM (i.score, i.label, i.comment)
 """
 """A label that says something else than before, unless it is older."""
 APART = """
-    SELECT count(*) FROM said WHERE id IN (
-        SELECT l.id FROM labels l WHERE NOT EXISTS (FROM traces t WHERE t.id = l.trace OR t.run = l.trace))
+    SELECT count(*) FROM labels l SEMI JOIN said s ON s.id = l.id
+    ANTI JOIN traces t ON t.id = l.trace ANTI JOIN traces r ON r.run = l.trace
 """
 
 
@@ -89,7 +89,7 @@ def enter(connection: duckdb.DuckDBPyConnection, tables: dict[str, pl.DataFrame]
 
 
 def _not_exported(connection: duckdb.DuckDBPyConnection, traces: pl.DataFrame) -> pl.DataFrame:
-    """The traces without those that another id knows: rows of an export that was curated, answers by their id."""
+    """The traces that no other id knows: rows of an export that was curated, answers by their own id."""
     traces = _unseen(connection, traces, "event", "traces", "id")
     traces = _unseen(connection, traces, "id", "traces", "response")
     return _unseen(connection, traces, "event", "deletions", "trace")

@@ -1,4 +1,4 @@
-"""Calls of OpenTelemetry whose messages are log records: put together with their spans, whichever come first."""
+"""Calls whose messages are log records of OpenTelemetry: put together with their spans, in any order."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
     Whole = tuple[dict[str, Any], dict[str, Any]]
 
-LIMIT = 50_000
+LIMIT = 100_000
 """Calls that wait at most; the oldest goes on as it is."""
-ANSWERS = {genai.DETAILS, "gen_ai.choice"}
+ASKED = {"gen_ai.user.message", "gen_ai.tool.message"}
 SPAN = ("traceId", "spanId")
 
 
@@ -47,8 +47,10 @@ class Apart:
             yield self._taken(key)
 
     def _complete(self, key: tuple[Any, Any]) -> Iterator[Whole]:
-        logs = self._logs.get(key, ())
-        if key in self._spans and any(raw["eventName"] in ANSWERS for raw, _ in logs):
+        names = {raw["eventName"] for raw, _ in self._logs.get(key, ())}
+        # Records of a call come in their order, the answer last.
+        whole = genai.DETAILS in names or ("gen_ai.choice" in names and names & ASKED)
+        if key in self._spans and whole:
             yield self._taken(key)
         for waiting in (self._spans, self._logs):
             if len(waiting) > LIMIT:

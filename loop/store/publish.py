@@ -37,6 +37,8 @@ def publish(store: Path, view: Path, *, patience: float = PATIENCE) -> None:
         # The source is closed after the rename: with it goes the system's lock that keeps writers out.
         with (folder / view.name).open("wb") as target:
             shutil.copyfileobj(source, target, 2**20)
+        # The log of a client that wrote into the old copy: it fits no other, and may hold text.
+        view.with_name(f"{view.name}.wal").unlink(missing_ok=True)
         _into_place(folder / view.name, view)
 
 
