@@ -6,7 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from loop.arrivals import Drained, drain, keep
+from loop.arrivals import drain, keep
+from loop.entering import Drained
 from loop.imports.batch import batch, clean
 from loop.imports.event import Call, Label, Run, Skipped
 from loop.imports.read import MAPPINGS, Readers, Reject, read
@@ -97,7 +98,8 @@ def _keep(workspace: Workspace, events: list[Event], source: str, form: str, don
     labels = [e for e in events if isinstance(e, Label)]
     runs = [e for e in events if isinstance(e, Run)]
     said = [*labels, *(label for call in calls for label in call.labels)]
-    done.unmapped.update(clean(path) for event in [*calls, *said, *runs] for path in event.unmapped)
+    for kind in (calls, said, runs):
+        done.unmapped.update(clean(path) for event in kind for path in event.unmapped)
     rows = batch(calls, labels, runs, source, form, MAPPINGS[form])
     done.calls, done.labels = done.calls + len(calls), done.labels + rows.labels.height
     done.runs += len(runs)

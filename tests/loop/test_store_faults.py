@@ -158,8 +158,8 @@ def test_a_copy_that_is_open_for_writing_is_replaced_by_a_new_one(store: Path) -
         holder.communicate("")
 
 
-def test_the_database_of_another_program_is_refused_and_left_alone(store: Path) -> None:
-    store.parent.mkdir(parents=True, exist_ok=True)
+def test_the_database_of_another_program_is_refused_and_left_alone(tmp_path: Path) -> None:
+    store = tmp_path / "other.duckdb"
     with duckdb.connect(str(store)) as connection:
         connection.execute("CREATE TABLE traces (x INTEGER)")
     with pytest.raises(UserError, match="no store of regrind") as caught, transaction(store):
