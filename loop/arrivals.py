@@ -15,7 +15,7 @@ from curation.files import new_folder
 from curation.rows import short_hash
 from loop.entering import Drained, enter
 from loop.imports.batch import LABELS, PAYLOADS, RUNS, TRACES
-from loop.store import PATIENCE, transaction
+from loop.store import transaction
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,16 +48,16 @@ def waiting(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: (_written(path), path.name))
 
 
-def drain(store: Path, arrivals: Path, *, patience: float = PATIENCE) -> Drained:
+def drain(store: Path, arrivals: Path, *, patience: float | None = None) -> Drained:
     """Bring the batches of the spool into the store, a short transaction for some of them.
 
     Args:
         store: The DuckDB file.
         arrivals: The folder with the batches.
-        patience: Seconds to wait while another process holds the store.
+        patience: Seconds to wait while another process holds the store; as `patient` says, unless given.
 
     Raises:
-        UserError: Another process holds the store (`loop.store.connect.StoreHeldError`): the batches stay.
+        UserError: Another process holds the store (`loop.store.StoreHeldError`): the batches stay.
     """
     total = Drained(0, 0, 0, 0, 0)
     folders = waiting(arrivals)

@@ -89,24 +89,47 @@ def delete_traces(workspace: Workspace, choice: Choice, *, dry_run: bool = False
         UserError: There is no such trace, or another process works here.
     """
     with only_one(workspace.lock):
-        workspace.tidy()  # a killed process may have left a copy of anything
-        _finish(workspace)
-        drain(workspace.store, workspace.arrivals)  # what waits there may be of the same user
-        with transaction(workspace.store) as connection:
-            _choose(connection, choice)
-            ids = {row[0] for row in connection.execute("SELECT id FROM gone").fetchall()}
-            counts = {name: _count(connection, name, which) for name, which in TABLES.items()}
-            if not any(counts.values()):
-                fix = 'look at `regrind sql "select distinct user_id from traces"`'
-                raise UserError("there is nothing to delete", where=str(workspace.store), fix=fix)
-            snapshots = _dicts(connection, HOLDERS)
-            models = _dicts(connection, MODELS, [[s["snapshot"] for s in snapshots]])
-            if not dry_run:
-                _unfinished(workspace).touch()
-                counts["spooled verdicts"] = forget(workspace.spool, ids)
-                counts["training jobs"] = _remove_jobs(workspace, {s["snapshot"] for s in snapshots})
-                _delete(connection, "user" if choice.user else "age")
-        _finish(workspace)
+        return delete_held(workspace, choice, dry_run=dry_run)
+
+
+def forget_old(workspace: Workspace) -> int:
+    """Delete what is older than `traces.keep_days`, in a workspace that is held; says how many traces.
+
+    The traces of a cycle that is not finished are not taken from it.
+    """
+    days = workspace.config.traces.keep_days
+    if not days:
+        return 0
+    with transaction(workspace.store) as connection:
+        if connection.execute("FROM cycles WHERE state = 'running'").fetchone():
+            return 0
+        _choose(connection, Choice(None, days))
+        if not any(_count(connection, name, which) for name, which in TABLES.items()):
+            return 0
+    return delete_held(workspace, Choice(None, days)).deleted["traces"]
+
+
+def delete_held(workspace: Workspace, choice: Choice, *, dry_run: bool = False) -> Deleted:
+    """As `delete_traces`, in a workspace that is held already."""
+    workspace.tidy()  # a killed process may have left a copy of anything
+    _finish(workspace)
+    drain(workspace.store, workspace.arrivals)  # what waits there may be of the same user
+    with transaction(workspace.store) as connection:
+        _choose(connection, choice)
+        ids = {row[0] for row in connection.execute("SELECT id FROM gone").fetchall()}
+        counts = {name: _count(connection, name, which) for name, which in TABLES.items()}
+        if not any(counts.values()):
+            fix = 'look at `regrind sql "select distinct user_id from traces"`'
+            raise UserError("there is nothing to delete", where=str(workspace.store), fix=fix)
+        snapshots = _dicts(connection, HOLDERS)
+        models = _dicts(connection, MODELS, [[s["snapshot"] for s in snapshots]])
+        if not dry_run:
+            _unfinished(workspace).touch()
+            counts["spooled verdicts"] = forget(workspace.spool, ids)
+            shutil.rmtree(workspace.step_rows, ignore_errors=True)  # a cycle makes them anew
+            counts["training jobs"] = _remove_jobs(workspace, {s["snapshot"] for s in snapshots})
+            _delete(connection, "user" if choice.user else "age")
+    _finish(workspace)
     return Deleted(counts, snapshots, models)
 
 

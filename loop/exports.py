@@ -28,8 +28,8 @@ CHATS = """
         FROM labels l JOIN keys t ON l.trace = t.key WHERE l.origin = 'import'
     ),
     told AS (
-        SELECT about, list(struct_pack(id, trace, name, author, score, label, comment, time) ORDER BY time, id)
-                   AS labels,
+        SELECT about, list(struct_pack(id, trace, name, author, score, label, comment, time)
+                           ORDER BY time, id) AS labels,
                max_by(struct_pack(score, label, comment), (time, id)) FILTER (name = 'rating') AS rating
         FROM said GROUP BY about
     )

@@ -7,17 +7,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from loop.arrivals import drain, keep
-from loop.entering import Drained
 from loop.imports.batch import batch, clean
 from loop.imports.event import Call, Label, Run, Skipped
 from loop.imports.read import MAPPINGS, Readers, Reject, read
-from loop.store import publish
-from loop.store.connect import StoreHeldError
+from loop.store import StoreHeldError, publish
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from loop.entering import Drained
     from loop.imports.event import Event
     from loop.progress import Progress
     from loop.workspace import Workspace

@@ -96,7 +96,7 @@ def filled(root: Path) -> tuple[Workspace, Manifest, Manifest]:
     lack of a reply.
     """
     workspace = build_workspace(root)
-    ledger = Ledger(workspace.store, "model")
+    ledger = Ledger(workspace.store, workspace.view, "model")
     curated = run_steps(read_file(root / "data" / "seed.jsonl").rows, [Dedup()])
     first = write_snapshot(workspace.snapshots, curated, recipe={"n": 1}, split=Split(), heldout=[])
     seed = ledger.begin("seed", "key")

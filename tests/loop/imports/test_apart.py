@@ -1,4 +1,4 @@
-"""Calls that lie in several places: a span and its log records, the input and the output of a batch, chunks."""
+"""Calls in several places: a span and its log records, the input and the output of a batch, chunks."""
 
 from __future__ import annotations
 
@@ -11,8 +11,21 @@ import pytest
 from loop.imports import apart
 from loop.imports.event import Call, Skipped
 from loop.imports.read import Reject
-from tests.loop.imports.samples import ASKED, COMMON, DETAILS, PROMPT, RESPONSE, SAID, SPAN, SYSTEM, TRACE
-from tests.loop.imports.samples import attributes, logs, span, typed
+from tests.loop.imports.samples import (
+    ASKED,
+    COMMON,
+    DETAILS,
+    PROMPT,
+    RESPONSE,
+    SAID,
+    SPAN,
+    SYSTEM,
+    TRACE,
+    attributes,
+    logs,
+    span,
+    typed,
+)
 from tests.loop.imports.test_odd_values import read_all
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""One odd value costs its line at most; a text stays a text, a thought is no answer, and no time is not 1970."""
+"""One odd value costs its line at most; a text stays a text, a thought is no answer, no time is not 1970."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests, their calls and what was said of them find each other in the store, in any order and number of files."""
+"""Requests, their calls and what was said of them find each other in the store, in any order of files."""
 
 from __future__ import annotations
 
