@@ -66,6 +66,11 @@ class Workspace:
         return self.spool / "arrivals"
 
     @property
+    def step_rows(self) -> Path:
+        """Rows of steps that are not committed yet."""
+        return self.spool / "steps"
+
+    @property
     def lock(self) -> Path:
         """Held by whoever writes here."""
         return self.hidden / "lock"
@@ -113,7 +118,15 @@ class Workspace:
 
     def tidy(self) -> None:
         """Remove what a killed process left half-written."""
-        folders = (self.hidden, self.arrivals, self.snapshots, self.jobs, self.model(0).parent)
+        folders = (
+            self.hidden,
+            self.spool,
+            self.arrivals,
+            *self.step_rows.glob("*"),
+            self.snapshots,
+            self.jobs,
+            self.model(0).parent,
+        )
         for folder in (*folders, *self.heldout.glob("*"), *self.jobs.glob("*")):
             if folder.is_dir():
                 remove_leftovers(folder)

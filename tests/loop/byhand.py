@@ -20,8 +20,8 @@ from judge.correct import from_reference
 from judge.frames import items_of
 from judge.verdict import Verdict
 from loop.evaluation import EVALUATIONS
-from loop.growth import offered
 from loop.ledger import Ledger, Outcome
+from loop.offers import offered
 from loop.snapshots import record
 from loop.steps.correct import correction_rows
 from loop.steps.merge import accepted
@@ -98,7 +98,7 @@ def filled(root: Path) -> tuple[Workspace, Manifest, Manifest]:
     lack of a reply.
     """
     workspace = build_workspace(root)
-    ledger = Ledger(workspace.store, "model")
+    ledger = Ledger(workspace.store, workspace.view, "model")
     curated = run_steps(read_file(root / "data" / "seed.jsonl").rows, [Dedup()])
     first = write_snapshot(workspace.snapshots, curated, recipe={"n": 1}, split=Split(), heldout=[])
     seed = ledger.begin("seed", "key")
