@@ -79,6 +79,7 @@ def grouped(keys: NDArray[np.uint64], texts: NDArray[np.int32], places: NDArray[
     return Groups(texts[order], places[order], sizes[sizes > 1])
 
 
+@compiled
 def mark(groups: Groups, profiles: Profiles, threshold: float, found: NDArray[np.bool_]) -> None:
     """Mark the texts that may be similar to one with the same key; a mark that is set stays set.
 
@@ -91,55 +92,61 @@ def mark(groups: Groups, profiles: Profiles, threshold: float, found: NDArray[np
         threshold: Smallest similarity that must be found.
         found: The marks (texts,).
     """
-    most = int(groups.sizes.max(initial=0))
-    _mark(groups, profiles, threshold, found, np.empty(most, np.int64), np.empty(most, np.int32))
+    waiting = np.empty(groups.sizes.max() if len(groups.sizes) else 0, np.int64)
+    begin = 0
+    for size in groups.sizes:
+        count = 0
+        for i in range(begin, begin + size):
+            count = _meet_waiting(groups, profiles, threshold, found, i, waiting, count)
+            if not found[groups.texts[i]]:
+                _meet_marked(groups, profiles, threshold, found, i, begin)
+            if not found[groups.texts[i]]:
+                waiting[count] = i
+                count += 1
+        begin += size
 
 
 @compiled
-def _mark(
+def _meet_waiting(
     groups: Groups,
     profiles: Profiles,
     threshold: float,
     found: NDArray[np.bool_],
-    open_: NDArray[np.int64],
-    shingles: NDArray[np.int32],
+    i: int,
+    waiting: NDArray[np.int64],
+    count: int,
+) -> int:
+    """Compare an entry with those before it that have no mark; how many are left without one."""
+    left = 0
+    for k in waiting[:count]:
+        if found[groups.texts[k]]:
+            continue
+        if _perhaps(groups, profiles, threshold, i, k):
+            found[groups.texts[i]] = found[groups.texts[k]] = True
+        else:
+            waiting[left] = k
+            left += 1
+    return left
+
+
+@compiled
+def _meet_marked(
+    groups: Groups, profiles: Profiles, threshold: float, found: NDArray[np.bool_], i: int, begin: int
 ) -> None:
-    texts, places, sizes, bitmaps = groups.texts, groups.places, profiles.sizes, profiles.bitmaps
-    begin = 0
-    for group in range(len(groups.sizes)):
-        end = begin + groups.sizes[group]
-        waiting = 0
-        for i in range(begin, end):
-            a, size, place = texts[i], sizes[texts[i]], places[i]
-            shingles[i - begin] = size
-            left = 0
-            for w in range(waiting):
-                k = open_[w]
-                b = texts[k]
-                if found[b]:
-                    continue
-                if pass_by_place(size, place, shingles[k - begin], places[k], threshold) and pass_by_bitmap(
-                    size, bitmaps[a], shingles[k - begin], bitmaps[b], threshold
-                ):
-                    found[a] = found[b] = True
-                else:
-                    open_[left] = k
-                    left += 1
-            waiting = left
-            for k in range(begin, i):
-                if found[a]:
-                    break
-                b = texts[k]
-                if (
-                    found[b]
-                    and pass_by_place(size, place, shingles[k - begin], places[k], threshold)
-                    and pass_by_bitmap(size, bitmaps[a], shingles[k - begin], bitmaps[b], threshold)
-                ):
-                    found[a] = True
-            if not found[a]:
-                open_[waiting] = i
-                waiting += 1
-        begin = end
+    """Compare an entry with those before it that have a mark, until one gives it a mark, too."""
+    for k in range(begin, i):
+        if found[groups.texts[k]] and _perhaps(groups, profiles, threshold, i, k):
+            found[groups.texts[i]] = True
+            break
+
+
+@compiled
+def _perhaps(groups: Groups, profiles: Profiles, threshold: float, i: int, k: int) -> bool:
+    a, b = groups.texts[i], groups.texts[k]
+    size, other = profiles.sizes[a], profiles.sizes[b]
+    return pass_by_place(size, groups.places[i], other, groups.places[k], threshold) and pass_by_bitmap(
+        size, profiles.bitmaps[a], other, profiles.bitmaps[b], threshold
+    )
 
 
 @compiled

@@ -89,7 +89,8 @@ def _alive(entries: Sequence[Entries], part: int) -> Groups:
 def _among(groups: Groups, found: NDArray[np.bool_]) -> Groups:
     """The entries of the texts that were found, where another one of them has the key."""
     among = found[groups.texts]
-    sizes = np.add.reduceat(among, np.cumsum(groups.sizes) - groups.sizes) if len(among) else groups.sizes
+    begins = np.cumsum(groups.sizes) - groups.sizes
+    sizes = np.add.reduceat(among, begins, dtype=np.int64) if len(among) else groups.sizes
     among &= np.repeat(sizes > 1, groups.sizes)
     return Groups(groups.texts[among], groups.places[among], sizes[sizes > 1])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from curation.near import nearest_items, own_or_shared, similar_pairs
 from curation.near import prefixes as prefixes_
 from curation.near.apart import NEITHER, Known, families
+from curation.near.filters import Groups, Profiles, mark, pass_by_bitmap, pass_by_place
 from curation.near.pipeline import cut, of_list
 from curation.near.prefixes import band_length
 from tests.curation.plain_near import connected, jaccard, pairs, shared_text, shingles
@@ -160,6 +162,29 @@ def test_order_threads_and_blocks_do_not_change_the_pairs(rng, threshold):
     assert {(*sorted((order[a], order[b])), s) for (a, b), s in shuffled.items()} == {
         (*p, s) for p, s in one.items()
     }
+
+
+@given(st.randoms(use_true_random=False), st.sampled_from([0.3, 0.8]))
+@settings(deadline=None, max_examples=40)
+def test_whoever_passes_the_filters_is_marked_whatever_was_marked_before(rng, threshold):
+    texts = rng.randrange(2, 12)
+    bitmaps = np.array([[1 << rng.randrange(5)] * 8 for _ in range(texts)], np.uint64)
+    profiles = Profiles(np.array(rng.choices([8, 9, 20], k=texts), np.int32), bitmaps)
+    members = [rng.sample(range(texts), rng.randrange(2, texts + 1)) for _ in range(rng.randrange(6))]
+    places = [[rng.randrange(-1, 5) for _ in group] for group in members]
+    marked = np.zeros(texts, np.bool_)
+    flat = [np.array([*chain(*of)], np.int32) for of in (members, places)]
+    mark(Groups(*flat, np.array([len(group) for group in members], np.int64)), profiles, threshold, marked)
+    expected = {
+        a
+        for group, at in zip(members, places, strict=True)
+        for i, a in enumerate(group)
+        for k, b in enumerate(group)
+        if a != b
+        and pass_by_place(profiles.sizes[a], at[i], profiles.sizes[b], at[k], threshold)
+        and pass_by_bitmap(profiles.sizes[a], bitmaps[a], profiles.sizes[b], bitmaps[b], threshold)
+    }
+    assert set(np.flatnonzero(marked)) == expected
 
 
 def test_several_blocks(monkeypatch):
