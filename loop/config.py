@@ -10,10 +10,10 @@ import msgspec
 from curation.augmentation.settings import Augment
 from curation.errors import UserError
 from curation.heldout import Checks
+from curation.recipe import Dedup, Redact, Step, Validate
 from curation.rules import Settings, demand_known
 from curation.selection.settings import Select
 from curation.split import Split
-from curation.steps import Dedup, Redact, Step, Validate
 from curation.templates import Template  # noqa: TC001  (msgspec reads the annotation)
 from judge.prices import Price  # noqa: TC001  (msgspec reads the annotation)
 from judge.settings import ServiceSettings

@@ -127,6 +127,7 @@ def _run(workspace: Workspace, ledger: Ledger, cycle: Cycle, progress: Progress,
         done[left[0]] = _one(workspace, ledger, cycle, progress, left[0], done)
         ran.append(left[0])
     if not left:
+        shutil.rmtree(workspace.step_rows, ignore_errors=True)  # what a kill after a commit left
         ledger.close(cycle, "finished")
         cycle = replace(cycle, state="finished")
         publish(workspace.store, workspace.view)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from curation.errors import UserError
+from curation.segment_files import forget_segments
 from loop.arrivals import drain
 from loop.imports.batch import pseudonym
 from loop.jobs import all_jobs
@@ -128,6 +129,7 @@ def delete_held(workspace: Workspace, choice: Choice, *, dry_run: bool = False) 
             counts["spooled verdicts"] = forget(workspace.spool, ids)
             shutil.rmtree(workspace.step_rows, ignore_errors=True)  # a cycle makes them anew
             counts["training jobs"] = _remove_jobs(workspace, {s["snapshot"] for s in snapshots})
+            counts["indexes"] = forget_segments(workspace.snapshots) if snapshots else 0
             _delete(connection, "user" if choice.user else "age")
     _finish(workspace)
     return Deleted(counts, snapshots, models)

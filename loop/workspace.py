@@ -102,9 +102,14 @@ class Workspace:
         frozen = {
             f"heldout {held.name}": newest.get(held.name, "") for held in config.heldout if not held.file
         }
-        return {name: self._hash(name) for name in dict.fromkeys(names) if name} | frozen
+        return {name: self.hash_of(name) for name in dict.fromkeys(names) if name} | frozen
 
-    def _hash(self, name: str) -> str:
+    def hash_of(self, name: str) -> str:
+        """SHA-256 of a file that the configuration names.
+
+        Raises:
+            UserError: It is missing.
+        """
         try:
             return file_hash(self.path(name))
         except OSError as fault:

@@ -30,6 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         _tell(f"error: {error}")
         return 1
+    except KeyboardInterrupt:
+        _tell("interrupted; the same command goes on from the newest checkpoint")
+        return 130
     return 0
 
 

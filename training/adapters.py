@@ -46,18 +46,20 @@ def adapt(model: PreTrainedModel, settings: TrainSettings) -> PreTrainedModel:
     return adapted
 
 
-def demand_quantising() -> None:
-    """Refuse QLoRA where the library that quantises is missing.
+def demand_bitsandbytes(where: str, what: str, other: str) -> None:
+    """Refuse what needs the library that quantises where that is missing.
+
+    Args:
+        where: The setting that asks for it.
+        what: What it asks for.
+        other: What can be had without.
 
     Raises:
         UserError: bitsandbytes is not installed.
     """
     if importlib.util.find_spec("bitsandbytes") is None:
-        raise UserError(
-            "qlora needs bitsandbytes, which is not installed here",
-            where="train.method",
-            fix="pip install 'regrind[qlora]' (or bitsandbytes), or use method \"lora\"",
-        )
+        fix = f"pip install 'regrind[qlora]' (or bitsandbytes), or {other}"
+        raise UserError(f"{what} needs bitsandbytes, which is not installed here", where=where, fix=fix)
 
 
 def linear_maps(model: PreTrainedModel, settings: TrainSettings) -> list[str]:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from curation.errors import UserError
 from curation.files import new_folder
 from training.jobfiles import read_json
+from training.tensors import save_tensors
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,8 +61,9 @@ class Checkpoints:
         # One of the same step is left of a run before: it may be damaged, and nothing is lost with it.
         shutil.rmtree(target, ignore_errors=True)
         with new_folder(target) as building:
-            save_file({self._names[id(w)]: w.detach().contiguous() for w in weights}, building / _WEIGHTS)
-            save_file(_tensors(held["state"]) | _generators(), building / _OPTIMIZER)
+            trained = {self._names[id(w)]: w.detach().contiguous() for w in weights}
+            save_tensors(trained, building / _WEIGHTS)
+            save_tensors(_tensors(held["state"]) | _generators(), building / _OPTIMIZER)
             state.save_to_json(str(building / "trainer_state.json"))
             seal = {
                 "identity": self.identity,
@@ -72,6 +74,7 @@ class Checkpoints:
                 "numpy_random": _numpy_state(),
                 "sha256": {path.name: _digest(path) for path in sorted(building.iterdir())},
             }
+            seal["seal"] = _seal_of(seal)
             (building / SEAL).write_text(json.dumps(seal), encoding="utf-8")
         self._rotate(state.best_global_step)
 
@@ -90,17 +93,17 @@ class Checkpoints:
     def demand(self, checkpoint: Path) -> None:
         """Refuse a checkpoint that is damaged or was written by another job."""
         anew = "run it anew with --fresh"
-        seal = checkpoint / SEAL
-        if not seal.is_file() or not isinstance(read_json(seal).get("sha256"), dict):
-            raise UserError(
-                "this is no checkpoint of ours", where=str(checkpoint), fix=f"remove it, or {anew}"
-            )
-        content = read_json(seal)
+        remove = f"remove {checkpoint}, to go on from the one before; or {anew}"
+        try:
+            content = read_json(checkpoint / SEAL)
+        except UserError as error:
+            raise UserError("this is no checkpoint of ours", where=error.where, fix=remove) from error
+        if content.pop("seal", None) != _seal_of(content):
+            raise UserError("the checkpoint is damaged", where=str(checkpoint / SEAL), fix=remove)
         for name, digest in content["sha256"].items():
             path = checkpoint / name
             if not path.is_file() or _digest(path) != digest:
-                fix = f"remove {checkpoint}, to go on from the one before; or {anew}"
-                raise UserError("the checkpoint is damaged", where=str(path), fix=fix)
+                raise UserError("the checkpoint is damaged", where=str(path), fix=remove)
         if content["identity"] != self.identity:
             problem = "the checkpoint is of another job: rows, settings or base model have changed"
             raise UserError(problem, where=str(checkpoint), fix=f"restore them, or {anew}")
@@ -169,6 +172,12 @@ def _tensors(state: dict[int, dict[str, Any]]) -> dict[str, torch.Tensor]:
 def _pairs(group: dict[str, Any]) -> dict[str, Any]:
     """JSON turns a pair into a list, which an optimizer does not take for one."""
     return {key: tuple(value) for key, value in group.items() if key == "betas"}
+
+
+def _seal_of(content: dict[str, Any]) -> str:
+    """A hash of all that the seal says, as JSON gives it back."""
+    said = json.dumps(json.loads(json.dumps(content)), sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()
 
 
 def _digest(path: Path) -> str:

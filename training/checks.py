@@ -63,6 +63,16 @@ _LIMITS = {
 }
 
 
+_VIRTUAL = ("prompt-tuning", "p-tuning", "prefix-tuning")
+_LOW_RANK = ("lora", "qlora", "dora", "rslora", "loha", "lokr")
+_READ_BY = {
+    "lora_rank": (*_LOW_RANK, "vera"),
+    "lora_alpha": _LOW_RANK,
+    "lora_dropout": (*_LOW_RANK, "vera"),
+    "num_virtual_tokens": _VIRTUAL,
+}
+
+
 def check_kinds(
     values: Mapping[str, Any], annotations: Mapping[str, str], choices: Mapping[str, Sequence[str]]
 ) -> None:
@@ -98,19 +108,37 @@ def check_combinations(values: Mapping[str, Any]) -> None:
     for name in ("early_stopping_patience", "load_best_model_at_end"):
         if values[name] and not watches:
             _refuse(name, "nothing is scored during the run", 'set train.eval_strategy to "epoch" or "steps"')
-    if values["lora_dropout"] and method not in ("lora", "qlora", "dora", "rslora", "loha", "lokr", "vera"):
-        _refuse("lora_dropout", f"{method} has no dropout", "leave train.lora_dropout at 0")
-    if values["last_layers"] and method in ("prompt-tuning", "p-tuning", "prefix-tuning"):
+    if values["last_layers"] and method in _VIRTUAL:
         problem = f"{method} trains virtual tokens, and no layer"
         _refuse("last_layers", problem, "leave train.last_layers out, or set it to 0")
-    if values["attention"] == "flex_attention" and method in ("prompt-tuning", "p-tuning", "prefix-tuning"):
+    if values["attention"] == "flex_attention" and method in _VIRTUAL:
         _refuse("attention", f"{method} has no flex attention", 'use attention "auto"')
+    if values["gradient_checkpointing"] and method == "prefix-tuning":
+        problem = "prefix-tuning's keys and values cannot be computed twice"
+        _refuse("gradient_checkpointing", problem, "leave train.gradient_checkpointing off")
     if values["early_stopping_threshold"] and not values["early_stopping_patience"]:
         fix = "set train.early_stopping_patience too"
         _refuse("early_stopping_threshold", "without patience nothing stops early", fix)
     if method == "full" and values["learning_rate"] and values["learning_rate"] > 1e-2:
         fix = "make it 1e-4 or less, or leave it out"
         _refuse("learning_rate", "full fine-tuning at such a rate destroys the model", fix)
+
+
+def check_effect(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+    """Refuse a value that was set where nothing reads it."""
+    method, when = values["method"], values["eval_strategy"]
+    for name, readers in _READ_BY.items():
+        if values[name] != defaults[name] and method not in readers:
+            _refuse(name, f"{method} does not read it", f"leave train.{name} out")
+    if when == "no" and values["metric_for_best_model"] != defaults["metric_for_best_model"]:
+        fix = 'set train.eval_strategy to "epoch" or "steps"'
+        _refuse("metric_for_best_model", "nothing is scored during the run", fix)
+    if when != "steps" and values["eval_steps"] != defaults["eval_steps"]:
+        problem = f'eval_strategy "{when}" does not read it'
+        _refuse("eval_steps", problem, 'set train.eval_strategy to "steps", or leave train.eval_steps out')
+    if values["activation_cache"] == "kept" and method in _VIRTUAL:
+        problem = f"{method} leaves no layer below it that sees the same in every step"
+        _refuse("activation_cache", problem, "leave train.activation_cache out")
 
 
 def _demand(values: Mapping[str, Any], name: str, holds: bool, allowed: str) -> None:

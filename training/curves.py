@@ -23,7 +23,8 @@ def warnings(metrics: Sequence[dict[str, Any]], end_of_turn: float | None = None
     """
     losses = [line["loss"] for line in metrics if "loss" in line]
     held = [line["validation_loss"] for line in metrics if "validation_loss" in line]
-    found = [_few(losses), _not_falling(losses), _spikes(losses), _over_fitting(held)]
+    steps = [line["step"] for line in metrics if "loss" in line]
+    found = [_few(max(steps, default=0)), _not_falling(losses), _spikes(losses, steps), _over_fitting(held)]
     if end_of_turn is not None and end_of_turn < 0.5:
         found.append(
             f"the model ends its turn after {end_of_turn:.0%} of the validation answers only: it will go on"
@@ -81,10 +82,10 @@ def _line(points: Sequence[tuple[int, float]], last: int, top: float, colour: st
     return f'<polyline points="{places}" fill="none" stroke="{colour}" stroke-width="1.5"/>'
 
 
-def _few(losses: Sequence[float]) -> str:
-    if len(losses) >= _FEW_STEPS:
+def _few(steps: int) -> str:
+    if steps >= _FEW_STEPS:
         return ""
-    return f"only {len(losses)} steps: a model learns little from so few; raise train.epochs, or add rows"
+    return f"only {steps} steps: a model learns little from so few; raise train.epochs, or add rows"
 
 
 def _not_falling(losses: Sequence[float]) -> str:
@@ -100,16 +101,16 @@ def _not_falling(losses: Sequence[float]) -> str:
     )
 
 
-def _spikes(losses: Sequence[float]) -> str:
+def _spikes(losses: Sequence[float], steps: Sequence[int]) -> str:
     jumps = [
-        number + 1
+        steps[number]
         for number in range(5, len(losses))
         if losses[number] > 3 * statistics.median(losses[number - 5 : number]) + 0.5
     ]
     if not jumps:
         return ""
-    steps = ", ".join(map(str, jumps[:5]))
-    return f"the loss jumps at step {steps}: lower train.learning_rate, or look for odd rows there"
+    named = ", ".join(map(str, jumps[:5]))
+    return f"the loss jumps at step {named}: lower train.learning_rate, or look for odd rows there"
 
 
 def _over_fitting(held: Sequence[float]) -> str:

@@ -87,6 +87,13 @@ def _texts(tokenizer: PreTrainedTokenizerBase, messages: Messages) -> tuple[str,
             where="chat_template",
             fix="use a base model whose template only appends (most instruct models)",
         )
+    said = messages[-1]["content"]
+    if isinstance(said, str) and said.strip() and said.split()[0] not in full[len(prompt) :]:
+        raise UserError(
+            "the chat template leaves the answer out",
+            where="chat_template",
+            fix="use a base model whose template writes the assistant's turns",
+        )
     # Templates write a line break after the end-of-turn token; the model never has to produce it.
     return prompt, full.rstrip() if tokenizer.chat_template else full
 
@@ -95,6 +102,8 @@ def _render(tokenizer: PreTrainedTokenizerBase, messages: Messages, *, open_turn
     if tokenizer.chat_template:
         chat = [dict(message) for message in messages]
         return _templated(tokenizer, chat, open_turn)
+    if any(not isinstance(message["content"], str) for message in messages):
+        raise TypeError("content must be text")
     turns = [f"{message['role'].capitalize()}: {message['content']}" for message in messages]
     return "\n".join([*turns, "Assistant:"] if open_turn else turns)
 

@@ -9,7 +9,8 @@ import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from http.client import HTTPException, InvalidURL
 from typing import TYPE_CHECKING, Any
 
 from curation.errors import UserError
@@ -91,27 +92,54 @@ def _one(
     if settings.top_k:
         body["top_k"] = settings.top_k  # vLLM's own; the public service has none
     began = time.perf_counter()
-    texts: list[str] = []
-    nats: list[float] = []
-    reason = "stop"
-    usage: dict[str, Any] = {}
+    heard = _Heard()
     for event in _events(endpoint, body):
-        usage = event.get("usage") or usage
-        for choice in event.get("choices") or []:
-            new = (choice.get("delta") or {}).get("content") or ""
-            texts.append(new)
-            nats += [_entropy(token) for token in (choice.get("logprobs") or {}).get("content") or []]
-            reason = choice.get("finish_reason") or reason
-            if new and stream:
-                stream(new)
+        try:
+            new = heard.take(event)
+        except (AttributeError, KeyError, TypeError, ValueError) as fault:
+            raise _unreadable(endpoint, f"{type(fault).__name__}: {fault}") from fault
+        if new and stream:
+            stream(new)
+    if heard.reason not in ("stop", "length"):
+        said = f"ended it for {heard.reason!r}" if heard.reason else "broke off"
+        fix = "ask again, or look into the server's log"
+        raise UserError(f"the server gave no whole answer: it {said}", where=endpoint.url, fix=fix)
+    nats = heard.nats
     return Answer(
-        text="".join(texts),
-        finish_reason="length" if reason == "length" else "stop",
-        prompt_tokens=int(usage.get("prompt_tokens", 0)),
-        output_tokens=int(usage.get("completion_tokens", len(nats))),
+        text="".join(heard.texts),
+        finish_reason="length" if heard.reason == "length" else "stop",
+        prompt_tokens=heard.prompt_tokens,
+        output_tokens=len(nats) if heard.output_tokens is None else heard.output_tokens,
         mean_entropy=sum(nats) / len(nats) if nats else None,
         seconds=time.perf_counter() - began,
     )
+
+
+@dataclass
+class _Heard:
+    """What was heard of one answer so far."""
+
+    texts: list[str] = field(default_factory=list)
+    nats: list[float] = field(default_factory=list)
+    reason: str | None = None
+    prompt_tokens: int = 0
+    output_tokens: int | None = None
+
+    def take(self, event: dict[str, Any]) -> str:
+        """Take an event, and return its new text; what it may raise says that it is none."""
+        if event.get("error"):
+            raise ValueError(json.dumps(event["error"]))
+        usage = event.get("usage") or {}
+        self.prompt_tokens = int(usage.get("prompt_tokens") or self.prompt_tokens)
+        if usage.get("completion_tokens") is not None:
+            self.output_tokens = int(usage["completion_tokens"])
+        new = ""
+        for choice in event.get("choices") or []:
+            new += (choice.get("delta") or {}).get("content") or ""
+            self.nats += [_entropy(token) for token in (choice.get("logprobs") or {}).get("content") or []]
+            self.reason = choice.get("finish_reason") or self.reason
+        self.texts.append(new)
+        return new
 
 
 def _entropy(token: dict[str, Any]) -> float:
@@ -125,14 +153,18 @@ def _events(endpoint: Endpoint, body: dict[str, Any]) -> Iterator[dict[str, Any]
     with _opened(endpoint, body) as reply:
         try:
             for line in reply:
-                data = line.decode("utf-8").strip().removeprefix("data:").strip()
-                if data and data != "[DONE]":
+                text = line.decode("utf-8").strip()
+                data = text.removeprefix("data:").strip()
+                # Server-sent events also have comments, which keep a connection open, and other fields.
+                if data and data != "[DONE]" and not text.startswith((":", "event:", "id:", "retry:")):
                     yield json.loads(data)
-        except (ValueError, OSError) as fault:
-            problem = f"the server's answer cannot be read: {fault}"
-            raise UserError(
-                problem, where=endpoint.url, fix="is this an OpenAI-compatible server?"
-            ) from fault
+        except (ValueError, OSError, HTTPException) as fault:
+            raise _unreadable(endpoint, str(fault)) from fault
+
+
+def _unreadable(endpoint: Endpoint, why: str) -> UserError:
+    problem = f"the server's answer cannot be read: {why}"
+    return UserError(problem, where=endpoint.url, fix="is this an OpenAI-compatible server?")
 
 
 def _opened(endpoint: Endpoint, body: dict[str, Any]) -> Any:  # noqa: ANN401 - urllib's reply is untyped
@@ -142,9 +174,9 @@ def _opened(endpoint: Endpoint, body: dict[str, Any]) -> Any:  # noqa: ANN401 - 
     if key := os.environ.get(endpoint.key_variable):
         headers["Authorization"] = f"Bearer {key}"
     address = endpoint.url.rstrip("/") + "/chat/completions"
-    request = urllib.request.Request(address, json.dumps(body).encode(), headers)  # noqa: S310 - checked above
     for attempt in range(_TRIES):
         try:
+            request = urllib.request.Request(address, json.dumps(body).encode(), headers)  # noqa: S310 - checked above
             return urllib.request.urlopen(request, timeout=_SECONDS)  # noqa: S310 - checked above
         except urllib.error.HTTPError as fault:
             if fault.code not in (408, 429, 500, 502, 503) or attempt + 1 == _TRIES:
@@ -152,7 +184,10 @@ def _opened(endpoint: Endpoint, body: dict[str, Any]) -> Any:  # noqa: ANN401 - 
                 problem = f"the server refused: {fault.code} {said}"
                 fix = "check the model's name and the key"
                 raise UserError(problem, where=address, fix=fix) from fault
-        except OSError as fault:
+        except (InvalidURL, ValueError) as fault:
+            fix = "correct the address: http://localhost:8000/v1 is one"
+            raise UserError(f"not an address: {fault}", where=endpoint.url, fix=fix) from fault
+        except (OSError, HTTPException) as fault:
             if attempt + 1 == _TRIES:
                 problem = f"the server does not answer: {fault}"
                 raise UserError(problem, where=address, fix="start it, or correct the address") from fault

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
 from curation.errors import UserError
-from training.alike import shared_prefix
 from training.answer import Answer, Growing
 from training.encode import Messages, encode_prompt, stop_ids
 from training.endpoint import Endpoint, ask
-from training.masks import sliding_window
 from training.model import LoadedModel, as_loaded
 from training.sample import choose, entropy
-from training.virtual import embed, inner_model, virtual_tokens
+from training.start import Start, lay, read_start, spread
+from training.virtual import inner_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from transformers import DynamicCache, StaticCache
 
     Progress = Callable[[int, int], None]
     Stream = Callable[[int, str], None]
@@ -29,7 +26,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GenerateSettings:
-    """How answers are produced."""
+    """How answers are produced.
+
+    Raises:
+        UserError: a value is out of range.
+    """
 
     max_new_tokens: int = 16
     """Tokens after which an answer is cut, with finish reason "length"."""
@@ -48,13 +49,18 @@ class GenerateSettings:
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Auto is what the model was loaded in; another than that is refused."""
 
-
-class _Start(NamedTuple):
-    """What comes before the rows' own tokens: virtual tokens, then the common start of all prompts."""
-
-    cache: DynamicCache
-    virtual: int
-    shared: int
+    def __post_init__(self) -> None:
+        for name, allowed, holds in (
+            ("max_new_tokens", "1 or more", self.max_new_tokens >= 1),
+            ("batch_size", "1 or more", self.batch_size >= 1),
+            ("temperature", "0 or more", 0 <= self.temperature < float("inf")),
+            ("top_k", "0 (all) or more", self.top_k >= 0),
+            ("top_p", "above 0, and at most 1", 0 < self.top_p <= 1),
+            ("stop", "texts that are not empty", isinstance(self.stop, (tuple, list)) and all(self.stop)),
+        ):
+            if not holds:
+                problem = f"{getattr(self, name)!r} is no {name}"
+                raise UserError(problem, where=f"generate.{name}", fix=f"make it {allowed}")
 
 
 def generate(
@@ -86,7 +92,9 @@ def generate(
     _check_fit(loaded, rows, settings)
     answers: dict[int, Answer] = {}
     with torch.inference_mode(), as_loaded(loaded, settings.precision):
-        start, size = _read_start(loaded, rows, settings)
+        longest = max(len(row.prompt) for row in rows) + settings.max_new_tokens
+        start = read_start(loaded, [row.prompt for row in rows], longest)
+        size = 1 if start.alone else settings.batch_size
         # Rows of like length side by side: the least padding.
         by_length = sorted(rows, key=lambda row: len(row.prompt))
         for place in range(0, len(rows), size):
@@ -111,51 +119,16 @@ def _check_fit(loaded: LoadedModel, rows: Sequence[Growing], settings: GenerateS
             )
 
 
-def _read_start(
-    loaded: LoadedModel, rows: Sequence[Growing], settings: GenerateSettings
-) -> tuple[_Start, int]:
-    """Compute what all rows share; also how many rows can be answered side by side behind it."""
-    from transformers import DynamicCache
-
-    shared, size = shared_prefix([row.prompt for row in rows]), settings.batch_size
-    virtual = virtual_tokens(loaded.model)
-    length = virtual.length if virtual else 0
-    window = sliding_window(loaded.model.config)
-    longest = length + max(len(row.prompt) for row in rows) + settings.max_new_tokens
-    if window and longest > window:
-        # A sliding layer counts places, and padding would stand between the start and the row.
-        shared, size = 0, 1 if virtual else size
-    cache = virtual.cache if virtual and virtual.cache else DynamicCache(config=loaded.model.config)
-    model, ids = inner_model(loaded.model), rows[0].prompt[:shared]
-    if ids or (virtual and virtual.embeddings is not None):
-        given: dict[str, Any] = {"input_ids": torch.tensor([ids], dtype=torch.long, device=model.device)}
-        if virtual:
-            given = embed(loaded.model, virtual, given["input_ids"])
-        model(**given | {"past_key_values": cache}, use_cache=True, logits_to_keep=1)
-    return _Start(cache, length, shared), size
-
-
-def _spread(loaded: LoadedModel, start: _Start, rows: int, length: int) -> StaticCache:
-    # Room for the whole answer at once: a cache that grows copies itself at every token.
-    from transformers import StaticCache
-
-    cache = StaticCache(config=loaded.model.config, max_cache_len=length)
-    if start.virtual + start.shared:
-        for index, layer in enumerate(start.cache.layers):
-            cache.update(layer.keys.expand(rows, -1, -1, -1), layer.values.expand(rows, -1, -1, -1), index)
-    return cache
-
-
 def _answer_batch(
     loaded: LoadedModel,
     batch: list[Growing],
-    start: _Start,
+    start: Start,
     settings: GenerateSettings,
     stream: Stream | None,
 ) -> None:
     model, tokenizer = inner_model(loaded.model), loaded.tokenizer
-    ids, mask, positions = _left_pad(batch, start, model.device)
-    cache = _spread(loaded, start, len(batch), mask.shape[1] + settings.max_new_tokens)
+    ids, mask, positions = lay([row.prompt for row in batch], start, model.device)
+    cache = spread(loaded, start, len(batch), mask.shape[1] + settings.max_new_tokens)
     ends = set(stop_ids(tokenizer))
     draws = [torch.Generator().manual_seed(settings.seed * 1_000_003 + row.index) for row in batch]
     last = torch.tensor([-1], device=model.device)
@@ -182,23 +155,3 @@ def _answer_batch(
         ids = tokens[:, None]
         mask = torch.cat([mask, mask.new_ones(len(batch), 1)], dim=1)
         positions = positions[:, -1:] + 1
-
-
-def _left_pad(
-    batch: list[Growing], start: _Start, device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    # [virtual and shared, cached][padding][the row's own tokens]: padding is hidden, and positions skip it.
-    cached = start.virtual + start.shared
-    width = max(len(row.prompt) for row in batch) - start.shared
-    ids, mask, positions = [], [], []
-    for row in batch:
-        own = row.prompt[start.shared :]
-        pad = width - len(own)
-        ids.append([0] * pad + own)
-        mask.append([1] * cached + [0] * pad + [1] * len(own))
-        positions.append([cached] * pad + list(range(cached, cached + len(own))))
-    return (
-        torch.tensor(ids, device=device),
-        torch.tensor(mask, device=device),
-        torch.tensor(positions, device=device),
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import tempfile
@@ -35,11 +36,11 @@ from training.jobfiles import (
 from training.memory import is_out_of_memory, release, with_smaller_batches
 from training.metrics import Stream, read_metrics
 from training.model import LoadedModel, dtype_of, load_base
-from training.possible import demand_possible, demand_rows
+from training.possible import demand_known_tokens, demand_possible, demand_rows, readable_tokens
 from training.result import Trained, described, measured
 from training.save import save_model
 from training.settings import TrainSettings
-from training.state import JobState, demand_free
+from training.state import JobState, claimed
 from training.together import first, joined, processes, wait
 from training.trainer import Run, train
 
@@ -80,9 +81,8 @@ def run(
         UserError: the job is running already; a file, a row or a setting is wrong; the loss became infinite
             or not a number; memory ran out with one row at a time; the run was asked to stop.
     """
-    with joined():
+    with joined(), claimed(jobdir) if first() else contextlib.nullcontext():
         if first():
-            demand_free(jobdir)
             clear(jobdir, keep_progress=not fresh and not (jobdir / "result.json").exists())
         wait()
         state = JobState(jobdir, writes=first())
@@ -92,7 +92,8 @@ def run(
         try:
             result = _run(job)
         except BaseException as error:
-            state.tell("stopped" if isinstance(error, StoppedError) else "failed", error=str(error))
+            asked = isinstance(error, (StoppedError, KeyboardInterrupt))
+            state.tell("stopped" if asked else "failed", error=str(error))
             raise
         finally:
             torch.set_num_threads(threads)
@@ -166,9 +167,11 @@ def _as_memory_allows(job: _Job, base: Path, settings: TrainSettings) -> tuple[T
 def _attempt(job: _Job, base: Path, settings: TrainSettings) -> Trained:
     torch.manual_seed(settings.seed)
     loaded = _prepare(base, settings)
-    rows = encode_file(job.jobdir / "train.jsonl", loaded.tokenizer, settings.max_length)
-    held = encode_file(job.jobdir / "validation.jsonl", loaded.tokenizer, settings.max_length)
-    demand_rows(rows, held, settings)
+    longest = readable_tokens(loaded, settings)
+    rows = encode_file(job.jobdir / "train.jsonl", loaded.tokenizer, longest)
+    held = encode_file(job.jobdir / "validation.jsonl", loaded.tokenizer, longest)
+    demand_rows(rows, held, settings, longest)
+    demand_known_tokens(loaded, [*rows.encoded, *held.encoded])
     if settings.packing:
         demand_apart(loaded, rows.encoded, settings.precision)
     before = measure(loaded, held.encoded, settings.precision, packing=settings.packing)

@@ -139,5 +139,10 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 def _lines(path: Path) -> list[tuple[int, str]]:
     if not path.is_file():
         raise UserError("the file is missing", where=str(path), fix=_AGAIN)
-    lines = path.read_text(encoding="utf-8").split("\n")
+    content = path.read_bytes()
+    try:
+        lines = content.decode("utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise UserError(f"not UTF-8: {error}", where=f"{path}:{line}", fix=_AGAIN) from error
     return [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]

@@ -7,11 +7,11 @@ import json
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError, safe_open
 
 from curation.files import new_file
 from training.fingerprint import fingerprint
+from training.tensors import save_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,11 +35,12 @@ def restore(folder: Path, key: str, states: States, rows: Sequence[Encoded]) -> 
         The numbers of the rows that are not known.
     """
     path = folder / f"{key}.safetensors"
-    if not path.is_file():
+    try:
+        with safe_open(path, "pt") as held:
+            known: dict[str, list[int]] = json.loads(held.metadata()["rows"])
+            table = held.get_tensor("table")
+    except (FileNotFoundError, SafetensorError):  # not there, or torn: it is only a saving
         return list(range(len(rows)))
-    with safe_open(path, "pt") as held:
-        known: dict[str, list[int]] = json.loads(held.metadata()["rows"])
-        table = held.get_tensor("table")
     missing = []
     states.table[: states.shared] = table[: states.shared]
     for number, row in enumerate(rows):
@@ -58,7 +59,7 @@ def keep(folder: Path, key: str, states: States, rows: Sequence[Encoded]) -> Non
         start = int(states.starts[number]) + states.shared
         places[_name(row)] = [start, len(states.own(number))]
     with new_file(folder / f"{key}.safetensors") as building:
-        save_file({"table": states.table}, building, {"rows": json.dumps(places)})
+        save_tensors({"table": states.table}, building, {"rows": json.dumps(places)})
 
 
 def key_of(loaded: LoadedModel, states: States, rows: Sequence[Encoded], precision: str) -> str:

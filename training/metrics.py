@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from curation.files import write_text, writing
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -21,9 +23,8 @@ class Stream:
         self._path, self._writes = path, writes
 
     def __enter__(self) -> Stream:
-        """Begin with no line at all, until the run says what it goes on from."""
+        """Leave the lines alone until the run has begun, and says what it goes on from."""
         self._kept = read_metrics(self._path)
-        self.keep_up_to(0)
         return self
 
     def __exit__(self, *_: object) -> None: ...
@@ -32,22 +33,25 @@ class Stream:
         """Keep the lines up to a step: those behind it are written again."""
         if self._writes:
             lines = [json.dumps(line) for line in self._kept if line["step"] <= step]
-            self._path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+            write_text(self._path, "".join(line + "\n" for line in lines))
 
     def write(self, event: dict[str, Any]) -> None:
         """Append what a step, or a scoring, told."""
         if self._writes:
             line = {name: value for name, value in event.items() if name not in ("total", "tokens")}
-            with self._path.open("a", encoding="utf-8") as stream:
+            with writing(self._path), self._path.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(line) + "\n")
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Return the lines of a metrics stream; one that a kill tore is left out."""
-    lines = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+    """Return the lines of a metrics stream, up to one that a kill tore or that is none of ours."""
+    lines: list[dict[str, Any]] = []
+    for text in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
         try:
-            lines.append(json.loads(line))
+            line = json.loads(text)
         except ValueError:
-            break
+            return lines
+        if not isinstance(line, dict) or not isinstance(line.get("step"), int):
+            return lines
+        lines.append(line)
     return lines

@@ -67,5 +67,12 @@ def measured(metrics: list[dict[str, Any]], trained: Trained, settings: TrainSet
         "validation_loss_after": after.loss if after else None,
         "validation_exact_match": after.exact_match if after else None,
         "end_of_turn_share": after.end_of_turn if after else None,
-        "warnings": warnings(metrics, after.end_of_turn if after else None),
+        "warnings": warnings(metrics, after.end_of_turn if after else None)
+        + _warm_up(metrics[-1]["step"], settings),
     }
+
+
+def _warm_up(steps: int, settings: TrainSettings) -> list[str]:
+    if settings.warmup_steps < max(1, steps):
+        return []
+    return [f"the learning rate rose to the last of {steps} steps: lower train.warmup_steps"]

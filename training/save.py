@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from curation.files import new_folder
 from training.jobfiles import read_json, write_json
+from training.tensors import full_disk
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +26,7 @@ def save_model(target: Path, loaded: LoadedModel, settings: TrainSettings) -> No
     Raises:
         UserError: the disk is full, or the place cannot be written to.
     """
-    with new_folder(target) as building:
+    with new_folder(target) as building, full_disk():
         if settings.method == "full":
             loaded.model.save_pretrained(building)
             loaded.tokenizer.save_pretrained(building)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from curation.errors import UserError
-from training.checks import check_combinations, check_kinds, check_ranges
+from training.checks import check_combinations, check_effect, check_kinds, check_ranges
 
 LoraMethod = Literal["lora", "qlora", "dora", "rslora"]
 VirtualMethod = Literal["prompt-tuning", "p-tuning", "prefix-tuning"]
@@ -121,6 +121,7 @@ class TrainSettings:
         check_kinds(values, annotations, _CHOICES)
         check_ranges(values)
         check_combinations(values)
+        check_effect(values, {field.name: field.default for field in fields(self)})
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TrainSettings:

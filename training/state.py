@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import platform
 import resource
@@ -14,6 +15,7 @@ from curation.errors import UserError
 from training.jobfiles import STATE, STOP, read_json, write_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 RUNNING = ("queued", "running")
@@ -69,7 +71,12 @@ def read_state(jobdir: Path) -> dict[str, Any]:
         raise UserError("there is no job here", where=str(jobdir / "settings.json"), fix=fix)
     if not (jobdir / STATE).is_file():
         return {"state": "prepared", "step": 0, "total": 0}
-    state = read_json(jobdir / STATE)
+    try:
+        state = read_json(jobdir / STATE)
+    except UserError:  # torn: it is not synced
+        state = {}
+    if not isinstance(state.get("state"), str):
+        return {"state": "interrupted", "step": 0, "total": 0}
     here = state.get("host") == platform.node()
     if state["state"] in RUNNING and here and not _alive(state.get("pid")):
         state["state"] = "interrupted"
@@ -95,10 +102,34 @@ def demand_free(jobdir: Path) -> None:
         UserError: it does, or there is none.
     """
     state = read_state(jobdir)
-    if state["state"] in RUNNING and (state["pid"], state["host"]) != (os.getpid(), platform.node()):
-        problem = f"process {state['pid']} on {state['host']} runs this job already"
+    process, host = state.get("pid"), state.get("host")
+    if state["state"] in RUNNING and (process, host) != (os.getpid(), platform.node()):
+        problem = f"process {process} on {host} runs this job already"
         fix = f"wait for it, or stop it; remove {jobdir / STATE} if it does not run any more"
         raise UserError(problem, where=str(jobdir), fix=fix)
+
+
+@contextlib.contextmanager
+def claimed(jobdir: Path) -> Iterator[None]:
+    """Hold a job for this process while the context lasts: of two that begin at once, one is refused.
+
+    Raises:
+        UserError: another process runs it, or there is none.
+    """
+    demand_free(jobdir)
+    held = os.open(jobdir, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as fault:
+            problem = "another process runs this job already"
+            raise UserError(problem, where=str(jobdir), fix="wait for it, or stop it") from fault
+        except OSError:  # a file system without locks: the state file alone guards
+            pass
+        demand_free(jobdir)
+        yield
+    finally:
+        os.close(held)
 
 
 def memory_mb() -> float:

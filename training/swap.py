@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING, Any
 
 from curation.errors import UserError
+from training.fingerprint import fingerprint
+from training.jobfiles import read_json
 from training.model import LoadedModel, evaluating, readable
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+_ANEW = "load the base with it anew, by training.model.load"
 
 
 def swap_adapter(loaded: LoadedModel, adapter: Path | None) -> LoadedModel:
@@ -20,11 +26,13 @@ def swap_adapter(loaded: LoadedModel, adapter: Path | None) -> LoadedModel:
         adapter: A PEFT adapter directory; None: the base alone.
 
     Raises:
-        UserError: the directory is no adapter, or is damaged.
+        UserError: the directory is no adapter, is damaged, or is of another kind than the one before.
     """
     from peft import PeftModel
 
     model: Any = loaded.model
+    if isinstance(model, PeftModel) and model.active_peft_config.is_prompt_learning:
+        raise UserError("virtual tokens cannot be swapped", where=str(loaded.base), fix=_ANEW)
     if adapter is None:
         if isinstance(model, PeftModel):
             model.base_model.disable_adapter_layers()
@@ -32,7 +40,14 @@ def swap_adapter(loaded: LoadedModel, adapter: Path | None) -> LoadedModel:
     if not (adapter / "adapter_config.json").is_file():
         fix = "give the model/ directory of a completed training run of an adapter"
         raise UserError("this directory holds no adapter", where=str(adapter), fix=fix)
-    name = hashlib.sha256(str(adapter.resolve()).encode()).hexdigest()[:16]
+    config = read_json(adapter / "adapter_config.json")
+    kind = config.get("peft_type")
+    if isinstance(model, PeftModel) and kind != model.active_peft_config.peft_type:
+        problem = f"{kind} cannot take the place of {model.active_peft_config.peft_type.value}"
+        raise UserError(problem, where=str(adapter), fix=_ANEW)
+    # By content: a retrain writes another adapter to the same place.
+    content = fingerprint(adapter) + json.dumps(config, sort_keys=True)
+    name = hashlib.sha256(content.encode()).hexdigest()[:16]
     with readable(adapter):
         if not isinstance(model, PeftModel):
             model = PeftModel.from_pretrained(model, str(adapter), adapter_name=name)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from transformers import PrinterCallback, Trainer, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerState, TrainingArguments
 
 from curation.errors import UserError
 from training.batches import Collator, Numbers, RowOrder
@@ -18,7 +18,7 @@ from training.model import LoadedModel, autocast, device
 from training.pack import Pack, answer_loss
 from training.plan import MAX_TOKENS
 from training.together import processes
-from training.watch import Watch
+from training.watch import Watch, no_more_gain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,7 +43,7 @@ class Run:
         scratch: A directory the Trainer may write into.
         on_step: Called after each step that is logged with step, total, epoch, loss, learning_rate,
             grad_norm and tokens, and after each scoring with step, epoch and the scores.
-        on_resume: Called with the step of the checkpoint that the run goes on from.
+        on_resume: Called as training begins, with the step that it goes on from.
         scores: Scores the validation rows; only called with an `eval_strategy`.
         checkpoints: Folder of the checkpoints; None: none are written.
         identity: What the job is made of: its own checkpoints alone are gone on from.
@@ -191,15 +191,24 @@ def train(loaded: LoadedModel, run: Run) -> Ended:
     )
     watch.trainer = trainer
     trainer.remove_callback(PrinterCallback)
-    if newest:
-        run.on_resume(int(newest.name.removeprefix("step-")))
+    run.on_resume(int(newest.name.removeprefix("step-")) if newest else 0)
     with upper_part(loaded.model, states) as trainer.whole:
-        trainer.train(resume_from_checkpoint=str(newest) if newest else None)
+        if newest and _stopped_early(newest, settings):
+            trainer.state = TrainerState.load_from_json(str(newest / "trainer_state.json"))
+            trainer.load_weights(newest)
+        else:
+            trainer.train(resume_from_checkpoint=str(newest) if newest else None)
         step = int(trainer.state.global_step)
         if settings.load_best_model_at_end and checkpoints and trainer.state.best_global_step:
             step = int(trainer.state.best_global_step)
             trainer.load_weights(checkpoints.path(step))
     return Ended(step, watch.stopped)
+
+
+def _stopped_early(checkpoint: Path, settings: TrainSettings) -> bool:
+    """Whether a run ended at this checkpoint, and was killed before it had written its result."""
+    state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+    return no_more_gain(state.log_history, settings)
 
 
 def _checkpoints(model: PreTrainedModel, run: Run) -> Checkpoints | None:

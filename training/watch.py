@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from transformers import TrainerControl, TrainerState, TrainingArguments
 
+    from training.settings import TrainSettings
     from training.trainer import PackedTrainer, Run
 
 
@@ -28,12 +29,21 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         self.stopped = False
 
     def on_step_end(
-        self, _args: TrainingArguments, _state: TrainerState, control: TrainerControl, **_: object
+        self, _args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
         """End the run with a checkpoint, when that is asked for."""
         if self._asked():
             self.stopped = control.should_training_stop = True
             control.should_save = self.trainer.checkpoints is not None
+        # The last step has a line of metrics, and each that is scored, whatever the steps between two lines.
+        last = self.stopped or state.global_step >= state.max_steps
+        control.should_log |= last or control.should_evaluate
+
+    def on_epoch_end(
+        self, _args: TrainingArguments, _state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """Tell a line of metrics before the rows are scored."""
+        control.should_log |= control.should_evaluate
 
     def on_log(
         self,
@@ -60,11 +70,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         """Keep what was scored where the best is wanted, and end the run when nothing gains any more."""
         settings = self._run.settings
         control.should_save |= settings.load_best_model_at_end
-        metric = f"eval_{settings.metric_for_best_model}"
-        values = [entry[metric] for entry in state.log_history if metric in entry]
-        sign = 1 if settings.metric_for_best_model == "loss" else -1
-        waited = without_gain([sign * value for value in values], settings.early_stopping_threshold)
-        if 0 < settings.early_stopping_patience <= waited:
+        if no_more_gain(state.log_history, settings):
             control.should_training_stop = True
 
     def _asked(self) -> bool:
@@ -75,6 +81,15 @@ class Watch(TrainerCallback):  # type: ignore[misc]
 
             broadcast_object_list(asked)
         return asked[0]
+
+
+def no_more_gain(history: Sequence[dict[str, Any]], settings: TrainSettings) -> bool:
+    """Say whether a run with such a history of scores is to stop early."""
+    metric = f"eval_{settings.metric_for_best_model}"
+    sign = 1 if settings.metric_for_best_model == "loss" else -1
+    values = [sign * entry[metric] for entry in history if metric in entry]
+    waited = without_gain(values, settings.early_stopping_threshold)
+    return 0 < settings.early_stopping_patience <= waited
 
 
 def without_gain(values: Sequence[float], threshold: float) -> int:

@@ -21,7 +21,8 @@ import numpy as np
 import polars as pl
 from record import record
 
-from curation.snapshot import Growth, write_snapshot
+from curation.parent import Growth
+from curation.snapshot import write_snapshot
 from curation.split import Split
 from curation.state import begin
 from judge.verdict import Item, Verdict

@@ -1,6 +1,7 @@
 """Exact match by teacher forcing beside generating the answers: CPU seconds, and whether they agree.
 
-The base answers shipped held-out questions greedily, 64 in a batch.
+64 prompts, answered greedily in one batch by the base. Half of the answers are then the expected ones, and
+in the other half one word is another. Long answers in fp32, where both must agree, and in bf16; short ones.
 
 `python benchmarks/training/exact_match.py`; needs `pip install 'regrind[train]'` and the embedded model.
 """
@@ -8,9 +9,11 @@ The base answers shipped held-out questions greedily, 64 in a batch.
 from __future__ import annotations
 
 import json
+import random
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -18,34 +21,43 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from record import record
 
 ROWS = 64
+LONG, SHORT = ("Describe {} in two or three sentences.", 100), ("Is there such a thing as {}?", 24)
+JOBS = {"long, fp32": (*LONG, "fp32"), "long, bf16": (*LONG, "bf16"), "short, bf16": (*SHORT, "bf16")}
 
 
 def main() -> None:
-    """Measure both on the same rows, half of which the model does answer so."""
+    """Measure both on the same rows."""
     import torch
 
-    from curation.files import resource
+    torch.set_num_threads(1)
+    found = {}
+    for name, job in JOBS.items():
+        found[name] = _both(*job)
+        print(name, found[name], file=sys.stderr, flush=True)
+    record(
+        "exact_match", {"command": "python benchmarks/training/exact_match.py", "rows": ROWS, "jobs": found}
+    )
+
+
+def _both(question: str, most: int, precision: str) -> dict[str, Any]:
     from loop.models import cache
     from training.embedded import EMBEDDED, find_model
-    from training.evaluate import exact_match
+    from training.exact import exact_match
     from training.generate import GenerateSettings, generate
     from training.model import load
 
-    torch.set_num_threads(1)
-    lines = resource("safety", "general.jsonl").read_text(encoding="utf8").splitlines()
-    prompts = [json.loads(line)["messages"][:-1] for line in lines][:ROWS]
-    loaded = load(find_model(EMBEDDED, cache()))
-    settings = GenerateSettings(max_new_tokens=24, batch_size=64)
-    warm_up = generate(loaded, prompts[:4], settings)
+    loaded = load(find_model(EMBEDDED, cache()), precision=precision)
+    prompts = [[{"role": "user", "content": question.format(topic)}] for topic in _topics()]
+    settings = GenerateSettings(max_new_tokens=most, batch_size=ROWS)
+    generate(loaded, prompts[:4], GenerateSettings(max_new_tokens=4))
     began = time.process_time()
     answers = generate(loaded, prompts, settings)
     generating = time.process_time() - began
-    # What the model said, where it ended by itself, is what it would say again; a word more is not.
-    said = [answer.text + (" Indeed." if i % 2 else "") for i, answer in enumerate(answers)]
+    said = _half_changed([answer.text for answer in answers])
     rows = [
         [*prompt, {"role": "assistant", "content": text}] for prompt, text in zip(prompts, said, strict=True)
     ]
-    exact_match(loaded, rows[: len(warm_up)])
+    exact_match(loaded, rows[:4])
     began = time.process_time()
     matched = exact_match(loaded, rows)
     forcing = time.process_time() - began
@@ -53,18 +65,30 @@ def main() -> None:
         answer.finish_reason == "stop" and answer.text == text
         for answer, text in zip(answers, said, strict=True)
     ]
-    record(
-        "exact_match",
-        {
-            "command": "python benchmarks/training/exact_match.py",
-            "rows": len(rows),
-            "cpu_seconds_generating": round(generating, 2),
-            "cpu_seconds_teacher_forcing": round(forcing, 2),
-            "times_faster": round(generating / forcing, 1),
-            "matching_by_generation": sum(expected),
-            "agreeing": sum(a == b for a, b in zip(matched, expected, strict=True)),
-        },
-    )
+    return {
+        "mean_answer_tokens": round(sum(answer.output_tokens for answer in answers) / ROWS, 1),
+        "cpu_seconds_generating": round(generating, 2),
+        "cpu_seconds_teacher_forcing": round(forcing, 2),
+        "times_faster": round(generating / forcing, 1),
+        "matching_by_generation": sum(expected),
+        "agreeing": sum(a == b for a, b in zip(matched, expected, strict=True)),
+    }
+
+
+def _topics() -> list[str]:
+    from curation.files import resource
+
+    lines = resource("safety", "general.jsonl").read_text(encoding="utf8").splitlines()
+    return list(dict.fromkeys(json.loads(line)["messages"][-1]["content"] for line in lines))[:ROWS]
+
+
+def _half_changed(texts: list[str]) -> list[str]:
+    """Every other answer with one word replaced, wherever it stands."""
+    place = random.Random(0)
+    words = [text.split(" ") for text in texts]
+    for answer in words[1::2]:
+        answer[place.randrange(len(answer))] = "perhaps"
+    return [" ".join(answer) for answer in words]
 
 
 if __name__ == "__main__":

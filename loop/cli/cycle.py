@@ -28,6 +28,7 @@ Wait = Annotated[
     float, typer.Option(min=0, help="Seconds to wait each time that another program holds the store.")
 ]
 WAIT = 3600.0
+"""As `loop.opening.WAIT`, whose import would load the store's libraries for `--help`."""
 app = typer.Typer(help="Run the loop.", no_args_is_help=True)
 app.command()(schedule.schedule)
 

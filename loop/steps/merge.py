@@ -24,7 +24,7 @@ def run(context: Context) -> Outcome:
         traces = judged(connection, context.cycle, context.done["judge"]["judge"])
         parent = last_snapshot(connection, context.cycle, workspace.config.model)
         corrected = accepted(connection, context.cycle)
-    manifest, offered = grow(workspace, parent, traces, corrected)
+    manifest, offered = grow(workspace, parent, traces, corrected, context.progress)
 
     def commit(connection: duckdb.DuckDBPyConnection) -> None:
         record(connection, workspace.snapshots / manifest.id, manifest, context.cycle)

@@ -10,10 +10,12 @@ import polars as pl
 
 from curation.files import resource
 from curation.intake import read_file
-from curation.snapshot import Growth, write_snapshot
+from curation.parent import Growth
+from curation.recipe import Dedup
+from curation.snapshot import write_snapshot
 from curation.split import Split
 from curation.state import begin
-from curation.steps import Dedup, run_steps
+from curation.steps import run_steps
 from judge.correct import from_reference
 from judge.frames import items_of
 from judge.verdict import Verdict

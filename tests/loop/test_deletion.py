@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from curation.errors import UserError
 from curation.intake import read_file
+from curation.old_index import open_index
 from curation.snapshot import write_snapshot
 from curation.split import Split
 from curation.state import begin
@@ -100,7 +101,7 @@ def test_what_a_user_said_is_in_no_file_afterwards(workspace: Workspace, tmp_pat
     assert holders(workspace, SECRET) == {"traces.duckdb", "view.duckdb", VERDICTS}
     done = delete_traces(workspace, Choice("u-1", None))
     counts = {"traces": 2, "payloads": 2, "verdicts": 1, "corrections": 1, "labels": 2, "runs": 0}
-    assert done.deleted == counts | {"spooled verdicts": 1, "training jobs": 0}
+    assert done.deleted == counts | {"spooled verdicts": 1, "training jobs": 0, "indexes": 0}
     assert (done.snapshots, done.models) == ([], [])
     assert holders(workspace, SECRET) == set()
     assert holders(workspace, OTHER) == {"traces.duckdb", "view.duckdb", VERDICTS}
@@ -145,10 +146,11 @@ def test_snapshots_and_models_that_hold_rows_of_a_user_are_named(
     with transaction(workspace.store) as connection:
         record(connection, workspace.snapshots / made.id, made, 1)
         _model(connection, 1, made.id, "production")
+    open_index(workspace.snapshots / made.id, 0.8)
     done = delete_traces(workspace, Choice("u-1", None))
     assert done.snapshots == [{"snapshot": made.id, "rows": 2}]
     assert [(m["name"], m["version"], m["snapshot"]) for m in done.models] == [("model", 1, made.id)]
-    assert done.deleted["training jobs"] == 1
+    assert (done.deleted["training jobs"], done.deleted["indexes"]) == (1, 1)
     assert all(name.endswith(".parquet") for name in holders(workspace, SECRET))
 
 

@@ -134,7 +134,7 @@ def test_children_and_parents_are_named(tmp_path: Path) -> None:
     workspace, *_ = filled(tmp_path)
     parent, child = (row_of(workspace, f"source = 'seed.jsonl' AND line = {n}") for n in (1, 2))
     with duckdb.connect(str(workspace.view)) as connection:
-        connection.execute("UPDATE membership SET parents = [?] WHERE row_id = ?", [parent, child])
+        connection.execute("UPDATE layer_rows SET parents = [?] WHERE row_id = ?", [parent, child])
     assert f"made from row {parent}" in "\n".join(story(explain(workspace, child)))
     assert f"parent of row {child}" in "\n".join(story(explain(workspace, parent)))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from loop.cli import cycle as commands
 from loop.cycle import run_cycle
 from loop.imports.run import import_files
 from loop.ledger import Ledger
@@ -154,3 +155,7 @@ def test_a_copy_that_is_older_than_the_store_is_not_read_in_its_place(collecting
         holder.communicate("")
     assert calls() == []
     assert json.loads(query(collecting.view, "SELECT to_json(list(state)) AS s FROM cycles")["s"][0])
+
+
+def test_the_commands_wait_as_long_as_a_cycle_does() -> None:
+    assert Asked().wait == commands.WAIT

@@ -286,9 +286,10 @@ def test_views_tell_repeats_models_and_corrections_apart(store: Path) -> None:
         for author in ("reference", "person:x", "judge"):
             values = ["b", "j", author, f"by {author}", "accepted", "", 1]
             connection.execute("INSERT INTO corrections VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+        connection.execute("INSERT INTO layers VALUES ('s', 0, 's')")
         for origin in ("correction", "trace"):
             row = ["s", origin, "train", origin, "x", 1, [], "b"]
-            connection.execute("INSERT INTO membership VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            connection.execute("INSERT INTO layer_rows VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
     by_cycle = query(store, "SELECT model, traces, verdicts, scored FROM score_by_cycle").rows()
     assert by_cycle == [("another", 1, 1, 1), ("model", 2, 3, 2)]
     assert query(store, "SELECT trace, repeat FROM low_scores ORDER BY ALL").rows() == [

@@ -10,7 +10,7 @@ import torch
 from curation.errors import UserError
 from tests.training.shapes import PLAIN, make
 from training import adapters
-from training.adapters import adapt, demand_quantising, linear_maps
+from training.adapters import adapt, demand_bitsandbytes, linear_maps
 from training.encode import Encoded
 from training.pack import answer_loss, pack
 from training.settings import TrainSettings
@@ -37,12 +37,13 @@ def test_all_linear_maps_of_the_last_layers_are_found(name):
 @pytest.mark.parametrize("method", ["lora", "dora", "rslora", "loha", "lokr", "ia3", "vera"])
 @pytest.mark.parametrize("name", ["llama", "gpt2", "gemma"])
 def test_an_adapter_learns_in_the_last_layer_alone(method, name):
+    rank = {} if method == "ia3" else {"lora_rank": 2}
     if name == "gpt2" and method in ("loha", "lokr"):
         with pytest.raises(UserError, match="gpt2"):
-            adapt(make(name), TrainSettings(method=method, last_layers=1, lora_rank=2))
+            adapt(make(name), TrainSettings(method=method, last_layers=1, **rank))
         return
     torch.manual_seed(0)
-    model = adapt(make(name), TrainSettings(method=method, last_layers=1, lora_rank=2))
+    model = adapt(make(name), TrainSettings(method=method, last_layers=1, **rank))
     trained = {path: weight for path, weight in model.named_parameters() if weight.requires_grad}
     # VeRA's vectors are of one layer each, its two projections of all.
     assert all(".2." in path for path in trained)
@@ -97,5 +98,5 @@ def test_full_fine_tuning_trains_whole_layers(name):
 def test_qlora_without_its_library_says_what_to_install(monkeypatch):
     monkeypatch.setattr(adapters.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match="bitsandbytes") as caught:
-        demand_quantising()
+        demand_bitsandbytes("train.method", "qlora", 'use method "lora"')
     assert "pip install" in caught.value.fix

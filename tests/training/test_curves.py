@@ -59,3 +59,12 @@ def test_the_plots_show_every_curve():
 def test_a_long_run_fits_the_terminal():
     assert len(sparkline(range(1000))) <= 60
     assert sparkline([1, 1]) == "▁▁"
+
+
+def test_steps_are_counted_where_not_each_has_a_line():
+    every_tenth = [
+        line | {"step": 10 * line["step"]} for line in _metrics([*FALLING[:20], 9.0, *FALLING[20:]])
+    ]
+    (warning,) = warnings(every_tenth)
+    assert "jumps at step 210" in warning
+    assert warnings(every_tenth[:6]) == []

@@ -97,3 +97,17 @@ def test_many_are_encoded_as_each_alone(tokenizer):
         tokenizer.chat_template = template
         assert encode_many(tokenizer, chats) == [encode(tokenizer, chat, 10_000) for chat in chats]
     assert encode_many(tokenizer, []) == []
+
+
+def test_a_template_that_leaves_the_answer_out_is_refused(tokenizer):
+    asked = "{% for m in messages if m.role == 'user' %}{{ m.content }}{% endfor %}"
+    tokenizer.chat_template = asked + "<|im_start|>assistant<|im_end|>"
+    with pytest.raises(UserError, match="leaves the answer out"):
+        encode(tokenizer, _chat(), 100)
+
+
+@pytest.mark.parametrize("content", [None, ["x"], {"a": 1}, 5])
+def test_without_a_template_only_text_is_learnt(tokenizer, content):
+    tokenizer.chat_template = None
+    with pytest.raises(TypeError):
+        encode(tokenizer, _chat(content), 100)

@@ -62,6 +62,69 @@ def test_a_served_model_answers_through_the_same_function(server):
     assert [streamed[i] for i in range(len(PROMPTS))] == [answer.text for answer in answers]
 
 
+@pytest.fixture
+def says():
+    """A server that answers anything with the lines it is given."""
+    lines = []
+
+    class Fixed(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write("\n".join(lines).encode())
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Fixed) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+
+        def answer(*said):
+            lines[:] = said
+            return generate(Endpoint(f"http://127.0.0.1:{server.server_address[1]}/v1", "m"), PROMPTS[:1])[0]
+
+        yield answer
+        server.shutdown()
+
+
+HALF = 'data: {"choices": [{"delta": {"content": "half"}}]}'
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ['data: {"choices": []}', "data: [DONE]"],
+        [],
+        ['{"error": {"message": "model not found"}}'],
+        [HALF, 'data: {"error": {"message": "engine died", "code": 500}}'],
+        [HALF],
+        [HALF, 'data: {"choices": [{"delta": {}, "finish_reason": "content_filter"}]}'],
+        ['{"choices": [{"message": {"content": "whole"}}]}'],
+        ["data: []"],
+        ["data: 5"],
+        ['data: {"choices": ["x"]}'],
+        ['data: {"choices": [{"delta": {"content": ["x"]}}]}'],
+        ["<html>"],
+    ],
+)
+def test_what_is_no_whole_answer_is_refused(says, lines):
+    with pytest.raises(UserError):
+        says(*lines)
+
+
+def test_comments_and_missing_counts_do_no_harm(says):
+    done = 'data: {"choices": [{"delta": {}, "finish_reason": "stop"}], "usage": {"prompt_tokens": null}}'
+    answer = says(": ping", "event: message", HALF, "", done, "data: [DONE]")
+    assert (answer.text, answer.finish_reason, answer.prompt_tokens) == ("half", "stop", 0)
+
+
+@pytest.mark.parametrize("url", ["http://local host/v1", "http://localhost:abc/v1", "http://["])
+def test_what_is_no_address_is_refused(url):
+    with pytest.raises(UserError, match="address"):
+        generate(Endpoint(url, "m"), PROMPTS[:1])
+
+
 def test_a_server_that_refuses_is_named(server):
     with pytest.raises(UserError, match="404"):
         generate(Endpoint(server, "other"), PROMPTS[:1])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import torch
 
@@ -80,7 +82,8 @@ def test_answers_of_other_architectures_equal_those_of_each_prompt_alone(loaded,
     torch.manual_seed(1)
     model = make(name)
     model.resize_token_embeddings(len(loaded.tokenizer), mean_resizing=False)
-    settings = TrainSettings(method=method, num_virtual_tokens=3)
+    virtual = {} if method == "lora" else {"num_virtual_tokens": 3}
+    settings = TrainSettings(method=method, **virtual)
     other = LoadedModel(adapt(model, settings).eval(), loaded.tokenizer, loaded.base)
     asked = [*[row["messages"][:-1] for row in rows[:2]], *SHORT]
     for answer, messages in zip(generate(other, asked, GenerateSettings(5)), asked, strict=True):
@@ -117,3 +120,37 @@ def test_adapters_are_swapped_on_one_base(make_job, tiny, prompts):
         assert texts(swapped) == wanted
     with pytest.raises(UserError, match="no adapter"):
         swap_adapter(swapped, tiny)
+    # A retrain writes another adapter to the same place.
+    shutil.rmtree(jobs[0] / "model")
+    shutil.copytree(jobs[1] / "model", jobs[0] / "model")
+    assert texts(swap_adapter(swapped, jobs[0] / "model")) == two
+
+
+def test_an_adapter_of_another_kind_is_not_swapped_in(make_job, tiny):
+    kinds = {name: make_job(name, epochs=1, method=name) for name in ("lora", "ia3", "prompt-tuning")}
+    for job in kinds.values():
+        run(job)
+    with pytest.raises(UserError, match="IA3 cannot take the place of LORA"):
+        swap_adapter(load(tiny, kinds["lora"] / "model", "fp32"), kinds["ia3"] / "model")
+    with pytest.raises(UserError, match="virtual tokens cannot be swapped"):
+        swap_adapter(load(tiny, kinds["prompt-tuning"] / "model", "fp32"), None)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("max_new_tokens", 0),
+        ("batch_size", 0),
+        ("temperature", -1.0),
+        ("temperature", float("nan")),
+        ("top_k", -1),
+        ("top_p", 0.0),
+        ("top_p", 2.0),
+        ("stop", ("",)),
+        ("stop", "abc"),
+    ],
+)
+def test_settings_that_generate_nothing_are_refused(field, value):
+    with pytest.raises(UserError) as caught:
+        GenerateSettings(**{field: value})
+    assert caught.value.where == f"generate.{field}"

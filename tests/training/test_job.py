@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
@@ -12,11 +13,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from curation.errors import UserError
+from tests.tiny import build_tokenizer
 from training.__main__ import main
-from training.evaluate import exact_match
+from training.encode import encode
+from training.exact import exact_match
 from training.job import run
+from training.metrics import read_metrics
 from training.model import load
 
 ROOT = Path(__file__).parents[2]
@@ -93,6 +98,85 @@ def test_full_fine_tuning_writes_a_model_that_can_be_a_base(make_job, tiny):
     assert load(tiny, first / "model").model.config.model_type == "llama"
     chained = make_job("chained", base_model=str(first / "model"), epochs=1)
     assert run(chained)["train_loss_first"] < result["train_loss_first"]
+
+
+@pytest.mark.parametrize(
+    "extra", [{}, {"eval_strategy": "steps", "eval_steps": 1, "early_stopping_patience": 1}]
+)
+def test_a_run_of_fewer_steps_than_between_two_lines_has_its_last_one(make_job, rows, extra):
+    job = make_job(validation=rows[:2], logging_steps=50, epochs=1, batch_size=6, **extra)
+    result = run(job)
+    assert result["steps"] == 2
+    lines = [line for line in read_metrics(job / "metrics.jsonl") if "loss" in line]
+    assert lines[-1]["step"] == 2
+    assert (job / "model").is_dir()
+
+
+def test_a_warm_up_longer_than_the_run_is_told(make_job):
+    said = " ".join(run(make_job(epochs=1, batch_size=6, warmup_steps=100))["warnings"])
+    assert "train.warmup_steps" in said
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [({"optim": "adamw_8bit"}, "optim"), ({"attention": "flex_attention"}, "attention")],
+)
+def test_what_this_machine_lacks_is_refused_before_anything_is_loaded(make_job, monkeypatch, settings, field):
+    monkeypatch.setattr("training.adapters.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("torch.cuda.is_available", bool)
+    with pytest.raises(UserError) as caught:
+        run(make_job(**settings))
+    assert caught.value.where == f"train.{field}"
+
+
+def test_a_row_longer_than_the_model_reads_is_left_out_and_counted(make_job, tiny, rows, tmp_path):
+    short = tmp_path / "short"
+    shutil.copytree(tiny, short)
+    config = json.loads((short / "config.json").read_text())
+    lengths = sorted(len(encode(build_tokenizer(), row["messages"], 512).ids) for row in rows)
+    (short / "config.json").write_text(json.dumps(config | {"max_position_embeddings": lengths[-1] - 1}))
+    result = run(make_job(base_model=str(short), epochs=1))
+    assert len(result["left_out"]) == sum(length == lengths[-1] for length in lengths)
+
+
+def test_rows_that_are_no_text_are_named_by_line(make_job):
+    job = make_job(epochs=1)
+    first = (job / "train.jsonl").read_bytes().split(b"\n")[0]
+    (job / "train.jsonl").write_bytes(first + b"\n\xff\n")
+    with pytest.raises(UserError, match="UTF-8") as caught:
+        run(job)
+    assert caught.value.where.endswith("train.jsonl:2")
+
+
+def test_the_activation_cache_changes_no_loss(make_job, rows):
+    found = {}
+    for how in ("off", "run", "kept"):
+        settings = {"last_layers": 1, "epochs": 3, "batch_size": 4, "activation_cache": how}
+        found[how] = [
+            run(make_job(f"{how}{part}", train=rows[:count], **settings)) for part, count in ((0, 9), (1, 12))
+        ]
+    for name in ("train_loss_first", "train_loss_last"):
+        for how in ("run", "kept"):
+            for result, expected in zip(found[how], found["off"], strict=True):
+                assert result[name] == pytest.approx(expected[name], rel=1e-4)
+
+
+def test_a_torn_activation_cache_is_thrown_away(make_job):
+    run(make_job("one", last_layers=1, epochs=1, activation_cache="kept"))
+    job = make_job("two", last_layers=1, epochs=1, activation_cache="kept")
+    (kept,) = (job.parent / "cache" / "activations").glob("*.safetensors")
+    kept.write_bytes(kept.read_bytes()[:100])
+    run(job)
+    assert kept.stat().st_size > 100
+
+
+def test_a_full_disk_is_told_as_such(make_job, monkeypatch):
+    def full(*_):
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("training.tensors.save_file", full)
+    with pytest.raises(UserError, match="no disk space left"):
+        run(make_job(epochs=2, batch_size=6, save_steps=2))
 
 
 def test_qlora_learns_through_weights_of_four_bits(make_job, rows):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, LlamaConfig
+from transformers import AutoModelForCausalLM, BloomConfig, GPTNeoConfig, LlamaConfig
 
 from curation.errors import UserError
 from tests.training.shapes import PLAIN, WINDOWED, make
 from training.alike import MIN_PREFIX, group_alike, shared_prefix
+from training.apart import demand_apart
 from training.encode import Encoded
 from training.masks import demand_packable, sliding_window
+from training.model import LoadedModel
 from training.pack import answer_logits, answer_loss, pack
 from training.plan import packed_tokens
 
@@ -169,3 +171,29 @@ def test_flex_attention_keeps_rows_apart_too(name):
         expected = torch.stack([answer_loss(plain, one.to(flex.device)) for one in pack(rows, 0)]).sum()
         torch.testing.assert_close(loss, expected, rtol=1e-3, atol=1e-3)
         torch.testing.assert_close(_gradients(flex, loss), _gradients(plain, expected), rtol=1e-2, atol=1e-3)
+
+
+def test_a_window_of_places_that_no_configuration_tells_is_found_out():
+    torch.manual_seed(0)
+    config = GPTNeoConfig(
+        vocab_size=160,
+        hidden_size=32,
+        num_layers=2,
+        num_heads=2,
+        attention_types=[[["global", "local"], 1]],
+        window_size=40,
+        max_position_embeddings=2048,
+        initializer_range=0.2,
+    )
+    loaded = LoadedModel(AutoModelForCausalLM.from_config(config).eval(), None, None)
+    rows = [Encoded([*range(2, 22), 30 + i], [60 + i, 1]) for i in range(20)]
+    with pytest.raises(UserError, match="gpt_neo does not keep packed rows apart") as caught:
+        demand_apart(loaded, rows, "fp32")
+    assert "packing" in caught.value.fix
+
+
+def test_a_model_that_cannot_read_the_mask_is_refused():
+    config = BloomConfig(vocab_size=160, hidden_size=32, n_layer=2, n_head=2)
+    loaded = LoadedModel(AutoModelForCausalLM.from_config(config).eval(), None, None)
+    with pytest.raises(UserError, match="bloom cannot read packed rows"):
+        demand_apart(loaded, [Encoded([*range(2, 22), 30 + i], [60 + i, 1]) for i in range(4)], "fp32")

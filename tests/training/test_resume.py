@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from training.__main__ import main
 from training.encode import encode
 from training.job import StoppedError, run
 from training.plan import packed_tokens
-from training.state import ask_to_stop, read_state
+from training.state import ask_to_stop, claimed, read_state
 from training.watch import without_gain
 
 
@@ -217,6 +218,65 @@ def test_a_run_without_gain_ends_early(make_job, rows):
     )
     scores = iter([0.1, 0.5, 0.4, 0.5, 0.9])
     assert run(job, score=lambda _: next(scores))["steps"] == 8
+
+
+def test_a_run_killed_after_it_stopped_early_is_over(make_job, rows, monkeypatch):
+    wrong = [{"id": "v", "messages": [rows[0]["messages"][0], {"role": "assistant", "content": "travel"}]}]
+    settings = {"validation": wrong, "epochs": 30, "batch_size": 6, "learning_rate": 2e-2}
+    settings |= {"eval_strategy": "steps", "eval_steps": 2, "save_steps": 2, "early_stopping_patience": 2}
+    whole, broken = make_job("whole", **settings), make_job("broken", **settings)
+    expected = run(whole)
+    assert expected["steps"] < 60
+    with monkeypatch.context() as patched:
+        patched.setattr(job_module, "save_model", _fail)
+        with pytest.raises(KilledError):
+            run(broken)
+    assert run(broken)["steps"] == expected["steps"]
+    assert _adapter(broken) == _adapter(whole)
+
+
+def _fail(*_):
+    raise KilledError
+
+
+def test_metrics_survive_a_run_that_cannot_go_on(make_job):
+    job = make_job(epochs=6, batch_size=6, save_steps=3)
+    _killed_at(job, 8)
+    before = (job / "metrics.jsonl").read_text()
+    newest = max((job / "checkpoints").glob("step-*"))
+    (newest / "weights.safetensors").write_bytes(b"")
+    with pytest.raises(UserError, match="damaged"):
+        run(job)
+    assert (job / "metrics.jsonl").read_text() == before
+    shutil.rmtree(newest)
+    run(job)
+    assert [line["step"] for line in _metrics(job)] == list(range(1, 13))
+
+
+@pytest.mark.parametrize("change", [{"scheduler": {"base_lrs": [9.0]}}, {"identity": None}, {"step": 1}])
+def test_a_changed_seal_is_refused(make_job, change):
+    job = make_job(epochs=6, batch_size=6, save_steps=3)
+    _killed_at(job, 8)
+    seal = max((job / "checkpoints").glob("step-*")) / "checkpoint.json"
+    seal.write_text(json.dumps(json.loads(seal.read_text()) | change))
+    with pytest.raises(UserError, match="damaged") as caught:
+        run(job)
+    assert caught.value.where == str(seal)
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"state": "running"}', "[]"])
+def test_a_torn_state_file_does_not_keep_a_job_from_running(make_job, content):
+    job = make_job(epochs=1, batch_size=6)
+    (job / "state.json").write_text(content)
+    assert read_state(job)["state"] == "interrupted"
+    run(job)
+
+
+def test_of_two_runs_of_one_job_the_second_is_refused(make_job):
+    job = make_job(epochs=1)
+    with claimed(job), pytest.raises(UserError, match="another process runs this job"):
+        run(job)
+    run(job)
 
 
 def test_waiting_is_counted_from_the_last_gain():

@@ -71,6 +71,14 @@ def test_an_unknown_field_is_refused_and_the_known_ones_are_listed():
         ({"method": "prefix-tuning", "last_layers": 3}, "last_layers"),
         ({"method": "full", "learning_rate": 0.1}, "learning_rate"),
         ({"method": "p-tuning", "attention": "flex_attention"}, "attention"),
+        ({"method": "prefix-tuning", "gradient_checkpointing": True}, "gradient_checkpointing"),
+        ({"method": "full", "lora_rank": 64}, "lora_rank"),
+        ({"method": "ia3", "lora_alpha": 64}, "lora_alpha"),
+        ({"num_virtual_tokens": 5}, "num_virtual_tokens"),
+        ({"metric_for_best_model": "exact_match"}, "metric_for_best_model"),
+        ({"eval_steps": 3}, "eval_steps"),
+        ({"eval_strategy": "epoch", "eval_steps": 3}, "eval_steps"),
+        ({"method": "p-tuning", "activation_cache": "kept"}, "activation_cache"),
     ],
 )
 def test_settings_that_contradict_are_refused_with_the_fix(values, field):

@@ -17,17 +17,21 @@ from training.job import run
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=29531"]
+TORCHRUN = ["torch.distributed.run", "--nproc-per-node=2", "--master-port=29531"]
+ACCELERATE = ["accelerate.commands.launch", "--cpu", "--num_processes=2", "--num_machines=1"]
+ACCELERATE += ["--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=29532"]
+LAUNCH = [sys.executable, "-m"]
 
 
 @pytest.mark.crash
-def test_two_processes_train_as_one_does(make_job, rows):
+@pytest.mark.parametrize("launcher", [TORCHRUN, ACCELERATE], ids=["torchrun", "accelerate"])
+def test_two_processes_train_as_one_does(make_job, rows, launcher):
     # Nine rows in batches of four: the last one is one process's alone.
     settings = {"train": rows[:9], "validation": rows[9:], "epochs": 2, "batch_size": 4, "last_layers": 1}
     settings |= {"eval_strategy": "epoch", "save_steps": 2}
     one, two = make_job("one", **settings), make_job("two", **settings)
     expected = run(one)
-    command = [*LAUNCH, "-m", "training", "run", str(two)]
+    command = [*LAUNCH, *launcher, "-m", "training", "run", str(two)]
     done = subprocess.run(command, env=ENVIRONMENT, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     result = json.loads((two / "result.json").read_text())
@@ -43,6 +47,16 @@ def test_two_processes_train_as_one_does(make_job, rows):
     assert len((two / "metrics.jsonl").read_text().splitlines()) == result["steps"] + 2
     assert done.stderr.count("done: ") == 1
     assert {path.name for path in two.iterdir()} == {path.name for path in one.iterdir()}
+
+
+@pytest.mark.crash
+def test_fsdp_is_refused_by_each_process_with_what_to_use(make_job):
+    job = make_job(epochs=1)
+    command = [*LAUNCH, *ACCELERATE, "--use_fsdp", "--fsdp_version=2", "-m", "training", "run", str(job)]
+    done = subprocess.run(command, env=ENVIRONMENT, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "FSDP and DeepSpeed keep the model in parts" in done.stderr
+    assert not (job / "model").exists()
 
 
 def test_a_batch_that_processes_cannot_share_is_refused(make_job, monkeypatch):

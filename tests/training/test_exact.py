@@ -1,0 +1,119 @@
+"""Feeding known answers says what greedy generation would have given, whatever the model."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from curation.errors import UserError
+from tests.training.shapes import make
+from training.adapters import adapt
+from training.encode import encode, stop_ids
+from training.exact import exact_match
+from training.generate import GenerateSettings, generate
+from training.job import run
+from training.model import LoadedModel, load
+from training.settings import TrainSettings
+
+ROOM = 40
+
+
+@pytest.fixture
+def half_trained(tiny, make_job):
+    """Trained until some answers are right and some are wrong."""
+    job = make_job(epochs=3, batch_size=4, learning_rate=1e-2)
+    run(job)
+    return load(tiny, job / "model", "fp32")
+
+
+def test_exact_match_agrees_with_generation(half_trained, rows):
+    conversations = [row["messages"] for row in rows]
+    answers = generate(half_trained, [messages[:-1] for messages in conversations])
+    expected = [
+        answer.finish_reason == "stop" and answer.text == messages[-1]["content"]
+        for answer, messages in zip(answers, conversations, strict=True)
+    ]
+    assert 0 < sum(expected) < len(expected)
+    for batch_size in (1, 5, 64):
+        assert exact_match(half_trained, conversations, batch_size) == expected
+
+
+def test_what_the_model_says_matches_and_anything_else_does_not(loaded, rows):
+    prompt = rows[0]["messages"][:-1]
+    right = {"role": "assistant", "content": generate(loaded, [prompt])[0].text}
+    cut = exact_match(loaded, [[*prompt, right]])
+    assert cut == [False]  # an untrained model goes on talking: its end-of-turn token is not the likeliest
+    assert exact_match(loaded, [rows[0]["messages"]]) == [False]
+
+
+def test_progress_counts_to_the_end(loaded, rows):
+    seen = []
+    exact_match(loaded, [row["messages"] for row in rows], 8, progress=lambda *counts: seen.append(counts))
+    assert seen == [(8, 12), (12, 12)]
+
+
+def test_a_row_that_does_not_fit_is_refused(loaded):
+    long = [{"role": "user", "content": "word " * 1100}, {"role": "assistant", "content": "cards"}]
+    with pytest.raises(UserError) as caught:
+        exact_match(loaded, [long])
+    assert caught.value.where == "row 0"
+
+
+@pytest.mark.parametrize(
+    "name", ["llama", "gpt2", "qwen2", "qwen3", "gemma", "mistral+window", "qwen2+window", "gemma3+window"]
+)
+@pytest.mark.parametrize("method", ["lora", "prompt-tuning", "prefix-tuning"])
+def test_it_equals_generation_on_every_architecture(loaded, rows, name, method):
+    """Answers that a random model gives are mostly spelt with other tokens than the tokenizer would take."""
+    torch.manual_seed(2)
+    model = make(name)
+    model.resize_token_embeddings(len(loaded.tokenizer), mean_resizing=False)
+    other = LoadedModel(adapt(model, TrainSettings(method=method)).eval(), loaded.tokenizer, loaded.base)
+    _make_it_end(other)
+    prompts = [row["messages"][:-1] for row in rows[::2]]
+    answers = generate(other, prompts, GenerateSettings(ROOM, batch_size=1))
+    assert any(answer.finish_reason == "stop" for answer in answers)
+    conversations = [
+        [*prompt, {"role": "assistant", "content": text}]
+        for number, (prompt, answer) in enumerate(zip(prompts, answers, strict=True))
+        for text in (answer.text, answer.text[: number + 1], answer.text + "s")
+    ]
+    expected = [_generated(other, row) for row in conversations]
+    assert 0 < sum(expected) < len(expected)
+    assert exact_match(other, conversations, batch_size=5) == expected
+
+
+def _make_it_end(loaded):
+    """Raise the logit of the end of turn, so that a random model does not go on for ever."""
+    end = loaded.tokenizer.eos_token_id
+
+    def raise_(_module, _args, scores):
+        scores[..., end] = scores.amax(-1) - 0.35 * scores.std(-1)
+        return scores
+
+    loaded.model.get_output_embeddings().register_forward_hook(raise_)
+
+
+def _generated(loaded, messages):
+    (answer,) = generate(loaded, [messages[:-1]], GenerateSettings(2 * ROOM, batch_size=1))
+    said = encode(loaded.tokenizer, messages, 10**6).answer_ids[:-1]
+    return answer.finish_reason == "stop" and answer.text == loaded.tokenizer.decode(
+        said, skip_special_tokens=True
+    )
+
+
+@pytest.mark.parametrize("ends", ["tokenizer's", "template's"])
+def test_any_token_that_ends_an_answer_ends_it(loaded, rows, ends, monkeypatch):
+    """A model may end its turn with the template's token or with the tokenizer's: generation takes both."""
+    other = 2
+    monkeypatch.setattr("training.exact.stop_ids", lambda tokenizer: sorted({*stop_ids(tokenizer), other}))
+    monkeypatch.setattr("training.forced.stop_ids", lambda tokenizer: sorted({*stop_ids(tokenizer), other}))
+    chosen = other if ends == "tokenizer's" else loaded.tokenizer.eos_token_id
+
+    def only_end(_module, _args, scores):
+        scores[..., chosen] = 1e3
+        return scores
+
+    loaded.model.get_output_embeddings().register_forward_hook(only_end)
+    messages = [*rows[0]["messages"][:-1], {"role": "assistant", "content": ""}]
+    assert exact_match(loaded, [messages]) == [True]

@@ -1,0 +1,152 @@
+"""Say whether greedy generation would give known answers, by feeding them instead of generating."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from curation.errors import UserError
+from training.encode import Encoded, Messages, encode_many, stop_ids
+from training.forced import Forced, Place
+from training.generate import GenerateSettings, generate
+from training.model import LoadedModel, as_loaded
+from training.start import Start, read_start
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_BATCH = 64
+
+
+def exact_match(
+    loaded: LoadedModel,
+    rows: Sequence[Messages],
+    batch_size: int = _BATCH,
+    precision: str = "auto",
+    progress: Callable[[int, int], None] | None = None,
+) -> list[bool]:
+    """Say for each row whether greedy generation would give exactly its answer, in the order given.
+
+    That is: whether `generate`, with enough room, ends by itself and says what the answer's own tokens say.
+    An answer's tokens are fed, a row leaves with the first that is not the likeliest, and what rounding or
+    another spelling of the text leaves in doubt is generated. With bf16 weights the two are equal up to
+    rounding, and so is generation in batches of two sizes.
+
+    Args:
+        loaded: Model and tokenizer.
+        rows: Conversations whose last message is the expected answer.
+        batch_size: Rows side by side.
+        precision: "auto" is what the model was loaded in; another than that is refused.
+        progress: Called with (rows done, rows in all) after each batch.
+
+    Raises:
+        UserError: a row does not fit the model's context, or the precision is not the model's.
+    """
+    if not rows:
+        return []
+    encoded = _encode(loaded, rows)
+    # Prompts of like length side by side: the least padding.
+    order = sorted(range(len(rows)), key=lambda i: len(encoded[i].prompt_ids))
+    verdicts: dict[int, bool] = {}
+    with torch.inference_mode(), as_loaded(loaded, precision):
+        start = read_start(loaded, [row.prompt_ids for row in encoded], max(len(row.ids) for row in encoded))
+        size = 1 if start.alone else batch_size
+        for place in range(0, len(rows), size):
+            numbers = order[place : place + size]
+            for i, verdict in zip(numbers, _fed(loaded, [encoded[i] for i in numbers], start), strict=True):
+                verdicts[i] = _generated(loaded, rows[i], encoded[i]) if verdict is None else verdict
+            if progress:
+                progress(len(verdicts), len(rows))
+    return [verdicts[i] for i in range(len(rows))]
+
+
+@dataclass
+class _Row:
+    """What is known of one row's answer so far."""
+
+    row: Encoded
+    read: int = 0
+    """Tokens of the answer that were compared."""
+    right: bool = True
+    """None of them was certainly not the likeliest."""
+    close: bool = False
+    """One of them was the likeliest, or was not, by no more than rounding."""
+    respelt: bool = False
+    """The model may come to the same text by other tokens, or end elsewhere than the row."""
+
+    @property
+    def verdict(self) -> bool | None:
+        """None where only generation can tell."""
+        return None if self.respelt or (self.right and self.close) else self.right
+
+    @property
+    def open(self) -> bool:
+        """Whether there is more to learn from its tokens."""
+        return self.right and not self.respelt and self.read < len(self.row.answer_ids)
+
+    def see(self, loaded: LoadedModel, places: Sequence[Place]) -> None:
+        """Take what the model makes of the next tokens, up to one that is certainly wrong."""
+        for place in places:
+            if place.lead <= place.rounding:
+                self.close = True
+                self.right = place.lead >= -place.rounding
+                self.respelt = _may_say(loaded, self.row.answer_ids, self.read, place.other)
+            self.read += 1
+            if not self.open:
+                return
+
+
+def _fed(loaded: LoadedModel, rows: Sequence[Encoded], start: Start) -> list[bool | None]:
+    """Feed answers until each has its verdict; None where it is in doubt."""
+    ends = stop_ids(loaded.tokenizer)
+    found = [_Row(row, respelt=not _ends_once(row.answer_ids, ends)) for row in rows]
+    forced, left = Forced(loaded, rows, start), list(found)
+    while any(row.open for row in left):
+        forced.keep([i for i, row in enumerate(left) if row.open])
+        left = [row for row in left if row.open]
+        for row, places in zip(left, forced.read(), strict=True):
+            row.see(loaded, places)
+    return [row.verdict for row in found]
+
+
+def _ends_once(answer: list[int], ends: Sequence[int]) -> bool:
+    return answer[-1] in ends and not any(token in ends for token in answer[:-1])
+
+
+def _may_say(loaded: LoadedModel, answer: list[int], place: int, other: int) -> bool:
+    """Whether the answer's text may still come out with another token at a place."""
+    said = _text(loaded, answer[:-1])
+    if other in stop_ids(loaded.tokenizer):
+        return said == _text(loaded, answer[:place])
+    # Half a character decodes to a replacement character until its other bytes are there.
+    return said.startswith(_text(loaded, [*answer[:place], other]).rstrip("\ufffd"))
+
+
+def _text(loaded: LoadedModel, tokens: list[int]) -> str:
+    return str(loaded.tokenizer.decode(tokens, skip_special_tokens=True))
+
+
+def _generated(loaded: LoadedModel, messages: Messages, row: Encoded) -> bool:
+    # Another spelling may have more tokens.
+    room = min(2 * len(row.answer_ids), _context(loaded) - len(row.prompt_ids))
+    settings = GenerateSettings(max_new_tokens=room, batch_size=1)
+    (answer,) = generate(loaded, [messages[:-1]], settings)
+    return answer.finish_reason == "stop" and answer.text == _text(loaded, row.answer_ids[:-1])
+
+
+def _encode(loaded: LoadedModel, rows: Sequence[Messages]) -> list[Encoded]:
+    encoded, limit = encode_many(loaded.tokenizer, rows), _context(loaded)
+    for index, row in enumerate(encoded):
+        if len(row.ids) > limit:
+            raise UserError(
+                f"the row has more than the {limit} tokens the model can read",
+                where=f"row {index}",
+                fix="shorten the prompt or the answer",
+            )
+    return encoded
+
+
+def _context(loaded: LoadedModel) -> int:
+    return int(getattr(loaded.model.config, "max_position_embeddings", 1 << 30))
