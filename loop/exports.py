@@ -41,7 +41,7 @@ PREFERENCES = """
            (SELECT min(v.score) FROM verdicts v WHERE v.trace = t.id AND v.judge = c.judge) AS score
     FROM traces t JOIN corrections c ON c.trace = t.id AND c.state = 'accepted'
     WHERE t.id IN (SELECT id FROM traces WHERE {where}) AND c.output <> t.output
-    QUALIFY row_number() OVER (PARTITION BY t.id ORDER BY c.author LIKE 'person:%' DESC, c.author) = 1
+    QUALIFY row_number() OVER (PARTITION BY t.id ORDER BY c.author LIKE 'person:%' DESC, c.author DESC) = 1
     ORDER BY t.id
 """
 EVALUATIONS = """

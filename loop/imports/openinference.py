@@ -70,7 +70,10 @@ def read(span: dict[str, Any], resource: dict[str, Any]) -> Iterator[Event]:
         return
     for known in DERIVED:
         fields.take(known)
-    answer = answers[0] if answers else turn(_last(raw_out), "assistant")
+    told = _told(raw_out)
+    answer = answers[0] if answers else turn(told[-1], "assistant")
+    others = [f"answer {n + 1}" for n in range(1, len(answers))]
+    others += [] if answers else [f"output.value[{n}]" for n in range(len(told) - 1)]
     start, end = (_moment(span, name) for name in ("start", "end"))
     yield Call(
         event=identity(span),
@@ -91,7 +94,7 @@ def read(span: dict[str, Any], resource: dict[str, Any]) -> Iterator[Event]:
         sampling=as_object(fields.take("llm.invocation_parameters")),
         labels=list(_labels(given, identity(span), span.get("traceId"))),
         payload=span,
-        unmapped=fields.rest() + unsaid(answer) + [f"answer {n + 1}" for n in range(1, len(answers))],
+        unmapped=[*fields.rest(), *unsaid(answer), *others],
     )
 
 
@@ -169,7 +172,7 @@ def _moment(span: dict[str, Any], which: str) -> Any:  # noqa: ANN401
     return found or as_time(span.get(f"{which}Time"))
 
 
-def _last(value: Any) -> Any:  # noqa: ANN401
-    """The answer in an output: a turn, the last of several, or whatever it is."""
+def _told(value: Any) -> list[Any]:  # noqa: ANN401
+    """The turns of an output, the answer last; one that is no conversation is a turn of its own."""
     found = conversation(value)
-    return found[-1] if isinstance(found, list) and found and all(map(is_turn, found)) else found
+    return found if isinstance(found, list) and found and all(map(is_turn, found)) else [found]
