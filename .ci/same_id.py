@@ -11,10 +11,12 @@ from pathlib import Path
 
 from curation.heldout import freeze
 from curation.intake import read_file
+from curation.parent import Growth
+from curation.recipe import Dedup, Redact, Validate, recipe_of
 from curation.rows import frame, make_row
-from curation.snapshot import Growth, write_snapshot
+from curation.snapshot import write_snapshot
 from curation.split import Split
-from curation.steps import Dedup, Redact, Validate, recipe_of, run_steps
+from curation.steps import run_steps
 from curation.verify import verify
 
 STEPS = (Validate(), Redact(), Dedup())

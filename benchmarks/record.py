@@ -6,8 +6,14 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = (
@@ -28,6 +34,31 @@ PACKAGES = (
     "transformers",
     "trl",
 )
+
+
+def peak_memory() -> int:
+    """Bytes that this process has held at most; `getrusage` would begin with its parent's."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="utf8"))
+    return int(found[1]) * 1024 if found else 0
+
+
+def measured(code: str, *arguments: str, under: Sequence[str] = ()) -> Any:  # noqa: ANN401  (what it tells)
+    """Run code in a process of its own, which may import this file; the JSON in the last line that it prints.
+
+    Args:
+        code: The code; it begins its clock itself.
+        arguments: What it finds in `sys.argv`.
+        under: A command that is put before the process.
+    """
+    paths = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    done = subprocess.run(
+        [*under, sys.executable, "-c", code, *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+    )
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def record(name: str, result: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Keep = Literal["best", "first"]
-"""`best` is by score, length and id; `first` is by place in the file."""
+"""`best` is by score, length and id, and of equal messages by the other fields; `first` is by place."""
 
 SCORE = "score"
 """The field of `meta` that has a row's score; a row without one comes after all that have one."""
@@ -28,11 +28,11 @@ def best_first(
         keep: What makes a row better than another.
         old: The first so many rows are better than all others.
     """
-    table = rows.select("id", "source", "line", "messages", "meta")[chosen]
-    keys = table.select("id", "source", "line", score=_score(), length=_length()).with_columns(
-        new=pl.Series(chosen >= old), row=pl.Series(chosen)
-    )
-    by = ["new", "score", "length", "id", "source", "line", "row"] if keep == "best" else ["new", "row"]
+    # To pick out conversations takes longer than to measure all of them.
+    table = rows.select("id", "meta", "source", "line", score=_score(), length=_length())
+    keys = table[chosen].with_columns(new=pl.Series(chosen >= old), row=pl.Series(chosen))
+    best = ["score", "length", "id", "meta", "source", "line"]
+    by = ["new", *(best if keep == "best" else []), "row"]
     down = [name in {"score", "length"} for name in by]
     return (
         keys.select(order=pl.arg_sort_by(by, descending=down, nulls_last=True))["order"]

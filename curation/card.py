@@ -6,11 +6,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from curation.contents import CHARACTERS, NOT_GIVEN
+from curation.state import SAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from curation.manifest import Manifest
+    from curation.state import Tally
 
 LISTED = 20
 
@@ -51,8 +53,16 @@ def _table(title: str, headers: Sequence[str], rows: Iterable[Sequence[object]])
     if not lines:
         return []
     cells = [headers, ["---"] * len(headers), *lines]
-    told = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in cells]
+    told = ["| " + " | ".join(map(_cell, line)) + " |" for line in cells]
     return ["", *([f"## {title}", ""] if title else []), *told]
+
+
+def _cell(text: str) -> str:
+    """Text of the data's own: one line, and no Markdown or HTML where that would end or hide something."""
+    line = " ".join(text.split())
+    for mark in "\\|<`":
+        line = line.replace(mark, f"\\{mark}")
+    return line
 
 
 def _list(title: str, entries: Sequence[str]) -> list[str]:
@@ -82,8 +92,16 @@ def _lengths(tokens: dict[str, int]) -> list[tuple[str, int]]:
     return [(f"up to {size}", n) for size, n in tokens.items()]
 
 
-def _steps(manifest: Manifest) -> list[tuple[str, int, int, int]]:
-    return [(t.step, t.rows_in, t.rows_out, sum(t.dropped.values())) for t in manifest.steps]
+def _steps(manifest: Manifest) -> list[tuple[str, int, int, str]]:
+    return [(t.step, t.rows_in, t.rows_out, _dropped(t)) for t in manifest.steps]
+
+
+def _dropped(tally: Tally) -> str:
+    """What explains the difference of rows in and out."""
+    told = str(sum(tally.dropped.values()))
+    if tally.old:
+        told += f", {tally.old} of them rows that the parent had"
+    return told + (f"; {same} are the parent's already" if (same := tally.notes.get(SAME)) else "")
 
 
 def _strata(manifest: Manifest) -> list[tuple[str, str]]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from curation.best import best_first
+from curation.errors import UserError
 from curation.exact import exact_partners
 from curation.fates import EXACT, NEAR, NORMALISED, SEMANTIC, Conflicts, Fates, both, drop, follow, write
-from curation.near.alike import alike
+from curation.files import NO_SPACE, UNWRITABLE
+from curation.labels import labels
 from curation.near.clusters import components
 from curation.near.pairs import count_pairs, similarities
 from curation.near.pipeline import Corpus, cut, index_of, of_rows
@@ -20,7 +24,7 @@ from curation.near.spilled import perhaps_alike
 from curation.semantic import remove_alike
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import polars as pl
     from numpy.typing import NDArray
@@ -55,7 +59,7 @@ class Decided(NamedTuple):
 
 
 class Means(NamedTuple):
-    """What the search may use, and how rows are compared by meaning; all else does not change the result.
+    """What the search may use, and what it is told; threads and memory do not change the result.
 
     Attributes:
         threads: At most so many; all there are unless given.
@@ -63,12 +67,14 @@ class Means(NamedTuple):
         memory: Bytes that the search for similar prompts may take beside the rows, the rest then lies on the
             disk; all it needs unless given.
         meaning: How rows are compared by meaning, which they are not unless this is given.
+        stay: Whether old rows stay even where they are like each other.
     """
 
     threads: int | None = None
     shared: Shared | None = None
     memory: int | None = None
     meaning: Meaning | None = None
+    stay: bool = False
 
 
 def decide(rows: pl.DataFrame, how: How, old: int = 0, means: Means | None = None) -> Decided:
@@ -96,22 +102,37 @@ def decide(rows: pl.DataFrame, how: How, old: int = 0, means: Means | None = Non
 
 def _decide_near(rows: pl.DataFrame, how: How, old: int, means: Means, found: Decided) -> Decided:
     """Find the near-duplicates among the rows that are left."""
-    messages, near, counts = rows["messages"], found.left, how.on == "prompt"
-    texts = of_rows(messages, how.on, near)
-    shared, hidden = means.shared, None
+    near, counts = found.left, how.on == "prompt"
+    texts = of_rows(rows["messages"], how.on, near)
+    shared, hidden, long = means.shared, None, None
     if means.memory is not None:
-        shared, perhaps = perhaps_alike(
-            *texts, how.threshold, means.memory, shared=counts, threads=means.threads
-        )
+        with _on_disk():
+            shared, perhaps, long = perhaps_alike(
+                *texts, how.threshold, means.memory, shared=counts, threads=means.threads
+            )
         near = near[perhaps]
     taken_out: Shared | bool = counts if shared is None else shared
-    corpus = cut(*of_rows(messages, how.on, near), shared=taken_out, threads=means.threads)
-    long = sum(int((np.diff(part.starts) > LONG).sum()) for part in corpus.sets)
-    compared, concerned = _compared(messages, near, corpus, how, means.threads)
-    conflicts = _near(rows, near, compared, concerned, how, old, found.fates)
+    corpus = cut(*of_rows(rows["messages"], how.on, near), shared=taken_out, threads=means.threads)
+    if long is None:
+        long = sum(int((np.diff(part.starts) > LONG).sum()) for part in corpus.sets)
+    compared = _compared(rows, near, corpus, how, means.threads)
+    conflicts = _near(rows, near, compared, how, (old, means.stay), found.fates)
     if shared is None or not len(shared.hashes):
         hidden = _hidden(texts, corpus.shared, compared.prompts, how, means.threads)
     return Decided(found.fates, conflicts, found.left, corpus.shared, hidden, long)
+
+
+@contextlib.contextmanager
+def _on_disk() -> Iterator[None]:
+    """Name the folder for temporary files where it has no room."""
+    try:
+        yield
+    except OSError as fault:
+        if fault.errno not in NO_SPACE | UNWRITABLE:
+            raise
+        fix = "free some space, name another folder in TMPDIR, or compare without --memory"
+        problem = f"the search cannot go over the disk ({fault.strerror})"
+        raise UserError(problem, where=tempfile.gettempdir(), fix=fix) from fault
 
 
 def _exact(rows: pl.DataFrame, how: How, old: int, threads: int | None) -> Fates:
@@ -122,41 +143,46 @@ def _exact(rows: pl.DataFrame, how: How, old: int, threads: int | None) -> Fates
 
 
 def _compared(
-    messages: pl.Series, left: NDArray[np.int64], corpus: Corpus, how: How, threads: int | None
-) -> tuple[Compared, NDArray[np.int64]]:
-    """The indexes of prompts and of answers, and the members that have a similar prompt at all.
+    rows: pl.DataFrame, left: NDArray[np.int64], corpus: Corpus, how: How, threads: int | None
+) -> Compared:
+    """The indexes of prompts, and of the answers of rows that may have a similar prompt.
 
-    Only the answers of those are cut. Whole texts stand for both where they are compared.
+    No two answers with other labels are similar. Whole texts stand for both where they are compared.
     """
     prompts = index_of(corpus, how.threshold, threads)
     everyone = np.arange(len(prompts.numbers))
-    if how.on == "all":
-        return Compared(prompts, prompts, everyone, everyone), everyone
-    concerned = alike(prompts, how.threshold)
-    asked = of_rows(messages, "answer", left[prompts.numbers[concerned]])
-    answers = index_of(cut(*asked, shared=False, threads=threads), how.threshold, threads)
-    answered = concerned[answers.numbers]
+    numbers = left[prompts.numbers]
+    said = labels(rows["meta"].gather(numbers))
+    labelled = said.null_count() < len(said)
+    if how.on == "all" and not labelled:
+        return Compared(prompts, prompts, everyone, everyone)
+    marks = said.hash().to_numpy() * said.is_not_null().to_numpy() if labelled else None
+    asked = of_rows(rows["messages"], "all" if how.on == "all" else "answer", numbers)
+    answers = index_of(cut(*asked, shared=False, marks=marks, threads=threads), how.threshold, threads)
     answer_of = np.full(len(everyone), -1, np.int64)
-    answer_of[answered] = np.arange(len(answered))
-    return Compared(prompts, answers, answer_of, answered), concerned
+    answer_of[answers.numbers] = np.arange(len(answers.numbers))
+    return Compared(prompts, answers, answer_of, answers.numbers)
 
 
 def _near(
     rows: pl.DataFrame,
     left: NDArray[np.int64],
     compared: Compared,
-    concerned: NDArray[np.int64],
     how: How,
-    old: int,
+    first: tuple[int, bool],
     fates: Fates,
 ) -> Conflicts:
-    """Write into `fates` what goes of the concerned members."""
+    """Write into `fates` what goes of the compared rows; `first`: how many are old, and if they stay."""
+    old, stay = first
     numbers = left[compared.prompts.numbers]
-    order = concerned[best_first(rows, numbers[concerned], keep=how.keep, old=old)]
+    order = best_first(rows, numbers, keep=how.keep, old=old)
     if how.mode == "connected":
         order = _connected(compared, order, numbers, how, fates)
-    rules = Rules(how.threshold, how.conflicts == "keep_best", how.conflicts == "drop_all", how.on == "all")
-    return write(fates, numbers, order, remove(compared, order, rules), how, NEAR)
+    stays = int((numbers[order] < old).sum()) if stay else 0
+    one_text = compared.answers is compared.prompts
+    drops = how.conflicts == "keep_best", how.conflicts == "drop_all"
+    rules = Rules(how.threshold, *drops, one_text, stays)
+    return write(fates, numbers, order, remove(compared, order, rules), how, NEAR, rows["meta"])
 
 
 def _by_meaning(rows: pl.DataFrame, how: How, old: int, meaning: Meaning, fates: Fates) -> Conflicts:
@@ -164,8 +190,9 @@ def _by_meaning(rows: pl.DataFrame, how: How, old: int, meaning: Meaning, fates:
     stay = np.flatnonzero(fates.partner < 0)
     numbers = stay[best_first(rows, stay, keep=how.keep, old=old)]
     drop_conflicting = how.conflicts == "keep_best"
-    found = remove_alike(rows["messages"].gather(numbers), meaning, drop_conflicting=drop_conflicting)
-    return write(fates, numbers, np.arange(len(numbers)), found, how, SEMANTIC)
+    asked = rows.select("messages", "meta")[numbers]
+    found = remove_alike(asked, meaning, drop_conflicting=drop_conflicting)
+    return write(fates, numbers, np.arange(len(numbers)), found, how, SEMANTIC, rows["meta"])
 
 
 def _connected(

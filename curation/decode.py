@@ -71,7 +71,10 @@ def separators(lines: Sequence[bytes]) -> NDArray[np.int64]:
     counts = np.diff(np.searchsorted(colon[quoted & ~escaped], ends), prepend=0)
     # A key, or a text, that ends with a backslash: the quote behind it may be a real one.
     counts[np.searchsorted(ends, colon[escaped & (text[colon - 3] == ord("\\"))])] = -1
-    for spaced in np.unique(np.searchsorted(ends, colon[before <= ord(" ")])):
+    # A colon behind a space is common in text; a key's has a quote before the space, or another space.
+    behind = colon[before <= ord(" ")]
+    behind = behind[(text[behind - 2] == ord('"')) | (text[behind - 2] <= ord(" "))]
+    for spaced in np.unique(np.searchsorted(ends, behind)):
         if _SPACED_KEY.search(lines[spaced]):
             counts[spaced] = -1
     return counts

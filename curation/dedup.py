@@ -9,9 +9,11 @@ import numpy as np
 import polars as pl
 
 from curation.best import Keep  # noqa: TC001  (msgspec reads it)
+from curation.calls import with_calls
 from curation.children import MADE, without_orphans
 from curation.decide import Means, decide
-from curation.fates import REASONS, Conflicts, Fates
+from curation.fates import EXACT, REASONS, Conflicts, Fates
+from curation.labels import labels
 from curation.near.templates import Template, templates
 from curation.rows import DROPS, answer_text, drop_frame
 
@@ -24,10 +26,11 @@ Mode = Literal["anchored", "connected"]
 Compare = Literal["prompt", "all"]
 
 CONFLICTS = pl.Schema(
-    {"row_id": pl.String, "source": pl.String, "line": pl.Int64, "answer": pl.String}
+    {"row_id": pl.String, "source": pl.String, "line": pl.Int64, "answer": pl.String, "labels": pl.String}
     | {"partner_id": pl.String, "partner_source": pl.String, "partner_line": pl.Int64}
-    | {"partner_answer": pl.String, "similarity": pl.Float64}
+    | {"partner_answer": pl.String, "partner_labels": pl.String, "similarity": pl.Float64}
 )
+"""Pairs of rows with a similar prompt; `labels` is as in `curation.labels`, null where a row has none."""
 EVIDENCE = pl.Schema(DROPS | {"answer_similarity": pl.Float64})
 """Drops with the similarity of the answers beside that of the prompts."""
 
@@ -82,6 +85,7 @@ def drop_known(
     *,
     threads: int | None = None,
     shared: Shared | None = None,
+    stay: bool = False,
 ) -> Deduped:
     """Drop the new rows that duplicate old ones, or each other: those that would go if all were one file.
 
@@ -91,11 +95,14 @@ def drop_known(
         how: What counts as a duplicate.
         threads: At most so many; all there are unless given.
         shared: Shared text of the prompts, where it is known already; found in all these rows unless given.
+        stay: Whether all old rows stay, even those that would go in one file: what is like them goes, too.
 
     Returns:
         What became of the new rows alone; conflicts have at least one new row.
     """
-    return _dedup(pl.concat([old, new]), how or How(), (old.height, old.height), Means(threads, shared))
+    return _dedup(
+        pl.concat([old, new]), how or How(), (old.height, old.height), Means(threads, shared, stay=stay)
+    )
 
 
 def drop_duplicates(
@@ -132,14 +139,24 @@ def _dedup(rows: pl.DataFrame, how: How, first: tuple[int, int], means: Means) -
         return _of_read(rows, how, first, means)
     old, unseen = (int((~made[:n]).sum()) for n in first)
     found = _of_read(rows.filter(~made), how, (old, unseen), means)
-    children = rows[first[1] :].filter(made[first[1] :])
-    twice = ~children["id"].is_first_distinct()
-    again = children.filter(twice).select("source", "line", row_id="id", step=pl.lit("dedup"))
-    again = again.with_columns(reason=pl.lit("exact duplicate"), partner_id="row_id")
-    gone = set(found.drops["row_id"]) - set(found.rows["id"])
-    stay, orphans = without_orphans(children.filter(~twice), gone, "dedup")
-    drops = pl.concat([found.drops, orphans, drop_frame(again.to_dicts())], how="diagonal")
+    children, again = _once(rows.filter(made), int(made[: first[1]].sum()))
+    # A row that went for one of the same id left its children a parent.
+    gone = set(found.drops.filter(pl.col("row_id") != pl.col("partner_id"))["row_id"]) - set(found.rows["id"])
+    stay, orphans = without_orphans(children, gone, "dedup")
+    drops = pl.concat([found.drops, orphans, again], how="diagonal")
     return found._replace(rows=pl.concat([found.rows, stay]), drops=drops)
+
+
+def _once(children: pl.DataFrame, unseen: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The first of equal rows that were made, and the drops of the others, without the first `unseen`."""
+    kind = ["id", "labels"]
+    named = children.select("id", "source", "line", labels=labels(children["meta"])).with_columns(
+        pl.col("id", "source", "line").first().over(kind).name.prefix("partner_"),
+        twice=~pl.struct(kind).is_first_distinct(),
+    )[unseen:]
+    again = named.filter("twice").drop("labels", "twice").rename({"id": "row_id"})
+    told = again.with_columns(step=pl.lit("dedup"), reason=pl.lit(REASONS[EXACT]))
+    return children[unseen:].filter(~named["twice"]), drop_frame(told.to_dicts())
 
 
 def _of_read(rows: pl.DataFrame, how: How, first: tuple[int, int], means: Means) -> Deduped:
@@ -188,10 +205,11 @@ def _listed(rows: pl.DataFrame, conflicts: Conflicts, unseen: int) -> pl.DataFra
     order = np.lexsort((better, worse))
     columns: dict[str, Any] = {}
     for prefix, chosen in (("", worse[order]), ("partner_", better[order])):
-        side = rows.select("id", "source", "line", "messages")[chosen]
+        side = rows.select("id", "source", "line", "messages", "meta")[chosen]
         columns |= {f"{prefix or 'row_'}id": side["id"], f"{prefix}source": side["source"]}
         columns |= {f"{prefix}line": side["line"]}
         columns[f"{prefix}answer"] = pl.Series(
-            [answer_text(m) for m in side["messages"].to_list()], dtype=pl.String
+            [answer_text(with_calls(m)) for m in side["messages"].to_list()], dtype=pl.String
         )
+        columns[f"{prefix}labels"] = labels(side["meta"])
     return pl.DataFrame(columns | {"similarity": similar[order]}, schema=CONFLICTS)

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from curation.manifest import chain
+from curation.identity import SAID, said_otherwise
+from curation.manifest import chain, missing_parent
 from curation.rows import canonical, drop_frame, split_answer
 from curation.stored import read_rows, read_table
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from curation.manifest import Manifest
 
 GONE = "no longer among the rows that were given"
 
@@ -26,12 +29,15 @@ class Difference(NamedTuple):
         removed: Rows of A alone (schema ROWS, `split`, `reason` and `detail`) whose prompt is gone.
         changed: Rows of A alone whose prompt has another answer in B (`id`, `id_new`, `messages`,
             `messages_new`, `split`, `split_new`).
+        edited: Rows of both whose other fields have changed: tags, parents, a licence (`id`, `split`, and
+            `says` and `says_new`, a line of JSON for each copy of the row).
         moved: Rows of both in another split (`id`, `split`, `split_new`).
     """
 
     added: pl.DataFrame
     removed: pl.DataFrame
     changed: pl.DataFrame
+    edited: pl.DataFrame
     moved: pl.DataFrame
 
 
@@ -45,7 +51,8 @@ def diff(a: Path, b: Path) -> Difference:
     Raises:
         UserError: A file of them is missing or damaged.
     """
-    old, new = (read_rows(folder, columns=["id"]).unique("id", maintain_order=True) for folder in (a, b))
+    all_old, all_new = (_told(folder) for folder in (a, b))
+    old, new = (rows.select("id", "split").unique("id", maintain_order=True) for rows in (all_old, all_new))
     gone = _with_prompt(a, old.join(new, on="id", how="anti"))
     come = _with_prompt(b, new.join(old, on="id", how="anti"))
     changed = gone.join(come, on="prompt", suffix="_new").unique("id", keep="first", maintain_order=True)
@@ -55,18 +62,45 @@ def diff(a: Path, b: Path) -> Difference:
     both = old.join(new, on="id", suffix="_new")
     return Difference(
         come.join(changed, left_on="id", right_on="id_new", how="anti").drop("prompt"),
-        removed.with_columns(pl.col("reason").fill_null(GONE)).drop("prompt"),
+        removed.with_columns(pl.col("reason").fill_null(_untold(a, b))).drop("prompt"),
         pairs,
+        _edited(a, b, all_old, all_new),
         both.filter(pl.col("split") != pl.col("split_new")),
     )
 
 
+def _told(folder: Path) -> pl.DataFrame:
+    """Rows of a snapshot with a hash of what is said of each."""
+    rows = read_rows(folder, columns=("id", *SAID))
+    return rows.select("id", "split", told=pl.struct(*SAID).hash())
+
+
+def _edited(a: Path, b: Path, old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
+    """Rows of both of which other things are said; only those whose hashes differ are read."""
+    key = ["id", "told"]
+    seen = pl.concat([old.join(new, on=key, how="anti"), new.join(old, on=key, how="anti")])
+    ids = seen["id"].unique()
+    was, now = (read_rows(folder, columns=("id", *SAID), chosen=ids) for folder in (a, b))
+    splits = old.select("id", "split").unique("id", keep="first")
+    return said_otherwise(was, now).join(splits, on="id", maintain_order="left")
+
+
 def _reasons(a: Path, b: Path) -> pl.DataFrame:
     """Why rows went on the way to the newer one: row, reason and detail, what was said last first."""
-    way = takewhile(lambda manifest: manifest.id != a.name, chain(b))
-    drops = [read_table(b.parent / manifest.id, "drops") for manifest in way]
+    drops = [read_table(b.parent / manifest.id, "drops") for manifest in _way(a, b)]
     told = pl.concat([drop_frame([]), *drops]).select("row_id", "reason", "detail")
     return told.unique("row_id", keep="first", maintain_order=True)
+
+
+def _way(a: Path, b: Path) -> list[Manifest]:
+    return list(takewhile(lambda manifest: manifest.id != a.name, chain(b)))
+
+
+def _untold(a: Path, b: Path) -> str:
+    """What is said of a row that went without a reason: the one that had it may be gone itself."""
+    last = _way(a, b)[-1:]
+    lost = missing_parent(b, last[0]) if last and last[0].parent != a.name else None
+    return f"not known: snapshot {lost} is not there any more" if lost else GONE
 
 
 def counts(rows: pl.DataFrame) -> dict[str, dict[str, int]]:

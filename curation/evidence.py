@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from curation.calls import with_calls
 from curation.rows import answer_text, prompt_text
 from curation.text import words
 
@@ -48,10 +49,8 @@ def with_words(drops: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
         keys = [name, f"{prefix}source", f"{prefix}line"]
         side = texts.rename(dict(zip(texts.columns, [*keys, f"{prefix}messages"], strict=True)))
         both = both.join(side, on=keys, how="left", nulls_equal=True, maintain_order="left")
-    found = [
-        differing(compared_text(a), compared_text(b))
-        for a, b in both.select("messages", "partner_messages").iter_rows()
-    ]
+    pairs = both.select("messages", "partner_messages").iter_rows()
+    found = [differing(*map(compared_text, pair)) if all(pair) else ([], []) for pair in pairs]
     return drops.with_columns(
         only_here=pl.Series([" ".join(a) for a, _ in found], dtype=pl.String),
         only_there=pl.Series([" ".join(b) for _, b in found], dtype=pl.String),
@@ -59,8 +58,9 @@ def with_words(drops: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def compared_text(messages: Sequence[Message]) -> str:
-    """Prompt and answer as one text."""
-    return f"{prompt_text(messages)}\n{answer_text(messages)}"
+    """Prompt and answer as one text, with what they call."""
+    spoken = with_calls(messages)
+    return f"{prompt_text(spoken)}\n{answer_text(spoken)}"
 
 
 def side_by_side(left: Sequence[Message], right: Sequence[Message], width: int = 50) -> list[str]:
@@ -72,6 +72,7 @@ def side_by_side(left: Sequence[Message], right: Sequence[Message], width: int =
         width: Characters of a column.
     """
     lines = []
+    left, right = with_calls(left), with_calls(right)
     for part in (prompt_text, answer_text):
         a, b = part(left), part(right)
         only_a, only_b = differing(a, b)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 
 from curation.best import best_first
+from curation.labels import labels
 from curation.near.index import perhaps_shared
 from curation.near.sameness import same, signatures
 
 if TYPE_CHECKING:
-    import polars as pl
     from numpy.typing import NDArray
 
     from curation.best import Keep
@@ -23,7 +24,7 @@ def exact_partners(
     """For each row that goes the row that stays in its place.
 
     Two rows are equal when their turns are: roles and other fields as they are, contents NFKC-normalised and
-    in lower case with white space as one space.
+    in lower case with white space as one space. What labels them (see `curation.labels`) is equal, too.
 
     Args:
         rows: Rows with schema ROWS.
@@ -37,6 +38,7 @@ def exact_partners(
     partner = np.full(rows.height, -1, np.int64)
     raw = np.zeros(rows.height, np.bool_)
     members, kind = _with_equal_hashes(signatures(rows["messages"], threads))
+    kind = _with_equal_labels(kind, labels(rows["meta"].gather(members)))
     if not len(members):
         return partner, raw
     rank = np.empty(len(members), np.int64)
@@ -61,3 +63,12 @@ def _with_equal_hashes(hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], N
     kind = np.cumsum(np.concatenate(([0], own[1:] != own[:-1]))) if len(own) else members
     several = np.bincount(kind)[kind] > 1
     return members[several], kind[several]
+
+
+def _with_equal_labels(kind: NDArray[np.int64], said: pl.Series) -> NDArray[np.int64]:
+    """Another kind for rows of one kind whose labels differ."""
+    if said.null_count() == len(said):
+        return kind
+    number = said.rank("dense").fill_null(0).cast(pl.Int64).to_numpy()
+    parted: NDArray[np.int64] = kind * (int(number.max()) + 1) + number
+    return parted

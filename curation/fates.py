@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from curation.labels import labels
+
 if TYPE_CHECKING:
+    import polars as pl
     from numpy.typing import NDArray
 
     from curation.dedup import How
@@ -18,8 +21,9 @@ REASONS = (
     "near duplicate",
     "conflicting answer",
     "semantic duplicate",
+    "conflicting label",
 )
-EXACT, NORMALISED, NEAR, CONFLICTING, SEMANTIC = range(len(REASONS))
+EXACT, NORMALISED, NEAR, CONFLICTING, SEMANTIC, LABELLED = range(len(REASONS))
 
 
 class Fates(NamedTuple):
@@ -46,8 +50,19 @@ def write(
     found: Removed,
     how: How,
     reason: int,
+    meta: pl.Series,
 ) -> Conflicts:
-    """Write what was removed into `fates`; the conflicts, of each row the nearest one first."""
+    """Write what was removed into `fates`; the conflicts, of each row the nearest one first.
+
+    Args:
+        fates: What becomes of each row.
+        numbers: The row of each member.
+        order: The members, the best first.
+        found: What was removed.
+        how: What becomes of conflicts.
+        reason: Why duplicates go.
+        meta: The column `meta` of all rows, which has their labels.
+    """
     goes = np.flatnonzero(found.partner >= 0)
     similar = (found.prompt[goes], found.answer[goes])
     drop(fates, numbers[goes], numbers[found.partner[goes]], similar, reason)
@@ -56,7 +71,7 @@ def write(
     nearest = np.lexsort((rank[found.earlier], -found.similar, rank[found.later]))
     later, earlier, close = found.later[nearest], found.earlier[nearest], found.similar[nearest]
     conflicts = Conflicts(numbers[later], numbers[earlier], close)
-    _resolve(fates, conflicts, how)
+    _resolve(fates, conflicts, how, meta)
     return conflicts
 
 
@@ -68,14 +83,17 @@ def both(first: Conflicts, second: Conflicts) -> Conflicts:
     return Conflicts(*(np.concatenate([a, b[new]]) for a, b in zip(first, second, strict=True)))
 
 
-def _resolve(fates: Fates, conflicts: Conflicts, how: How) -> None:
+def _resolve(fates: Fates, conflicts: Conflicts, how: How, meta: pl.Series) -> None:
     """Drop the worse rows of conflicts, or both, as the policy says; the first partner of each counts."""
+    if how.conflicts not in {"keep_best", "drop_all"}:
+        return
     worse, better = conflicts.worse[::-1], conflicts.better[::-1]
     similar, unknown = conflicts.similar[::-1], np.full(len(worse), np.nan)
+    other_label = labels(meta.gather(worse)).ne_missing(labels(meta.gather(better))).to_numpy()
+    reason = np.where(other_label, LABELLED, CONFLICTING).astype(np.uint8)
     if how.conflicts == "drop_all":
-        drop(fates, better, worse, (similar, unknown), CONFLICTING)
-    if how.conflicts in {"keep_best", "drop_all"}:
-        drop(fates, worse, better, (similar, unknown), CONFLICTING)
+        drop(fates, better, worse, (similar, unknown), reason)
+    drop(fates, worse, better, (similar, unknown), reason)
 
 
 def drop(
@@ -83,7 +101,7 @@ def drop(
     goes: NDArray[np.int64],
     stays: NDArray[np.int64],
     similar: tuple[NDArray[np.float64], NDArray[np.float64]],
-    reason: int,
+    reason: int | NDArray[np.uint8],
 ) -> None:
     """Write down for which rows others go, with the similarities of prompts and of answers."""
     fates.partner[goes] = stays

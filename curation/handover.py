@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
@@ -10,7 +11,8 @@ import polars as pl
 from curation.croissant import croissant
 from curation.errors import UserError
 from curation.files import new_folder
-from curation.formats import FORMATS, Unheld
+from curation.formats import FORMATS, Unheld, unheld_fields
+from curation.handover_settings import write_settings
 from curation.manifest import read_manifest
 from curation.stored import read_rows
 from curation.strata import SPLITS
@@ -27,10 +29,17 @@ LEFT_OUT = "left-out.jsonl"
 
 
 class Handover(NamedTuple):
-    """What was written: rows by split, and the rows that the format has no place for (row, split, reason)."""
+    """What was written.
+
+    Attributes:
+        rows: Rows by split.
+        left_out: The rows that the format has no place for (row, split, reason).
+        unheld: In how many rows a field is that the format has no place for, by its name.
+    """
 
     rows: dict[str, int]
     left_out: list[dict[str, str]]
+    unheld: dict[str, int]
 
 
 def hand_over(
@@ -38,8 +47,8 @@ def hand_over(
 ) -> Handover:
     """Write a snapshot's rows in a format.
 
-    Beside the files of the splits stands `regrind.json`: the snapshot's id, the format, and the id of the row
-    on each line.
+    Beside the files of the splits stands `regrind.json`: the snapshot's id, the format, the id of the row on
+    each line, and the fields of rows that the format has no place for.
 
     Args:
         snapshot: Folder of the snapshot.
@@ -60,21 +69,24 @@ def hand_over(
         if form in TABLES:
             ids = {split: rows["id"].to_list() for split, rows in tables.items()}
             _write_tables(folder, tables, form, read_manifest(snapshot).id, licence)
-            left_out: list[dict[str, str]] = []
+            left_out, unheld = list[dict[str, str]](), dict[str, int]()
         else:
-            ids, left_out = _write_lines(folder, tables, form, leave_out=leave_out)
+            ids, left_out, unheld = _write_lines(folder, tables, form, leave_out=leave_out)
         about = {"snapshot": snapshot.name, "format": form, "rows": ids, "left_out": len(left_out)}
+        about |= {"unheld": unheld}
         (folder / "regrind.json").write_text(json.dumps(about, indent=1), encoding="utf8")
         if form == "huggingface":
             _write_card(folder, snapshot, list(tables), licence)
-    return Handover({split: len(rows) for split, rows in ids.items()}, left_out)
+    return Handover({split: len(rows) for split, rows in ids.items()}, left_out, unheld)
 
 
 def _write_lines(
     folder: Path, tables: dict[str, pl.DataFrame], form: str, *, leave_out: bool
-) -> tuple[dict[str, list[str]], list[dict[str, str]]]:
+) -> tuple[dict[str, list[str]], list[dict[str, str]], dict[str, int]]:
     ids: dict[str, list[str]] = {}
     left_out: list[dict[str, str]] = []
+    unheld = Counter[str]()
+    keys: set[str] = set()
     for split, rows in tables.items():
         ids[split] = []
         with (folder / f"{split}.jsonl").open("w", encoding="utf8") as stream:
@@ -86,6 +98,8 @@ def _write_lines(
                     continue
                 stream.write(json.dumps(record, ensure_ascii=False) + "\n")
                 ids[split].append(row["id"])
+                unheld.update(unheld_fields(row, form))
+                keys |= {*record, *(key for turn in record.get("messages", ()) for key in turn)}
     if left_out and not leave_out:
         fix = f"choose another format, or leave out the {len(left_out)} rows that it cannot hold: --leave-out"
         first = left_out[0]
@@ -93,30 +107,11 @@ def _write_lines(
     if left_out:
         text = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in left_out)
         (folder / LEFT_OUT).write_text(text, encoding="utf8")
-    _write_settings(folder, form, list(ids))
-    return ids, left_out
-
-
-def _write_settings(folder: Path, form: str, splits: list[str]) -> None:
-    """The lines of settings with which the tool finds the files."""
-    if form == "llama-factory":
-        tags = {"role_tag": "role", "content_tag": "content", "user_tag": "user"}
-        tags |= {"assistant_tag": "assistant", "system_tag": "system"}
-        shape = {"formatting": "sharegpt", "columns": {"messages": "messages"}, "tags": tags}
-        info = {split: {"file_name": f"{split}.jsonl"} | shape for split in splits}
-        (folder / "dataset_info.json").write_text(json.dumps(info, indent=2), encoding="utf8")
-    if form == "axolotl":
-        lines = []
-        for key, split in (("datasets", "train"), ("test_datasets", "validation")):
-            if split in splits:
-                lines += [
-                    f"{key}:",
-                    f"  - path: {split}.jsonl",
-                    "    ds_type: json",
-                    "    type: chat_template",
-                ]
-                lines += ["    field_messages: messages", *(["    split: train"] if split != "train" else [])]
-        (folder / "axolotl.yml").write_text("\n".join(lines) + "\n", encoding="utf8")
+    splits = [split for split, found in ids.items() if found]
+    for split in ids.keys() - splits:  # a file without a line stops the loaders
+        (folder / f"{split}.jsonl").unlink()
+    write_settings(folder, form, splits, keys)
+    return ids, left_out, dict(unheld.most_common())
 
 
 def _write_tables(
@@ -128,7 +123,11 @@ def _write_tables(
         return
     (folder / "data").mkdir()
     files = {split: f"data/{split}.parquet" for split in tables}
-    columns = [pl.col("id"), _messages(tables), *map(pl.col, ("tags", "source", "line", "parents", "meta"))]
+    columns = [
+        pl.col("id"),
+        _messages(tables),
+        *map(pl.col, ("tags", "source", "line", "parents", "family", "meta")),
+    ]
     for split, rows in tables.items():
         rows.select(columns).write_parquet(folder / files[split])
     text = json.dumps(croissant(folder, files, identity, licence), indent=2)
@@ -147,7 +146,7 @@ def _messages(tables: dict[str, pl.DataFrame]) -> pl.Expr:
 def _write_card(folder: Path, snapshot: Path, splits: list[str], licence: str | None) -> None:
     head: list[Any] = [
         "---",
-        *([f"license: {licence}"] if licence else []),
+        *([f"license: {json.dumps(licence, ensure_ascii=False)}"] if licence else []),
         "configs:",
         "- config_name: default",
     ]

@@ -9,14 +9,22 @@ import numpy as np
 import polars as pl
 
 from curation.children import descendants
-from curation.compared import Compared, compared
-from curation.near import nearest_items, residuals
+from curation.compared import Compared, compared, plain
+from curation.near import nearest_items, own_or_shared
 from curation.overlap import RUN, overlaps
-from curation.redact import redact_texts
+from curation.phrases import phrases
 from curation.rows import ROWS, SHAPED_FROM, drop_frame, frame, short_hash
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+STEP = "heldout"
+"""What this search is called among the steps."""
+
+
+SEARCH = 2
+"""Goes up when the search finds more than before, so that snapshots that grow look at their old rows, too."""
 
 
 class HeldoutSet(NamedTuple):
@@ -65,20 +73,22 @@ def without_heldout(
     checks: Checks | None = None,
     *,
     beside: pl.DataFrame | None = None,
+    before: pl.DataFrame | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Leave out every row whose prompt is, or nearly is, that of a held-out item, or which holds one.
 
     Prompts are compared without the system message, redacted, as text and as messages; answers do
     not count: a held-out prompt with another answer still gives the test away. A prompt that was put
-    into a template is compared as it was, too. Then the whole text of a row, its answers among it, is
-    searched for runs of an item's own words (see `curation.overlap`). Rows that were made from one that
-    is left out go with it.
+    into a template is compared as it was, too. Then the whole text of a row, its answers and tool calls
+    among it, is searched for runs of an item's own words (see `curation.overlap`). Rows that were made
+    from an item, or from a row that is or was left out, go with it.
 
     Args:
         rows: Rows with schema ROWS.
         heldout: The frozen sets; an item of several versions counts once.
         checks: How near a row may come.
         beside: Other rows of the same data, which tell what text all of them share; nothing is said of them.
+        before: Drops of earlier snapshots (schema DROPS); those of other steps do not count.
 
     Returns:
         The rows that may stay, and the others as drops whose partner is the held-out item.
@@ -89,17 +99,19 @@ def without_heldout(
     checks, columns = checks or Checks(), ["messages", "meta"]
     seen = [rows] if beside is None else [rows, beside]
     prompts = compared(pl.concat([part["messages"] for part in [*seen, items]]))
-    before = _before_templates(pl.concat([part.select(columns) for part in [*seen, items]]), prompts.prompts)
+    asked = _before_templates(pl.concat([part.select(columns) for part in [*seen, items]]), prompts.prompts)
     matches = _holding(prompts, rows.height, items.height, checks.words)
-    for texts in before:
+    for texts in asked:
         matches |= _near(texts.to_list(), rows.height, items.height, checks.threshold, matches)
-    found = _with_children(rows, matches | _exact(prompts.turns, rows.height, items.height))
+    matches |= _exact(prompts.turns, rows.height, items.height)
+    found = _with_children(rows, matches, _parents(items, before))
+    gone = sorted(found)
     drops = [
         {
             "row_id": row["id"],
             "source": row["source"],
             "line": row["line"],
-            "step": "heldout",
+            "step": STEP,
             "reason": f"held-out ({kind})",
             "partner_id": items["id"][j],
             "partner_source": items["source"][j],
@@ -107,8 +119,7 @@ def without_heldout(
             "similarity": similarity,
             "detail": words,
         }
-        for i, row in enumerate(rows.iter_rows(named=True))
-        if i in found
+        for i, row in zip(gone, rows.select("id", "source", "line")[gone].iter_rows(named=True), strict=True)
         for j, similarity, kind, words in [found[i]]
     ]
     stay = pl.Series([i not in found for i in range(rows.height)], dtype=pl.Boolean)
@@ -144,9 +155,11 @@ def _nearer(match: Match, known: Match) -> bool:
 
 def _holding(prompts: Compared, rows: int, items: int, run: int) -> dict[int, Match]:
     """The rows in whose text, whoever says it, an item's own words stand, by their number."""
-    own = residuals(prompts.prompts.to_list(), items=items)
-    found = overlaps(prompts.whole[:rows], own, run)
-    return {i: Match(item, None, "contained", words) for i, item, words in found.rows()}
+    own = own_or_shared(prompts.prompts.to_list(), items=items)
+    wanted = phrases(prompts.prompts[-items:], own)
+    found = overlaps(prompts.whole[:rows], prompts.prompts[:rows], wanted, run)
+    kinds = ("contained", "contained, one place edited")
+    return {i: Match(f.item, None, kinds[f.edited], f.words) for i, f in found.items()}
 
 
 def _before_templates(rows: pl.DataFrame, prompts: pl.Series) -> list[pl.Series]:
@@ -154,14 +167,24 @@ def _before_templates(rows: pl.DataFrame, prompts: pl.Series) -> list[pl.Series]
     before = rows["meta"].str.json_path_match(f"$.{SHAPED_FROM}")
     if before.null_count() == rows.height:
         return [prompts]
-    plain = redact_texts(before.fill_null("")).set(before.is_null(), None)
-    return [prompts, pl.select(pl.coalesce(plain, prompts)).to_series()]
+    known = plain(before.fill_null("")).set(before.is_null(), None)
+    return [prompts, pl.select(pl.coalesce(known, prompts)).to_series()]
 
 
-def _with_children(rows: pl.DataFrame, found: dict[int, Match]) -> dict[int, Match]:
+def _parents(items: pl.DataFrame, before: pl.DataFrame | None) -> dict[str, Match]:
+    """What no row may be made from, by id: the items, and rows that were left out for one of them."""
+    numbers = {identity: number for number, identity in enumerate(items["id"])}
+    gone = drop_frame([]) if before is None else before.filter(step=STEP)
+    named = [*zip(items["id"], items["id"], strict=True), *gone.select("row_id", "partner_id").rows()]
+    return {row: Match(numbers[item], None, "made from one") for row, item in named if item in numbers}
+
+
+def _with_children(
+    rows: pl.DataFrame, found: dict[int, Match], parents: dict[str, Match]
+) -> dict[int, Match]:
     """The matches with all rows that descend from one; noise may have carried a child below the threshold."""
     ids = rows["id"].to_list()
-    leaked = {ids[i]: match for i, match in found.items()}
+    leaked = parents | {ids[i]: match for i, match in found.items()}
     found = dict(found)
     for number, parent in descendants(rows, leaked).items():
         if number not in found:

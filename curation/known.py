@@ -37,8 +37,9 @@ class Known(NamedTuple):
     """Old rows, and what it takes to find those that new rows are like.
 
     Attributes:
-        take: Gives old rows by number, which ascend (schema ROWS); rows made from others have none.
-        partner: For each the row that it goes for, or -1 (rows,).
+        take: Gives old rows by number, which ascend (schema ROWS); those that were made come last.
+        partner: For each that was not made the row that it goes for, or -1 (rows,).
+        made: The numbers of those that were made from others.
         distinct: Those that are no copies of another one, by number, ascending (distinct,).
         signatures: Their hashes, ascending (distinct,).
         signed: The row of each hash (distinct,).
@@ -49,6 +50,7 @@ class Known(NamedTuple):
 
     take: Callable[[NDArray[np.int64]], pl.DataFrame]
     partner: NDArray[np.int64]
+    made: NDArray[np.int64]
     distinct: NDArray[np.int64]
     signatures: NDArray[np.uint64]
     signed: NDArray[np.int64]
@@ -71,6 +73,11 @@ class Against(NamedTuple):
     anew: bool
 
 
+def in_order(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows in the order in which they are indexed: those that were made from others last."""
+    return pl.concat([rows.filter(~MADE), rows.filter(MADE)])
+
+
 def index_rows(rows: pl.DataFrame, how: How, threads: int | None = None) -> Known:
     """Compare old rows with each other, and keep what new rows need.
 
@@ -79,7 +86,7 @@ def index_rows(rows: pl.DataFrame, how: How, threads: int | None = None) -> Know
         how: What counts as a duplicate; not in mode `connected`, where a new row may join two old chains.
         threads: At most so many; all there are unless given.
     """
-    rows = rows.filter(~MADE)
+    everyone, rows = in_order(rows), rows.filter(~MADE)
     found = decide(rows, how, 0, Means(threads))
     hashes = signatures(rows["messages"], threads)[found.left]
     order = np.argsort(hashes, kind="stable")
@@ -90,8 +97,17 @@ def index_rows(rows: pl.DataFrame, how: How, threads: int | None = None) -> Know
     sets, ranks = without(raw.sets, found.shared, read, threads), classes(raw.counts)
     postings = postings_of(sets, ranks, how.threshold, threads)
     signed = found.left[order]
+    made = np.arange(rows.height, everyone.height)
     return Known(
-        rows.__getitem__, found.fates.partner, found.left, hashes[order], signed, postings, ranks, watched
+        take=everyone.__getitem__,
+        partner=found.fates.partner,
+        made=made,
+        distinct=found.left,
+        signatures=hashes[order],
+        signed=signed,
+        postings=postings,
+        order=ranks,
+        watched=watched,
     )
 
 
@@ -113,10 +129,12 @@ def drop_against(known: Known, new: pl.DataFrame, how: How, threads: int | None 
         left = np.flatnonzero(partner[len(equal) :] < 0)
         found = _reached(known, asked["messages"], left, how, threads)
         if found is None:
-            olds = known.take(np.arange(len(known.partner)))
+            olds = known.take(np.arange(len(known.partner) + len(known.made)))
             return Against(drop_known(olds, new, how, threads=threads), olds, anew=True)
         near, shared = found
     olds = known.take(_with_partners(known, np.union1d(equal, near)))
+    if asked.height < new.height:
+        olds = pl.concat([olds, known.take(known.made)])
     done = drop_known(olds, new, how, threads=threads, shared=shared)
     return Against(done._replace(templates=_named(known, shared)), olds, anew=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,11 +11,10 @@ import numpy as np
 import polars as pl
 
 from curation.arrays import Arrays, Place, file_sum, map_arrays, write_arrays
-from curation.children import MADE
 from curation.dedup import How  # noqa: TC001  (msgspec reads it)
 from curation.errors import UserError
 from curation.files import new_folder
-from curation.known import Known, index_rows
+from curation.known import Known, in_order, index_rows
 from curation.mapped_rows import map_rows, write_mapped
 from curation.near.growth import Watched
 from curation.near.postings import Postings
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-FORMAT = 1
+FORMAT = 2
 ABOUT, ARRAYS, ROWS = "about.json", "arrays.bin", "rows.arrow"
 
 
@@ -47,6 +47,17 @@ class About(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sums: dict[str, int]
 
 
+class Signed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The file that tells whose folder it is: `About`, and the sum of its bytes."""
+
+    regrind_index: msgspec.Raw
+    sum: str
+
+
+BEGINNING = b'{"regrind_index":'
+"""How that file begins, also where the rest of it is damaged."""
+
+
 class Opened(NamedTuple):
     """An index, and why it was built now; None where it was there."""
 
@@ -58,6 +69,21 @@ def index_folder(path: Path) -> Path:
     """Where the index of a file or folder is kept."""
     here = path.resolve()
     return here.with_name(f".{here.name}.known")
+
+
+def taken(path: Path) -> bool:
+    """Whether the name of the index of a file or folder is that of something else, which is left alone."""
+    folder = index_folder(path)
+    try:
+        if folder.is_symlink() or not folder.is_dir():
+            return folder.is_symlink() or folder.exists()
+    except OSError:  # the name is too long to be there
+        return False
+    if {entry.name for entry in folder.iterdir()} - {ABOUT, ARRAYS, ROWS}:
+        return True
+    about = folder / ABOUT
+    head = about.read_bytes()[: len(BEGINNING)] if about.is_file() else b""
+    return not BEGINNING.startswith(head)
 
 
 def open_known(path: Path, how: How, read: Callable[[], pl.DataFrame], threads: int | None = None) -> Opened:
@@ -78,10 +104,10 @@ def open_known(path: Path, how: How, read: Callable[[], pl.DataFrame], threads: 
         return Opened(_load(folder, files, how, threads), None)
     except _Unfit as reason:
         built = str(reason)
-    rows = read().filter(~MADE)
+    rows = in_order(read())
     known = index_rows(rows, how, threads)
     try:
-        _save(folder, About(files, how, _versions(), {}, {}), known, rows, threads)
+        _save(path, About(files, how, _versions(), {}, {}), known, rows, threads)
     except UserError as fault:
         built += f", and cannot be kept ({fault.problem})"
     return Opened(known, built)
@@ -102,7 +128,7 @@ def _load(folder: Path, files: list[tuple[str, int, int, int]], how: How, thread
     try:
         if not folder.exists():
             raise _Unfit("there was none yet")
-        about = msgspec.json.decode((folder / ABOUT).read_bytes(), type=About)
+        about = _about((folder / ABOUT).read_bytes())
         if (about.versions, about.files) != (_versions(), files):
             raise _Unfit("the rows, or this program, changed since it was built")
         if about.how != how:
@@ -110,8 +136,19 @@ def _load(folder: Path, files: list[tuple[str, int, int, int]], how: How, thread
         if about.sums != {name: file_sum(folder / name, threads) for name in (ARRAYS, ROWS)}:
             raise _Unfit("it was damaged")
         return _known(map_arrays(folder / ARRAYS, about.places), map_rows(folder / ROWS))
-    except (OSError, KeyError, ValueError, msgspec.MsgspecError) as fault:
+    except (OSError, KeyError, ValueError, TypeError, msgspec.MsgspecError) as fault:
         raise _Unfit("it was damaged") from fault
+
+
+def _about(text: bytes) -> About:
+    signed = msgspec.json.decode(text, type=Signed)
+    if _sum(signed.regrind_index) != signed.sum:
+        raise _Unfit("it was damaged")
+    return msgspec.json.decode(signed.regrind_index, type=About)
+
+
+def _sum(about: bytes) -> str:
+    return hashlib.sha256(about).hexdigest()
 
 
 def _known(arrays: Arrays, take: Callable[[NDArray[np.int64]], pl.DataFrame]) -> Known:
@@ -121,17 +158,20 @@ def _known(arrays: Arrays, take: Callable[[NDArray[np.int64]], pl.DataFrame]) ->
     return Known(take=take, postings=postings, watched=watched, **single)  # type: ignore[arg-type]
 
 
-def _save(folder: Path, about: About, known: Known, rows: pl.DataFrame, threads: int | None) -> None:
+def _save(path: Path, about: About, known: Known, rows: pl.DataFrame, threads: int | None) -> None:
     arrays = {name: value for name, value in known._asdict().items() if isinstance(value, np.ndarray)}
     for name in ("postings", "watched"):
         arrays |= {f"{name}.{field}": array for field, array in getattr(known, name)._asdict().items()}
+    folder = index_folder(path)
+    if taken(path):
+        raise UserError(f"{folder} is something else", where=str(path), fix="give that another name")
     shutil.rmtree(folder, ignore_errors=True)
     with new_folder(folder) as temporary:
         places = write_arrays(arrays, temporary / ARRAYS)
         write_mapped(rows, temporary / ROWS)
         sums = {name: file_sum(temporary / name, threads) for name in (ARRAYS, ROWS)}
-        about = msgspec.structs.replace(about, places=places, sums=sums)
-        (temporary / ABOUT).write_bytes(msgspec.json.encode(about))
+        text = msgspec.json.encode(msgspec.structs.replace(about, places=places, sums=sums))
+        (temporary / ABOUT).write_bytes(msgspec.json.encode(Signed(msgspec.Raw(text), _sum(text))))
 
 
 def _versions() -> tuple[int, str]:

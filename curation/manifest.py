@@ -14,9 +14,10 @@ from curation.state import Tally  # noqa: TC001  (msgspec reads the annotation)
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORMAT = 2
+FORMAT = 3
 NAME = "manifest.json"
 RESTORE = "restore the folder from a backup; `regrind snapshot verify` lists every fault"
+REMOVE = "restore the folder from a backup, or remove it: `regrind curate run` then writes a new snapshot"
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -90,23 +91,34 @@ def decode(folder: Path) -> Manifest:
     """
     path = folder / NAME
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+        found = msgspec.json.decode(path.read_bytes(), type=Manifest)
     except FileNotFoundError as fault:
         raise UserError(
             "there is no such snapshot", where=str(folder), fix="run `regrind snapshot list`"
         ) from fault
     except msgspec.DecodeError as fault:
-        fix = "restore the folder from a backup, or write the snapshot again with `regrind curate run`"
-        raise UserError(f"the manifest is damaged: {fault}", where=str(path), fix=fix) from fault
+        raise UserError(f"the manifest is damaged: {fault}", where=str(path), fix=REMOVE) from fault
+    except OSError as fault:
+        raise UserError(f"the manifest cannot be read: {fault}", where=str(path), fix=REMOVE) from fault
+    if found.format != FORMAT:
+        problem = f"the manifest has format {found.format}, this version of regrind reads format {FORMAT}"
+        raise UserError(problem, where=str(path), fix=REMOVE)
+    return found
 
 
 def chain(folder: Path) -> list[Manifest]:
-    """The manifests of a snapshot and of those that it grew from, the newest first.
+    """The manifests of a snapshot and of those that it grew from, the newest first, as far as they are there.
 
     Raises:
-        UserError: One of them is missing or damaged.
+        UserError: One of them is damaged, or the snapshot itself is missing.
     """
     manifests = [read_manifest(folder)]
-    while parent := manifests[-1].parent:
+    while (parent := manifests[-1].parent) and (folder.parent / parent / NAME).exists():
         manifests.append(read_manifest(folder.parent / parent))
     return manifests
+
+
+def missing_parent(folder: Path, manifest: Manifest) -> str | None:
+    """The id of the parent of the snapshot in a folder, where that is not there any more."""
+    parent = manifest.parent
+    return None if parent is None or (folder.parent / parent / NAME).exists() else parent

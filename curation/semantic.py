@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from curation.calls import with_calls
 from curation.errors import UserError
+from curation.labels import labels
 from curation.near.removal import Removed
 from curation.rows import answer_text, prompt_text
 
@@ -56,8 +58,8 @@ def _transformer(name: str) -> Callable[[list[str]], NDArray[np.float32]]:
     try:
         from sentence_transformers import SentenceTransformer
     except ImportError as fault:
-        fix = "name a model2vec model, or `pip install sentence-transformers` for other ones"
-        raise UserError("this is no static model", where=name, fix=fix) from fault
+        fix = "check the name; other models than model2vec's need `pip install sentence-transformers`"
+        raise UserError("no static model is found by this name", where=name, fix=fix) from fault
     try:
         model: Any = SentenceTransformer(name)
     except (OSError, ValueError) as fault:
@@ -65,11 +67,11 @@ def _transformer(name: str) -> Callable[[list[str]], NDArray[np.float32]]:
     return lambda texts: np.asarray(model.encode(texts), np.float32)
 
 
-def remove_alike(messages: pl.Series, meaning: Meaning, *, drop_conflicting: bool) -> Removed:
-    """Keep each row unless a better one that is kept means the same, in prompt and in answer.
+def remove_alike(rows: pl.DataFrame, meaning: Meaning, *, drop_conflicting: bool) -> Removed:
+    """Keep each row unless a better one that is kept means the same, in prompt, answer and labels.
 
     Args:
-        messages: Conversations, the best first (rows,).
+        rows: The columns `messages` and `meta` of rows, the best first.
         meaning: How they are compared.
         drop_conflicting: Whether a row with a similar prompt and another answer goes, too; its partner is
             then in the list of conflicts alone, and nobody is compared with it.
@@ -77,7 +79,8 @@ def remove_alike(messages: pl.Series, meaning: Meaning, *, drop_conflicting: boo
     Returns:
         What became of them, in place of members.
     """
-    lists = messages.to_list()
+    lists = [with_calls(messages) for messages in rows["messages"].to_list()]
+    said = labels(rows["meta"]).rank("dense").fill_null(0).to_numpy()
     prompts, answers = (_vectors([part(m) for m in lists], meaning) for part in (prompt_text, answer_text))
     partner, likeness = np.full(len(lists), -1), np.zeros((2, len(lists)))
     stays = np.ones(len(lists), np.bool_)
@@ -86,7 +89,7 @@ def remove_alike(messages: pl.Series, meaning: Meaning, *, drop_conflicting: boo
         for row, before, cosines in _pairs(prompts, first, stays, meaning.threshold):
             others, similar = before[stays[before]], cosines[stays[before]]
             close = answers[others] @ answers[row]
-            same = close >= meaning.threshold
+            same = (close >= meaning.threshold) & (said[others] == said[row])
             if same.any():
                 nearest = int(np.lexsort((others, -close, -similar, ~same))[0])
                 partner[row] = others[nearest]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -11,13 +12,16 @@ import polars as pl
 from curation.children import without_orphans
 from curation.near.apart import NEITHER, Families, Known, families
 from curation.near.pipeline import cut, of_rows
+from curation.old_rows import THRESHOLD
 from curation.rows import ROWS, drop_frame
-from curation.strata import SPLITS, Share, Stratify, shares, split_of, stratified
+from curation.strata import SPLITS, Counted, Share, Stratify, added, counted, shares, split_of, stratified
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
+
+    from curation.old_rows import OldRows
 
 
 class Split(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -37,7 +41,7 @@ class Split(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     stratify: Stratify = ""
 
     def __post_init__(self) -> None:
-        if abs(self.train + self.validation + self.test - 1) > 1e-9:
+        if not math.isclose(self.train + self.validation + self.test, 1, abs_tol=1e-9):
             raise ValueError("train, validation and test must add up to 1")
 
     @property
@@ -61,7 +65,12 @@ class Placed(NamedTuple):
 
 
 def place(
-    rows: pl.DataFrame, split: Split, old: pl.DataFrame | None = None, *, threshold: float = 0.8
+    rows: pl.DataFrame,
+    split: Split,
+    old: OldRows | None = None,
+    had: Counted | None = None,
+    *,
+    threshold: float = THRESHOLD,
 ) -> Placed:
     """Give every row its family and its split.
 
@@ -72,25 +81,35 @@ def place(
         rows: Rows with schema ROWS, in any order.
         split: Shares of the splits.
         old: Rows that have a family and a split already, and keep them.
+        had: Old rows of each stratum, as `curation.strata.counted` counts them.
         threshold: Smallest Jaccard similarity of two prompts of one family.
     """
     new = rows.sort("id", "source", "line", maintain_order=True)
-    old = new.clear().with_columns(split=pl.lit("")) if old is None else old
-    both = pl.concat([old.select(ROWS.names()), new])
-    found = families(cut(*of_rows(both["messages"], "prompt")), threshold, _known(both, old))
-    named = _named(both, found, old.height)[old.height :].with_columns(split=_sides(found.side)[old.height :])
-    bridges = found.one[old.height :] >= 0
+    known = new.clear().with_columns(split=pl.lit("")) if old is None else old.rows
+    new = _again(new, known)
+    both = pl.concat([known.select(ROWS.names()), new])
+    corpus = cut(*of_rows(both["messages"], "prompt"), shared=True if old is None else old.shared)
+    found = families(corpus, threshold, _known(both, known))
+    named = _named(both, found, known.height).with_columns(split=_sides(found.side))[known.height :]
+    bridges = found.one[known.height :] >= 0
     stay, orphans = without_orphans(
         named.filter(pl.Series(~bridges)), set(new["id"].filter(bridges)), "split"
     )
-    counted = old.select(*ROWS.names(), "split")
-    stay = _with_splits(stay, split, counted)
+    stay = _with_splits(stay, split, had or {})
     drops = pl.concat([_bridges(both, found), orphans])
-    return Placed(stay, drops, shares(pl.concat([counted, stay]), split.ratios, split.stratify))
+    counts = added(had or {}, counted(stay, split.stratify))
+    return Placed(stay, drops, shares(counts, split.ratios, split.stratify))
+
+
+def _again(new: pl.DataFrame, old: pl.DataFrame) -> pl.DataFrame:
+    """New rows, those that were there before in the family that they had, whatever else is said of them."""
+    had = old.select("id", had="family").unique("id", keep="last")
+    joined = new.join(had, on="id", how="left", maintain_order="left")
+    return joined.with_columns(family=pl.coalesce("had", "family")).drop("had")
 
 
 def _known(both: pl.DataFrame, old: pl.DataFrame) -> Known:
-    """Old families as they are; new rows of one given family, and children with their parents, together."""
+    """Old families as they are; new rows with the given family, and children with their parents, together."""
     numbered = both.select("family", at=pl.int_range(pl.len(), dtype=pl.Int64))
     first = pl.col("at").min().over("family")
     family = np.arange(both.height)
@@ -98,7 +117,9 @@ def _known(both: pl.DataFrame, old: pl.DataFrame) -> Known:
     side = np.full(both.height, NEITHER, np.int8)
     side[: old.height] = old["split"].replace_strict(_SIDES, return_dtype=pl.Int8).to_numpy()
     ties = (
-        numbered[old.height :].drop_nulls().with_columns(first=first).filter(pl.col("at") != pl.col("first"))
+        numbered.drop_nulls()
+        .with_columns(first=first)
+        .filter(pl.col("at") >= old.height, pl.col("at") != pl.col("first"))
     )
     child, parent = descent(both, old.height)
     left, right = (np.concatenate((ties[n].to_numpy(), e)) for n, e in (("at", child), ("first", parent)))
@@ -122,7 +143,7 @@ def _named(rows: pl.DataFrame, found: Families, old: int = 0) -> pl.DataFrame:
     return numbered.with_columns(family=name).drop("first", "at")
 
 
-def _with_splits(rows: pl.DataFrame, split: Split, old: pl.DataFrame) -> pl.DataFrame:
+def _with_splits(rows: pl.DataFrame, split: Split, old: Counted) -> pl.DataFrame:
     """Rows whose new families have a split, too."""
     free = rows.filter(pl.col("split").is_null())
     if split.stratify:
@@ -152,7 +173,7 @@ def _bridges(both: pl.DataFrame, found: Families) -> pl.DataFrame:
     return drop_frame(drops)
 
 
-def assign_families(rows: pl.DataFrame, *, threshold: float = 0.8) -> pl.DataFrame:
+def assign_families(rows: pl.DataFrame, *, threshold: float = THRESHOLD) -> pl.DataFrame:
     """Give every row without a family the family of its near-duplicates.
 
     A family is a set of rows whose prompts chain by similarity or by descent. It is named after its

@@ -12,15 +12,28 @@ from curation.dedup import CONFLICTS
 from curation.rows import drop_frame
 from curation.validate import FINDINGS
 
+SAME = "same"
+"""A note of the step `grow`: rows that go no further, because the parent has them as they are."""
+
 
 class Tally(msgspec.Struct, frozen=True):
-    """What a step did: rows in and out, drops by reason, and what else is worth telling."""
+    """What a step did: rows in and out, and what else is worth telling.
+
+    Attributes:
+        step: Its name.
+        rows_in: Rows that came to it.
+        rows_out: Rows that left it.
+        dropped: Drops by reason.
+        notes: What else it found.
+        old: How many of the drops are rows of the parent, which did not come to it.
+    """
 
     step: str
     rows_in: int
     rows_out: int
     dropped: dict[str, int] = {}
     notes: dict[str, Any] = {}
+    old: int = 0
 
 
 class Curated(msgspec.Struct, frozen=True):
@@ -45,12 +58,13 @@ def advance(
     rows: pl.DataFrame,
     drops: pl.DataFrame | None = None,
     notes: dict[str, Any] | None = None,
+    *,
+    old: int = 0,
 ) -> Curated:
-    """The state after a step, its tally counted from its rows and drops."""
+    """The state after a step, its tally counted from its rows and drops; `old` drops are the parent's."""
     gone = drop_frame([]) if drops is None else drops
-    tally = Tally(
-        step, state.rows.height, rows.height, dict(sorted(Counter(gone["reason"]).items())), notes or {}
-    )
+    reasons = dict(sorted(Counter(gone["reason"]).items()))
+    tally = Tally(step, state.rows.height, rows.height, reasons, notes or {}, old)
     return msgspec.structs.replace(
         state, rows=rows, drops=pl.concat([state.drops, gone]), tallies=(*state.tallies, tally)
     )

@@ -1,9 +1,9 @@
-"""The `[[curate.step]]` list: what each step may be told, and what it does to the rows."""
+"""What each step of the `[[curate.step]]` list does to the rows."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
 import polars as pl
@@ -11,8 +11,8 @@ import polars as pl
 from curation.augmentation.augment import augment
 from curation.augmentation.settings import Augment
 from curation.children import MADE, without_orphans
-from curation.dedup import Compare, Deduped, How, Mode, Policy, drop_duplicates, drop_known
-from curation.pii import ALL, KindName
+from curation.dedup import Deduped, How, drop_duplicates, drop_known
+from curation.recipe import Dedup, Merge, Redact, Step, Validate
 from curation.redact import redact, report, without
 from curation.rows import DROPS, drop_frame
 from curation.selection import against_random
@@ -27,65 +27,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from curation.near.shared import Shared
     from curation.rules import Settings
-
-
-Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
-Similarity = Annotated[float, msgspec.Meta(gt=0, le=1)]
-Action = Literal["redact", "report", "drop"]
-
-
-class Validate(msgspec.Struct, tag_field="step", tag="validate", forbid_unknown_fields=True, frozen=True):
-    """Check every row; rows that break a rule at level error, or one named in `drop`, go."""
-
-    drop: tuple[str, ...] = ()
-
-
-class Redact(msgspec.Struct, tag_field="step", tag="redact", forbid_unknown_fields=True, frozen=True):
-    """Find personal data and secrets: `redact` puts placeholders, `drop` rows out, `report` is a finding."""
-
-    action: Action = "redact"
-    kinds: Annotated[tuple[KindName, ...], msgspec.Meta(min_length=1)] = ALL
-
-
-class Dedup(msgspec.Struct, tag_field="step", tag="dedup", forbid_unknown_fields=True, frozen=True):
-    """Drop exact, normalised and near duplicates; `conflicts` says what becomes of contradicting rows."""
-
-    threshold: Similarity = 0.8
-    conflicts: Policy = "report"
-    on: Compare = "prompt"
-    mode: Mode = "anchored"
-
-    @property
-    def how(self) -> How:
-        """The same for `curation.dedup`."""
-        return How(self.threshold, on=self.on, conflicts=self.conflicts, mode=self.mode)
-
-
-class Merge(msgspec.Struct, tag_field="step", tag="merge", forbid_unknown_fields=True, frozen=True):
-    """Grow from the earlier snapshot: accepted corrections and high-scoring traces come to its rows.
-
-    A cycle does this with or without the step; `regrind curate run` does it where the step is in the list.
-
-    Attributes:
-        corrections: At most so many corrections, those of the lowest scores first.
-        traces: At most so many traces that scored high, those of the highest scores first.
-    """
-
-    corrections: Annotated[int, msgspec.Meta(ge=0)] = 10_000
-    traces: Annotated[int, msgspec.Meta(ge=0)] = 10_000
-
-
-Step = Validate | Redact | Dedup | Select | Augment | Merge
-
-VERSIONS = {"validate": 1, "redact": 1, "dedup": 1, "select": 1, "augment": 1, "merge": 1}
-"""Raised when a step's meaning changes: the same settings then make another snapshot."""
-
-
-def recipe_of(steps: Sequence[Step]) -> list[dict[str, Any]]:
-    """The steps as a recipe tells them: name, version and settings of each."""
-    told = [msgspec.to_builtins(step) for step in steps]
-    return [step | {"version": VERSIONS[step["step"]]} for step in told]
 
 
 def run_steps(
@@ -194,9 +137,11 @@ def dedup(state: Curated, how: How) -> Curated:
     return _without_orphans(state, _deduped(state, drop_duplicates(state.rows, how)))
 
 
-def dedup_against(state: Curated, old: pl.DataFrame, how: How) -> Curated:
-    """The same for rows that come to old ones, which stay."""
-    return _without_orphans(state, _deduped(state, drop_known(old, state.rows, how)))
+def dedup_against(state: Curated, old: pl.DataFrame, how: How, shared: Shared | None = None) -> Curated:
+    """The same for rows that come to old ones, which stay; `shared` is text that all prompts share."""
+    known = shared if how.on == "prompt" else None
+    found = drop_known(old, state.rows, how, shared=known, stay=True)
+    return _without_orphans(state, _deduped(state, found))
 
 
 def _deduped(state: Curated, found: Deduped) -> Curated:

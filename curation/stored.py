@@ -53,14 +53,15 @@ def read_rows(
     Raises:
         UserError: A file is missing or damaged.
     """
-    gone = NOBODY
+    gone = gone_ids(folder)
     found: list[pl.DataFrame] = []
-    for layer in range(decode(folder).own, -1, -1):
-        rows = read_layer(folder, layer, split, columns, chosen=chosen)
-        found.append(rows.join(gone, on="id", how="anti", maintain_order="left") if gone.height else rows)
-        if layer:
-            gone = pl.concat([gone, read_parquet(folder / part(GONE, layer))])
-    return pl.concat(reversed(found)).select(*(columns or ROWS.names()), "split")
+    for layer in range(decode(folder).own + 1):
+        rows, later = (
+            read_layer(folder, layer, split, columns, chosen=chosen),
+            gone.filter(pl.col("layer") > layer),
+        )
+        found.append(rows.join(later, on="id", how="anti", maintain_order="left") if later.height else rows)
+    return pl.concat(found).select(*(columns or ROWS.names()), "split")
 
 
 def read_layer(
@@ -78,6 +79,14 @@ def read_layer(
         rows = read_parquet(folder / part(name, layer), wanted, chosen)
         frames.append(rows.select(wanted).with_columns(split=pl.lit(name)))
     return pl.concat(frames)
+
+
+def gone_ids(folder: Path) -> pl.DataFrame:
+    """Ids of rows that went (`id`), and the number of the `layer` that took each away."""
+    none = NOBODY.with_columns(layer=pl.lit(0, pl.Int32))
+    layers = range(1, decode(folder).own + 1)
+    found = [read_parquet(folder / part(GONE, n)).with_columns(layer=pl.lit(n, pl.Int32)) for n in layers]
+    return pl.concat([none, *found])
 
 
 def first_rows(folder: Path, count: int) -> pl.DataFrame:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "validation", "test")
 
+Counted = dict[str, dict[str, int]]
+"""Rows by stratum and split."""
+
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Stratify = Literal["", "tag", "label"]
 
@@ -48,35 +51,50 @@ def stratum(rows: pl.DataFrame, by: Stratify) -> pl.Series:
     return pl.Series("stratum", labels, dtype=pl.String)
 
 
-def stratified(
-    rows: pl.DataFrame, old: pl.DataFrame, ratios: Mapping[str, float], by: Stratify
-) -> dict[str, str]:
+def stratified(rows: pl.DataFrame, old: Counted, ratios: Mapping[str, float], by: Stratify) -> dict[str, str]:
     """The split of each new family, so that every stratum comes near its shares.
 
     The families of a stratum come in the order of their hashes, and each goes where most rows are missing.
-    The first family of a stratum goes where its hash says: otherwise all strata of one family would go to
-    the largest split.
+    Every stratum begins elsewhere in the turns that this gives: otherwise the first families of all strata,
+    and with them all small strata, would go to the largest split.
 
     Args:
         rows: The rows of the new families; a family counts for the stratum that most of its rows have.
-        old: Rows that have a split already.
+        old: The rows of each stratum that have a split already.
         ratios: Share of each split.
         by: What a stratum is.
     """
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for name, split, height in _counted(old, by):
-        counts[name][split] += height
+    counts = defaultdict(Counter, {name: Counter(heights) for name, heights in old.items()})
+    begins = _begins(ratios)
     found: dict[str, str] = {}
     for family, name, height in sorted(_families(rows, by), key=lambda entry: (_hash(entry[0]), entry[0])):
-        found[family] = _poorest(counts[name], ratios, height) if counts[name] else split_of(family, ratios)
+        begin = begins[_hash(name) % TURNS]
+        found[family] = _poorest(counts[name], begin, ratios, height)
         counts[name][found[family]] += height
     return found
 
 
-def _poorest(counts: Counter[str], ratios: Mapping[str, float], height: int) -> str:
+TURNS = 1000
+"""So many places to begin at: shares that are whole in thousandths are met exactly on average."""
+
+
+def _begins(ratios: Mapping[str, float]) -> list[dict[str, float]]:
+    """What each split is short of, in families, at each of the first turns."""
+    found, counts, nothing = [], Counter[str](), dict.fromkeys(SPLITS, 0.0)
+    for turn in range(TURNS):
+        found.append({name: ratios.get(name, 0.0) * turn - counts[name] for name in SPLITS})
+        counts[_poorest(counts, nothing, ratios, 1)] += 1
+    return found
+
+
+def _poorest(
+    counts: Counter[str], begin: Mapping[str, float], ratios: Mapping[str, float], height: int
+) -> str:
+    """The split that is short of most rows, if this family comes and the stratum begins like this."""
     total = counts.total() + height
     wanted = [name for name in SPLITS if ratios.get(name)]
-    return max(wanted, key=lambda name: ratios[name] * total - counts[name])
+    # rounded, so that shares in binary fractions make no turn of their own
+    return max(wanted, key=lambda name: round(ratios[name] * total - counts[name] + height * begin[name], 6))
 
 
 def _families(rows: pl.DataFrame, by: Stratify) -> list[tuple[str, str, int]]:
@@ -89,28 +107,46 @@ def _families(rows: pl.DataFrame, by: Stratify) -> list[tuple[str, str, int]]:
     return first.join(sizes, on="family").select("family", "stratum", "rows").rows()
 
 
-def _counted(rows: pl.DataFrame, by: Stratify) -> list[tuple[str, str, int]]:
-    """Rows of each stratum in each split."""
-    table = rows.select("split").with_columns(stratum(rows, by))
-    return table.group_by("stratum", "split").len().sort("stratum", "split").rows()
+def counted(rows: pl.DataFrame, by: Stratify) -> Counted:
+    """Rows of each stratum in each split; all are one stratum where there is none.
+
+    Args:
+        rows: Rows with schema ROWS and a column `split`.
+        by: What a stratum is.
+    """
+    names = stratum(rows, by) if by else pl.repeat("", rows.height, dtype=pl.String, eager=True)
+    table = pl.DataFrame({"stratum": names, "split": rows["split"]})
+    found: Counted = {}
+    for name, split, height in table.group_by("stratum", "split").len().rows():
+        found.setdefault(name, {})[split] = height
+    return added(found, {})
 
 
-def shares(rows: pl.DataFrame, ratios: Mapping[str, float], by: Stratify) -> dict[str, Any]:
+def added(left: Counted, right: Counted, sign: int = 1) -> Counted:
+    """Both counts together, or the left one without the right one."""
+    found: Counted = {}
+    for name in sorted({*left, *right}):
+        one, other = left.get(name, {}), right.get(name, {})
+        heights = {split: one.get(split, 0) + sign * other.get(split, 0) for split in SPLITS}
+        if any(heights.values()):
+            found[name] = {split: height for split, height in heights.items() if height}
+    return found
+
+
+def shares(counts: Counted, ratios: Mapping[str, float], by: Stratify) -> dict[str, Any]:
     """What was asked for and what came out, for people.
 
     Args:
-        rows: Rows with a column `split`.
+        counts: The rows of each stratum in each split.
         ratios: Share of each split.
         by: What a stratum is; none where it is empty.
 
     Returns:
-        `asked` and `realised` shares by split, the number of `families`, rows by split of each of `strata`.
+        `asked` and `realised` shares by split; with strata what they are `by`, and the `strata`.
     """
-    heights = Counter(dict(rows.group_by("split").len().rows()))
-    realised = {name: round(heights[name] / rows.height, 4) for name in SPLITS if heights[name]}
+    heights = Counter[str]()
+    for found in counts.values():
+        heights.update(found)
+    realised = {name: round(heights[name] / heights.total(), 4) for name in SPLITS if heights[name]}
     asked = {name: share for name, share in ratios.items() if share}
-    notes = {"asked": asked, "realised": realised, "families": rows["family"].n_unique()}
-    strata: dict[str, dict[str, int]] = {}
-    for name, split, height in _counted(rows, by) if by else ():
-        strata.setdefault(name, {})[split] = height
-    return notes | ({"strata": strata} if by else {})
+    return {"asked": asked, "realised": realised} | ({"by": by, "strata": counts} if by else {})

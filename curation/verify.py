@@ -48,7 +48,9 @@ def _files(folder: Path, manifest: Manifest) -> list[str]:
     faults = [f"{name}: missing" for name in sorted(manifest.files.keys() - present)]
     faults += [f"{name}: does not belong here" for name in sorted(present - manifest.files.keys())]
     for name in sorted(manifest.files.keys() & present):
-        if file_hash(folder / name) != manifest.files[name]:
+        if not (folder / name).is_file():
+            faults.append(f"{name}: no file any more")
+        elif file_hash(folder / name) != manifest.files[name]:
             faults.append(f"{name}: changed since it was written")
     return faults
 

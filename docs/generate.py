@@ -52,6 +52,8 @@ TABLES = {
     "[[price]]": Price,
     "[generate]": config.Generate,
     "[gate]": config.Gate,
+    "[schedule]": config.Schedule,
+    "[traces]": config.Traces,
 }
 STEPS = (steps.Validate, steps.Redact, steps.Dedup, Select, Augment, steps.Merge)
 

@@ -12,7 +12,7 @@ import polars as pl
 from curation.errors import UserError
 from curation.files import new_folder
 from curation.rows import short_hash
-from loop.store import PATIENCE, insert, transaction
+from loop.store import insert, transaction
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,16 +54,16 @@ def waiting(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: path.name)
 
 
-def drain(store: Path, arrivals: Path, *, patience: float = PATIENCE) -> Drained:
+def drain(store: Path, arrivals: Path, *, patience: float | None = None) -> Drained:
     """Bring the batches of the spool into the store, a short transaction for some of them.
 
     Args:
         store: The DuckDB file.
         arrivals: The folder with the batches.
-        patience: Seconds to wait while another process holds the store.
+        patience: Seconds to wait while another process holds the store; as `patient` says, unless given.
 
     Raises:
-        UserError: Another process holds the store (`loop.store.connect.StoreHeldError`): the batches stay.
+        UserError: Another process holds the store (`loop.store.StoreHeldError`): the batches stay.
     """
     total = Drained(0, 0, 0)
     folders = waiting(arrivals)

@@ -10,10 +10,10 @@ import msgspec
 from curation.augmentation.settings import Augment
 from curation.errors import UserError
 from curation.heldout import Checks
+from curation.recipe import Dedup, Redact, Step, Validate
 from curation.rules import Settings, demand_known
 from curation.selection.settings import Select
 from curation.split import Split
-from curation.steps import Dedup, Redact, Step, Validate
 from curation.templates import Template  # noqa: TC001  (msgspec reads the annotation)
 from judge.prices import Price  # noqa: TC001  (msgspec reads the annotation)
 from judge.settings import ServiceSettings
@@ -183,6 +183,17 @@ class Schedule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
             raise ValueError("set either cron or every, not both")
 
 
+class Traces(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """How long traces are kept.
+
+    Attributes:
+        keep_days: Traces of more than so many days ago are deleted before a new cycle and at each look of the
+            schedule, with all that was said about them; 0 keeps them.
+    """
+
+    keep_days: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 0
+
+
 class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Everything in `regrind.toml`.
 
@@ -202,6 +213,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     generate: Generate = Generate()
     gate: Gate = Gate()
     schedule: Schedule = Schedule()
+    traces: Traces = Traces()
 
     def __post_init__(self) -> None:
         names = [held.name for held in self.heldout]

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import gc
+import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from curation.errors import UserError
-from loop.arrivals import drain
+from curation.rows import short_hash
 from loop.judging import configured_judge
 from loop.ledger import ENDS, Cycle, Ledger, Outcome
 from loop.lock import only_one
 from loop.opening import Asked, open_cycle
 from loop.steps import adopt, collect, correct, curate, evaluate, gate, generate, judge, merge, train
-from loop.store import publish, utc_now
+from loop.store import StoreHeldError, patient, publish, utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from loop.progress import Progress
     from loop.workspace import Workspace
@@ -54,12 +56,14 @@ class Context:
         cycle: The cycle's number.
         done: Outputs of the steps before, by name.
         progress: Where progress is told.
+        kept: Folder for rows that an interrupted run of this step leaves to the next one.
     """
 
     workspace: Workspace
     cycle: int
     done: dict[str, dict[str, Any]]
     progress: Progress
+    kept: Path
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,8 @@ NEXT = Asked()
 def run_cycle(workspace: Workspace, progress: Progress, asked: Asked = NEXT) -> Ran:
     """Run the next cycle, or go on with the one that was interrupted.
 
+    While another process holds the store, a step works on what its copy says, and waits to be committed.
+
     Args:
         workspace: Where.
         progress: Where progress is told.
@@ -91,18 +97,26 @@ def run_cycle(workspace: Workspace, progress: Progress, asked: Asked = NEXT) -> 
 
     Raises:
         UserError: The settings or inputs changed since the interrupted cycle's first step was done, a
-            step found something that the user can fix, or it is not the turn of the only step.
+            step found something that the user can fix, it is not the turn of the only step, or the store
+            was held all the time that `asked` says.
     """
-    with only_one(workspace.lock):
-        workspace.tidy()
-        configured_judge(workspace)  # a wrong rubric or a missing key is told before hours of work
-        drain(workspace.store, workspace.arrivals)
-        ledger = Ledger(workspace.store, workspace.config.model)
-        cycle = open_cycle(workspace, ledger, asked, STEPS)
-        if cycle.state == "finished":
-            publish(workspace.store, workspace.view)  # a crash may have come just before it
-            return Ran(cycle, 0, _holds(ledger.outputs(cycle), asked.only))
-        return _run(workspace, ledger, cycle, progress, asked.only)
+    with only_one(workspace.lock), patient(asked.wait, progress.say):
+        try:
+            return _opened(workspace, progress, asked)
+        except StoreHeldError as fault:
+            fix = "close that program, run `regrind cycle run`: it goes on there, what was computed is kept"
+            raise StoreHeldError(fault.problem, where=fault.where, fix=fix) from fault
+
+
+def _opened(workspace: Workspace, progress: Progress, asked: Asked) -> Ran:
+    workspace.tidy()
+    configured_judge(workspace)  # a wrong rubric or a missing key is told before hours of work
+    ledger = Ledger(workspace.store, workspace.view, workspace.config.model)
+    cycle = open_cycle(workspace, ledger, asked, STEPS)
+    if cycle.state == "finished":
+        publish(workspace.store, workspace.view)  # a crash may have come just before it
+        return Ran(cycle, 0, _holds(ledger.outputs(cycle), asked.only))
+    return _run(workspace, ledger, cycle, progress, asked.only)
 
 
 def _run(workspace: Workspace, ledger: Ledger, cycle: Cycle, progress: Progress, only: str) -> Ran:
@@ -113,6 +127,7 @@ def _run(workspace: Workspace, ledger: Ledger, cycle: Cycle, progress: Progress,
         done[left[0]] = _one(workspace, ledger, cycle, progress, left[0], done)
         ran.append(left[0])
     if not left:
+        shutil.rmtree(workspace.step_rows, ignore_errors=True)  # what a kill after a commit left
         ledger.close(cycle, "finished")
         cycle = replace(cycle, state="finished")
         publish(workspace.store, workspace.view)
@@ -137,8 +152,10 @@ def _one(
     position = list(steps).index(name) + 1
     progress.begin(f"cycle {cycle.id}, step {position} of {len(steps)}: {name}")
     started = utc_now()
-    outcome = steps[name](Context(workspace, cycle.id, done, progress))
+    folder = workspace.step_rows / short_hash([cycle.id, cycle.key, name, done])
+    outcome = steps[name](Context(workspace, cycle.id, done, progress, folder))
     ledger.complete(cycle, position, name, outcome, started)
+    shutil.rmtree(workspace.step_rows, ignore_errors=True)
     gc.collect()  # a trained or loaded model hangs in reference cycles, and the next step loads another
     progress.end(outcome.summary)
     publish(workspace.store, workspace.view)

@@ -6,6 +6,7 @@ import shutil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from curation.errors import UserError
+from curation.segment_files import forget_segments
 from loop.arrivals import drain
 from loop.imports.batch import pseudonym
 from loop.jobs import all_jobs
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 TABLES = {"traces": "id", "payloads": "trace", "verdicts": "trace", "corrections": "trace", "labels": "trace"}
 """Tables that hold text of a trace, and the column with the trace's id."""
 
+OLD = "time < ?::TIMESTAMP - to_days(?::INTEGER)"
 HOLDERS = """
     WITH RECURSIVE held AS (
         SELECT row_id, snapshot FROM membership WHERE trace IN (SELECT id FROM gone)
@@ -63,23 +65,47 @@ def delete_traces(workspace: Workspace, choice: Choice, *, dry_run: bool = False
         UserError: There is no such trace, or another process works here.
     """
     with only_one(workspace.lock):
-        _finish(workspace)
-        drain(workspace.store, workspace.arrivals)  # what waits there may be of the same user
-        with transaction(workspace.store) as connection:
-            _choose(connection, choice)
-            ids = {row[0] for row in connection.execute("SELECT id FROM gone").fetchall()}
-            if not ids:
-                fix = 'look at `regrind sql "select distinct user_id from traces"`'
-                raise UserError("there is nothing to delete", where=str(workspace.store), fix=fix)
-            counts = {name: _count(connection, name, key) for name, key in TABLES.items()}
-            snapshots = _dicts(connection, HOLDERS)
-            models = _dicts(connection, MODELS, [[s["snapshot"] for s in snapshots]])
-            if not dry_run:
-                _unfinished(workspace).touch()
-                counts["spooled verdicts"] = forget(workspace.spool, ids)
-                counts["training jobs"] = _remove_jobs(workspace, {s["snapshot"] for s in snapshots})
-                _delete(connection, "user" if choice.user else "age")
-        _finish(workspace)
+        return delete_held(workspace, choice, dry_run=dry_run)
+
+
+def forget_old(workspace: Workspace) -> int:
+    """Delete what is older than `traces.keep_days`, in a workspace that is held; says how many traces.
+
+    The traces of a cycle that is not finished are not taken from it.
+    """
+    days = workspace.config.traces.keep_days
+    if not days:
+        return 0
+    open_ = "EXISTS (SELECT 1 FROM cycles WHERE state = 'running')"
+    sql = f"SELECT count(*) FROM traces WHERE {OLD} AND NOT {open_}"  # noqa: S608
+    with transaction(workspace.store) as connection:
+        found = connection.execute(sql, [utc_now(), days]).fetchone()
+    if not found or not found[0]:
+        return 0
+    return delete_held(workspace, Choice(None, days)).deleted["traces"]
+
+
+def delete_held(workspace: Workspace, choice: Choice, *, dry_run: bool = False) -> Deleted:
+    """As `delete_traces`, in a workspace that is held already."""
+    _finish(workspace)
+    drain(workspace.store, workspace.arrivals)  # what waits there may be of the same user
+    with transaction(workspace.store) as connection:
+        _choose(connection, choice)
+        ids = {row[0] for row in connection.execute("SELECT id FROM gone").fetchall()}
+        if not ids:
+            fix = 'look at `regrind sql "select distinct user_id from traces"`'
+            raise UserError("there is nothing to delete", where=str(workspace.store), fix=fix)
+        counts = {name: _count(connection, name, key) for name, key in TABLES.items()}
+        snapshots = _dicts(connection, HOLDERS)
+        models = _dicts(connection, MODELS, [[s["snapshot"] for s in snapshots]])
+        if not dry_run:
+            _unfinished(workspace).touch()
+            counts["spooled verdicts"] = forget(workspace.spool, ids)
+            shutil.rmtree(workspace.step_rows, ignore_errors=True)  # a cycle makes them anew
+            counts["training jobs"] = _remove_jobs(workspace, {s["snapshot"] for s in snapshots})
+            counts["indexes"] = forget_segments(workspace.snapshots) if snapshots else 0
+            _delete(connection, "user" if choice.user else "age")
+    _finish(workspace)
     return Deleted(counts, snapshots, models)
 
 
@@ -102,7 +128,7 @@ def _choose(connection: duckdb.DuckDBPyConnection, choice: Choice) -> None:
     if choice.user is not None:
         condition, given = "user_id IN (?, ?)", [choice.user, pseudonym(choice.user)]
     else:
-        condition, given = "time < ?::TIMESTAMP - to_days(?::INTEGER)", [utc_now(), choice.older_than]
+        condition, given = OLD, [utc_now(), choice.older_than]
     connection.execute(f"CREATE TEMP TABLE gone AS SELECT id FROM traces WHERE {condition}", given)  # noqa: S608
     connection.execute(
         "CREATE TEMP TABLE ended AS SELECT run AS id FROM traces WHERE run IS NOT NULL"

@@ -39,7 +39,7 @@ def run_demo(folder: Path, judge: str, progress: Progress) -> dict[str, Any]:
     """
     prepare(folder, judge)
     workspace = Workspace(folder)
-    ledger = Ledger(workspace.store, workspace.config.model)
+    ledger = Ledger(workspace.store, workspace.view, workspace.config.model)
     while not _finished(ledger):
         run_cycle(workspace, progress)
     with only_one(workspace.lock):  # a crash may have come in the middle of the last publishing

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from curation.errors import UserError
+from curation.manifest import RESTORE
 from curation.rows import answer_text, prompt_text
 from curation.stored import read_rows
 from loop.store import pl_frame, reading
@@ -17,16 +18,18 @@ if TYPE_CHECKING:
 
     from loop.workspace import Workspace
 
+MINE = "CREATE TEMP TABLE mine AS FROM membership WHERE row_id = $id OR trace = $trace"
+"""What the other queries ask: the table of members has millions of lines, and is read once."""
 ROW = {
-    "snapshots": "SELECT snapshot, split, origin, source, line, parents FROM membership"
+    "snapshots": "SELECT snapshot, split, origin, source, line, parents FROM mine"
     " JOIN snapshots s ON s.id = snapshot WHERE row_id = $id ORDER BY s.created, source, line",
     "drops": "SELECT snapshot, step, reason, source, line, partner_id, partner_source, partner_line,"
     " similarity, detail FROM drops WHERE row_id = $id ORDER BY ALL",
     "children": "SELECT DISTINCT row_id FROM membership WHERE list_contains(parents, $id) ORDER BY row_id",
     "models": "SELECT name, version, status, snapshot FROM models WHERE snapshot IN"
-    " (SELECT snapshot FROM membership WHERE row_id = $id) ORDER BY version",
+    " (SELECT snapshot FROM mine WHERE row_id = $id) ORDER BY version",
     "promotions": "SELECT cycle, candidate, decision, reason FROM promotions p WHERE EXISTS"
-    " (FROM models m JOIN membership s ON s.snapshot = m.snapshot"
+    " (FROM models m JOIN mine s ON s.snapshot = m.snapshot"
     " WHERE s.row_id = $id AND m.name = p.model AND m.version = p.candidate) ORDER BY p.id",
 }
 TRACE = {
@@ -37,7 +40,7 @@ TRACE = {
     " ORDER BY ALL",
     "verdicts": "SELECT judge, state, score, criteria, feedback, cost FROM verdicts WHERE trace = $trace",
     "corrections": "SELECT author, state, reason, output FROM corrections WHERE trace = $trace",
-    "rows": "SELECT DISTINCT row_id FROM membership WHERE trace = $trace ORDER BY row_id",
+    "rows": "SELECT DISTINCT row_id FROM mine WHERE trace = $trace ORDER BY row_id",
 }
 SNAPSHOT = {
     "snapshots": "SELECT id, parent, cycle, created, rows_in, train, validation, test FROM snapshots"
@@ -86,7 +89,7 @@ def explain(workspace: Workspace, beginning: str) -> dict[str, Any]:
 
     Returns:
         `kind`, and one list for each part of the story. For a row or a trace also `row`, `trace`,
-        `prompt` and `answer`.
+        `prompt` and `answer`, or in `no_text` why the row's text is not there.
 
     Raises:
         UserError: Nothing has that id, or several things do.
@@ -97,7 +100,8 @@ def explain(workspace: Workspace, beginning: str) -> dict[str, Any]:
             parts = SNAPSHOT if thing.kind == "snapshot" else MODEL
             return {"kind": thing.kind} | _ask(connection, parts, thing.given)
         found = {"kind": thing.kind, "row": thing.given["id"], "trace": thing.given["trace"]}
-        found |= {"prompt": None, "answer": None}
+        found |= {"prompt": None, "answer": None, "no_text": None}
+        connection.execute(MINE, thing.given)
         found |= _ask(connection, ROW, thing.given) | _ask(connection, TRACE, thing.given)
     return found | _text(workspace, found)
 
@@ -114,13 +118,19 @@ def _ask(
 
 
 def _text(workspace: Workspace, found: dict[str, Any]) -> dict[str, Any]:
-    """Prompt and answer of a row, from the first snapshot that has it."""
-    for entry in found["snapshots"][:1]:
-        messages = _messages(workspace.snapshots / entry["snapshot"], entry["split"], found["row"])
-        return {"prompt": prompt_text(messages), "answer": answer_text(messages)}
-    for trace in found["traces"] if found["prompt"] is None and not found["row"] else []:
+    """Prompt and answer of a row, from the first snapshot whose files are there; else why there are none."""
+    faults = {}
+    for entry in found["snapshots"]:
+        folder = workspace.snapshots / entry["snapshot"]
+        try:
+            messages = _messages(folder, entry["split"], found["row"])
+        except UserError as fault:
+            faults["no_text"] = f"its text is not there: {fault.problem} ({fault.where})"
+        else:
+            return {"prompt": prompt_text(messages), "answer": answer_text(messages)}
+    for trace in found["traces"] if not found["row"] else []:
         return {"answer": trace["output"]}
-    return {}
+    return faults
 
 
 def _messages(folder: Path, split: str, row: str) -> list[dict[str, Any]]:
@@ -128,6 +138,8 @@ def _messages(folder: Path, split: str, row: str) -> list[dict[str, Any]]:
     import polars as pl
 
     found = read_rows(folder, split, ["id", "messages"], chosen=pl.Series([row]))["messages"]
+    if not found.len():
+        raise UserError("the snapshot lacks the row", where=str(folder), fix=RESTORE)
     messages: list[dict[str, Any]] = found.to_list()[0]
     return messages
 

@@ -54,7 +54,7 @@ def forecast(workspace: Workspace, *, again: bool = False) -> dict[str, Any]:
     if last and idle and not again and not now.traces:
         return {"cycle": last.id, "kind": kind, "state": "nothing", "changed": [], "steps": []}
     if last and running and now.done:
-        demand_same(workspace, Ledger(workspace.store, workspace.config.model), last, inputs)
+        demand_same(workspace, Ledger(workspace.store, workspace.view, workspace.config.model), last, inputs)
     elif kind == "feedback":
         demand_budget(workspace)
     left = [name for name in STEPS[kind] if not (running and name in now.done)]
@@ -89,7 +89,7 @@ def _judging(workspace: Workspace, now: _State) -> dict[str, Any]:
     given = _items((i.id, json.dumps(i.messages), full, i.reference) for i in pool)
     judge = configured_judge(workspace)
     known = [one.identity.id for one in judges(judge)]
-    cache = open_spool(workspace.spool, workspace.store, known)
+    cache = open_spool(workspace.spool, workspace.store, workspace.view, known)
     asked = estimate([*now.traces, *given], judge, cache)
     found: dict[str, Any] = {"prompts": len(pool), "traces": len(now.traces), "calls": asked.asked}
     found |= {"cached": asked.cached, "input_tokens": asked.input_tokens, "cost": asked.cost}
@@ -99,7 +99,7 @@ def _judging(workspace: Workspace, now: _State) -> dict[str, Any]:
 def _state(workspace: Workspace) -> _State:
     if not workspace.store.exists():
         return _State(None, 1, {}, set(), [])
-    ledger = Ledger(workspace.store, workspace.config.model)
+    ledger = Ledger(workspace.store, workspace.view, workspace.config.model)
     cycle = ledger.last()
     done = set(ledger.outputs(cycle)) if cycle and cycle.state == "running" else set()
     chosen = [] if "collect" in done else waiting(workspace)[: workspace.config.data.max_traces]

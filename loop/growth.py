@@ -1,38 +1,49 @@
-"""Growing a snapshot: accepted corrections and high-scoring traces come to its rows, up to a cap of each."""
+"""Growing a snapshot: accepted corrections and high-scoring traces come to its rows."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import polars as pl
 
 from curation.augmentation.settings import Augment
-from curation.children import descendants
+from curation.heldout import without_heldout
+from curation.identity import said_otherwise
 from curation.manifest import read_manifest
-from curation.rows import canonical, drop_frame, frame, make_row, meta_text, plain, split_answer
-from curation.snapshot import Growth, write_snapshot
+from curation.old_rows import all_rows, meet
+from curation.parent import BESIDE, Growth
+from curation.recipe import Dedup, Merge, Redact, Validate, recipe_of
+from curation.rows import frame
+from curation.snapshot import write_snapshot
 from curation.state import advance, begin
-from curation.steps import Dedup, Merge, Redact, Validate, dedup_against, recipe_of, run_steps
-from curation.stored import read_rows
+from curation.steps import dedup_against, run_steps
+from curation.stored import first_rows
 from loop.config import rule_settings
 from loop.heldout import kept_out
+from loop.offers import FROM_TRACE, capped, offered, within
 from loop.seed import read_seed, rules_of, seed_hashes
+from loop.superseding import contradicted, superseded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from curation.dedup import How
     from curation.manifest import Manifest
+    from curation.old_rows import OldRows
     from curation.state import Curated
+    from loop.progress import Progress
     from loop.traces import Judged
     from loop.workspace import Workspace
 
-CORRECTION, TRACE = "correction", "trace"
-
 
 def grow(
-    workspace: Workspace, parent: str, traces: Sequence[Judged], corrected: Mapping[str, tuple[str, str]]
+    workspace: Workspace,
+    parent: str,
+    traces: Sequence[Judged],
+    corrected: Mapping[str, tuple[str, str]],
+    progress: Progress,
 ) -> tuple[Manifest, int]:
     """Write the snapshot that a parent grows to; held-out rows are kept out by its writer.
 
@@ -41,16 +52,25 @@ def grow(
         parent: Id of the snapshot.
         traces: Judged traces.
         corrected: Output and author of the accepted correction of each trace that has one.
+        progress: Is told when all rows of a large parent are read.
 
     Returns:
         The snapshot, and how many rows were offered to it.
     """
-    config = workspace.config
+    config, folder = workspace.config, workspace.snapshots / parent
     caps = next((s for s in config.curate.step if isinstance(s, Merge)), Merge())
+    how = next((s for s in config.curate.step if isinstance(s, Dedup)), Dedup()).how
     new = offered(traces, corrected, config.judge.threshold)
-    seed, rejects = changed_seed(workspace, workspace.snapshots / parent)
-    old = read_rows(workspace.snapshots / parent).drop("split")
-    merged, gone = merge(workspace, old, capped(begin(new), caps), seed)
+    seed, rejects = changed_seed(workspace, folder)
+    come, sets = checked(workspace, begin(new)), kept_out(workspace)
+    met = _met(folder, pl.concat([seed.rows, come.rows]), how, progress)
+    if not within(come.rows, caps):
+        first = merge(met, come, seed, how)[0]
+        usable, _ = without_heldout(
+            first.rows, sets, config.curate.heldout, beside=first_rows(folder, BESIDE)
+        )
+        come = capped(come, usable, first.drops, caps)
+    merged, gone = merge(met, come, seed, how)
     recipe = rules_of(config) | {
         "inputs": seed_hashes(workspace),
         "merge": {"parent": parent, "threshold": config.judge.threshold, "caps": msgspec.to_builtins(caps)},
@@ -62,9 +82,9 @@ def grow(
         merged,
         recipe=recipe,
         split=config.curate.split,
-        heldout=kept_out(workspace),
+        heldout=sets,
         checks=config.curate.heldout,
-        growth=Growth(parent, gone),
+        growth=Growth(parent, gone, progress.say),
         rejects=rejects,
     )
     return manifest, new.height + seed.rows.height
@@ -79,122 +99,49 @@ def changed_seed(workspace: Workspace, parent: Path) -> tuple[Curated, pl.DataFr
     return run_steps(rows, steps, rules=rule_settings(workspace.config)), rejects
 
 
-def offered(
-    traces: Sequence[Judged], corrected: Mapping[str, tuple[str, str]], threshold: float
-) -> pl.DataFrame:
-    """Rows that traces give: corrected answers, the lowest score first, then those that scored high.
-
-    A trace without a score gives none, unless it was corrected: nothing is known about its answer.
-    """
-    found: list[tuple[float, dict[str, Any]]] = []
-    for item, verdict, tags, finish_reason in traces:
-        score = verdict.score
-        if item.id in corrected:
-            output, author = corrected[item.id]
-            origin, rank = CORRECTION, (score or 0.0) - 2
-        elif finish_reason == "length":
-            continue  # cut at max_new_tokens: what it teaches is not to end
-        elif score is not None and score >= threshold:
-            output, author, origin, rank = item.output, "model", TRACE, -score
-        else:
-            continue
-        meta = meta_text({"author": author, "origin": origin, "trace": item.id})
-        turns = [*item.messages, {"role": "assistant", "content": output}]
-        row = make_row(turns, tags=[*tags, origin], source=f"trace:{item.id}", meta=meta)
-        found.append((rank, row))
-    return frame(row for _, row in sorted(found, key=lambda entry: (entry[0], entry[1]["source"])))
-
-
-def capped(state: Curated, caps: Merge) -> Curated:
-    """At most so many corrections and traces, the first ones; the others are drops."""
-    corrected = state.rows.select(pl.col("tags").list.contains(CORRECTION)).to_series()
-    kinds = {CORRECTION: (corrected, caps.corrections), TRACE: (~corrected, caps.traces)}
-    parts = {kind: (state.rows.filter(chosen), most) for kind, (chosen, most) in kinds.items()}
-    drops = drop_frame(
-        {"row_id": row["id"], "source": row["source"], "step": "merge"}
-        | {"reason": f"over the cap of {most} {kind}s"}
-        for kind, (rows, most) in parts.items()
-        for row in rows[most:].iter_rows(named=True)
+def checked(workspace: Workspace, new: Curated) -> Curated:
+    """New rows checked by the configured rules, and redacted."""
+    steps = [s for s in workspace.config.curate.step if isinstance(s, Validate | Redact)]
+    done = run_steps(new.rows, steps, rules=rule_settings(workspace.config))
+    return msgspec.structs.replace(
+        done, drops=pl.concat([new.drops, done.drops]), tallies=(*new.tallies, *done.tallies)
     )
-    return advance(state, "cap", pl.concat(rows.head(most) for rows, most in parts.values()), drops)
 
 
-def merge(workspace: Workspace, old: pl.DataFrame, new: Curated, seed: Curated) -> tuple[Curated, list[str]]:
-    """New rows checked by the configured rules and redacted, and without what the old ones have already.
+def _met(folder: Path, come: pl.DataFrame, how: How, progress: Progress) -> OldRows:
+    """The parent's rows that new ones may be like; whole texts are compared with those of all rows."""
+    if how.on == "all":
+        return all_rows(folder, come)
+    return meet(folder, come, threshold=how.threshold, say=progress.say)
+
+
+def merge(met: OldRows, come: Curated, seed: Curated, how: How) -> tuple[Curated, list[str]]:
+    """New rows without what the parent has already.
 
     Args:
-        workspace: Its steps are used.
-        old: Rows of the parent.
-        new: Rows that the traces gave.
+        met: The parent's rows that matter to the new ones.
+        come: Checked rows that the traces gave.
         seed: Curated rows of seed files that changed.
+        how: What counts as a duplicate.
 
     Returns:
-        The rows that come, and the ids of the old ones that a correction contradicts.
+        The rows that come, and the ids of the old ones that go: those that a correction contradicts, and
+        those of which the seed file says something else now.
     """
-    steps = workspace.config.curate.step
-    checks = [s for s in steps if isinstance(s, Validate | Redact)]
-    checked = run_steps(new.rows, checks, rules=rule_settings(workspace.config))
-    how = next((s for s in steps if isinstance(s, Dedup)), Dedup())
-    wrong = superseded(old, checked.rows)
-    also = superseded(seed.rows, checked.rows)
+    old = met.live
+    read, corrected = old.filter(~FROM_TRACE), old.filter(FROM_TRACE)
+    wrong, also = superseded(old, come.rows), superseded(seed.rows, pl.concat([corrected, come.rows]))
     stay = seed.rows.filter(~pl.col("id").is_in(also["row_id"].to_list()))
     start = msgspec.structs.replace(
-        checked,
-        drops=pl.concat([seed.drops, new.drops, checked.drops]),
-        findings=pl.concat([seed.findings, checked.findings]),
+        come,
+        rows=pl.concat([seed.rows, come.rows]),
+        drops=pl.concat([seed.drops, come.drops]),
+        findings=pl.concat([seed.findings, come.findings]),
         conflicts=seed.conflicts,
-        tallies=(*seed.tallies, *new.tallies, *checked.tallies),
+        tallies=(*seed.tallies, *come.tallies),
     )
-    joined = advance(start, "merge", pl.concat([stay, checked.rows]), pl.concat([wrong, also]))
-    gone = wrong["row_id"].to_list()
-    done = dedup_against(joined, old.filter(~pl.col("id").is_in(gone)), how.how)
+    drops = pl.concat([wrong, also])
+    joined = advance(start, "merge", pl.concat([stay, come.rows]), drops, old=wrong.height)
+    gone = [*wrong["row_id"], *said_otherwise(read, stay)["id"]]
+    done = dedup_against(joined, old.filter(~pl.col("id").is_in(gone)), how, met.shared)
     return (contradicted(done, old, gone) if how.conflicts == "drop_all" else done), gone
-
-
-def superseded(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
-    """The old rows whose very prompt a new correction answers otherwise: the model would learn both.
-
-    Rows that were made from one of them go with it.
-
-    Returns:
-        Drops whose partner is the correction.
-    """
-    corrections = {_prompt(row): row for row in new.iter_rows(named=True) if CORRECTION in row["tags"]}
-    # Only rows of the same last question are looked at closely: there are millions of others.
-    asked = pl.col("messages").list.get(-2, null_on_oob=True).struct.field("content")
-    questions = {row["messages"][-2]["content"] for row in corrections.values() if len(row["messages"]) > 1}
-    near = old.filter(asked.is_in(list(questions)))
-    by = {row["id"]: corrections.get(_prompt(row)) for row in near.iter_rows(named=True)}
-    wrong = {identity: c for identity, c in by.items() if c is not None and c["id"] != identity}
-    made = old.filter(pl.col("parents").list.len() > 0)
-    for number, parent in descendants(made, wrong).items():
-        wrong[made["id"][number]] = wrong[parent]
-    return drop_frame(
-        {name: row[name] for name in ("source", "line")}
-        | {"row_id": row["id"], "step": "merge", "reason": "superseded by a correction"}
-        | {"partner_id": wrong[row["id"]]["id"], "partner_source": wrong[row["id"]]["source"]}
-        | {"partner_line": wrong[row["id"]]["line"], "similarity": 1.0}
-        for row in old.filter(pl.col("id").is_in(list(wrong))).iter_rows(named=True)
-    )
-
-
-def contradicted(done: Curated, old: pl.DataFrame, gone: list[str]) -> Curated:
-    """The policy `drop_all` for old rows: those that a new row contradicts go, too; `gone` gets their ids."""
-    found = done.conflicts.select("row_id", "partner_id", "partner_source", "partner_line")
-    turned = done.conflicts.select(
-        row_id="partner_id", partner_id="row_id", partner_source="source", partner_line="line"
-    )
-    by = {row["row_id"]: row for row in pl.concat([found, turned]).iter_rows(named=True)}
-    wrong = old.filter(pl.col("id").is_in(list(by)) & ~pl.col("id").is_in(gone))
-    drops = drop_frame(
-        by[row["id"]]
-        | {"source": row["source"], "line": row["line"], "step": "merge"}
-        | {"reason": "conflicting answer"}
-        for row in wrong.iter_rows(named=True)
-    )
-    gone += wrong["id"].to_list()
-    return advance(done, "conflicts", done.rows, drops)
-
-
-def _prompt(row: dict[str, Any]) -> str:
-    return canonical(plain(split_answer(row["messages"])[0]))

@@ -11,8 +11,10 @@ from curation.heldout import HeldoutSet, freeze
 from curation.intake import read_file
 from curation.registry import Registered, register, registered
 from curation.validate import validate
+from loop.store import query
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from curation.manifest import Manifest
@@ -92,11 +94,30 @@ def kept_out(workspace: Workspace) -> list[HeldoutSet]:
     """Every version of every set that is registered; those of the configuration are registered first.
 
     Raises:
-        UserError: A set cannot be read, or is damaged.
+        UserError: A set cannot be read, is damaged, or is lost: the store knows it, and its file is gone.
     """
     for held in read_heldout(workspace):
         register(workspace.heldout, held)
-    return [known.held for known in registered(workspace.heldout)]
+    sets = [known.held for known in registered(workspace.heldout)]
+    _demand_all(workspace, {(held.name, held.version) for held in sets})
+    return sets
+
+
+def _demand_all(workspace: Workspace, there: Collection[tuple[str, str]]) -> None:
+    """Refuse to go on without a set that was registered: nothing would keep its items out any more.
+
+    Raises:
+        UserError: One is lost.
+    """
+    if not workspace.view.exists():
+        return
+    for name, version in query(workspace.view, "SELECT name, version FROM heldout_sets ORDER BY ALL").rows():
+        if (name, version) not in there:
+            raise UserError(
+                f"version {version} of the held-out set {name} is registered, but its file is gone",
+                where=str(workspace.heldout / name / f"*-{version}.parquet"),
+                fix=f"restore it from a backup, or register its items with `regrind heldout add {name} FILE`",
+            )
 
 
 def demand_kept_out(workspace: Workspace, manifest: Manifest) -> None:

@@ -8,7 +8,7 @@ import msgspec
 
 from curation.rows import short_hash
 from judge.settings import ServiceSettings
-from loop.config import Schedule
+from loop.config import Schedule, Traces
 
 if TYPE_CHECKING:
     from loop.workspace import Workspace
@@ -20,7 +20,8 @@ CODE = 3
 def inputs_of(workspace: Workspace) -> dict[str, Any]:
     """Everything that the steps of a cycle depend on, as JSON values.
 
-    How a service is asked, what it charges and when cycles run may change while a cycle is open.
+    How a service is asked, what it charges, when cycles run and how long traces are kept may change while
+    a cycle is open.
 
     Returns:
         `code`, `settings` (the configuration) and `files` (SHA-256 by name).
@@ -30,7 +31,7 @@ def inputs_of(workspace: Workspace) -> dict[str, Any]:
     """
     config = workspace.config
     judge = msgspec.structs.replace(config.judge, service=ServiceSettings())
-    same = msgspec.structs.replace(config, judge=judge, price=(), schedule=Schedule())
+    same = msgspec.structs.replace(config, judge=judge, price=(), schedule=Schedule(), traces=Traces())
     made: dict[str, Any] = {"code": CODE, "settings": same, "files": workspace.inputs()}
     return dict(msgspec.json.decode(msgspec.json.encode(made)))  # as it comes back from the ledger
 

@@ -20,8 +20,7 @@ from loop.judging import KINDS, judge_of, judges
 from loop.lock import only_one
 from loop.spool import VERDICTS, FileCache, Memory, clear_spool, known_verdicts, open_spool, spooled
 from loop.standing import told
-from loop.store import query
-from loop.store.connect import StoreHeldError
+from loop.store import StoreHeldError, query
 from loop.traces import as_items
 from loop.verdicts import store_verdicts
 from loop.workspace import Workspace
@@ -167,7 +166,7 @@ def run(task: Task, progress: Progress) -> tuple[str, int, Judged]:
 def _cache(task: Task, judge: Judge | Panel) -> Iterator[Cache]:
     if task.workspace:
         with only_one(task.workspace.lock):
-            yield open_spool(task.kept, task.workspace.store, _ids(judge), task.workspace.view)
+            yield open_spool(task.kept, task.workspace.store, task.workspace.view, _ids(judge))
     elif all(one.identity.kind == "reference" for one in judges(judge)):
         yield Memory()  # judging again costs nothing
     else:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from loop.store import transaction, utc_now
+from loop.store import current, transaction, utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,15 +60,16 @@ class Ledger:
 
     Args:
         store: The DuckDB file.
+        copy: Its published copy, which is read while another process holds the store.
         model: Name of the model whose cycles these are.
     """
 
-    def __init__(self, store: Path, model: str) -> None:
-        self._store, self._model = store, model
+    def __init__(self, store: Path, copy: Path, model: str) -> None:
+        self._store, self._copy, self._model = store, copy, model
 
     def last(self) -> Cycle | None:
         """The newest cycle that was not abandoned."""
-        with transaction(self._store) as connection:
+        with current(self._store, self._copy) as connection:
             row = connection.execute(
                 "SELECT id, kind, if(state = 'running', coalesce(redo_key, key), key), state,"
                 " redo_key IS NOT NULL FROM cycles WHERE model = ? AND state <> 'abandoned'"
@@ -92,13 +93,13 @@ class Ledger:
     def inputs(self, cycle: Cycle) -> dict[str, Any]:
         """What the key of a cycle is the hash of; nothing where an older regrind began it."""
         column = "coalesce(redo_inputs, inputs)" if cycle.state == "running" else "inputs"
-        with transaction(self._store) as connection:
+        with current(self._store, self._copy) as connection:
             row = connection.execute(f"SELECT {column} FROM cycles WHERE id = ?", [cycle.id]).fetchone()  # noqa: S608
         return dict(json.loads(row[0])) if row and row[0] else {}
 
     def outputs(self, cycle: Cycle) -> dict[str, dict[str, Any]]:
         """The outputs of the finished steps of a cycle, by step name."""
-        with transaction(self._store) as connection:
+        with current(self._store, self._copy) as connection:
             rows = connection.execute(
                 "SELECT name, outputs FROM steps WHERE cycle = ? ORDER BY position", [cycle.id]
             ).fetchall()
@@ -120,6 +121,7 @@ class Ledger:
             if state == "abandoned":
                 sql = "UPDATE traces SET cycle = NULL WHERE cycle = ? AND origin <> 'cycle'"
                 connection.execute(sql, [cycle.id])
+                self._archive(connection, cycle)
             connection.execute(
                 "UPDATE cycles SET state = ?, finished = ? WHERE id = ?", [state, utc_now(), cycle.id]
             )
@@ -135,6 +137,7 @@ class Ledger:
             connection.execute(
                 f"INSERT INTO replaced_steps SELECT *, ? {again}", [utc_now(), cycle.id, position]
             )
+            self._archive(connection, cycle, position)
             gone = connection.execute(f"DELETE {again} RETURNING name", [cycle.id, position]).fetchall()
             if ("correct",) in gone:
                 mine = "cycle = ? AND author NOT LIKE 'person:%'"
@@ -145,3 +148,10 @@ class Ledger:
                 [key, json.dumps(inputs), cycle.id],
             )
         return Cycle(cycle.id, cycle.kind, key, "running", redone=True)
+
+    def _archive(self, connection: duckdb.DuckDBPyConnection, cycle: Cycle, position: int = 1) -> None:
+        """A version that waits for the gate of steps that are given up waits no longer."""
+        made = "SELECT (outputs->>'version')::INTEGER FROM steps"
+        made += " WHERE cycle = ? AND name = 'train' AND position >= ?"
+        sql = "UPDATE models SET status = 'archived' WHERE name = ? AND status = 'staging'"
+        connection.execute(f"{sql} AND version IN ({made})", [self._model, cycle.id, position])

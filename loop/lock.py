@@ -35,16 +35,15 @@ def only_one(path: Path, place: str = "in this workspace", fix: str = FIX) -> It
         BusyError: Another process has it.
     """
     with writing(path):
-        path.touch()
-    with path.open("a+", encoding="utf8") as stream:
+        opened = path.open("ab+", buffering=0)  # a full disk is told by the write, not by the closing
+    with opened as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as fault:
             stream.seek(0)
-            holder = stream.read().strip() or "unknown"
+            holder = stream.read().decode().strip() or "unknown"
             raise BusyError(f"process {holder} works {place}", where=str(path), fix=fix) from fault
         with writing(path):
             stream.truncate(0)
-            stream.write(str(os.getpid()))
-            stream.flush()
+            stream.write(str(os.getpid()).encode())
         yield

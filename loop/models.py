@@ -10,7 +10,7 @@ import msgspec
 
 from curation.errors import UserError
 from curation.rows import plain, short_hash, split_answer
-from loop.store import transaction
+from loop.store import current
 from training.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def demand_adopted_base(workspace: Workspace) -> None:
     Raises:
         UserError: It is another one.
     """
-    with transaction(workspace.store) as connection:
+    with current(workspace.store, workspace.view) as connection:
         adopted = connection.execute(
             "SELECT base, base_id FROM models WHERE name = ? AND version = 0", [workspace.config.model]
         ).fetchone()

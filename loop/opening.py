@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from curation.errors import UserError
+from loop.arrivals import drain
+from loop.deletion import forget_old
 from loop.inputs import changes, inputs_key, inputs_of
 from loop.models import demand_adopted_base
 from loop.steps.collect import waiting
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 ANEW = ("curate", "judge", "correct", "merge", "train", "evaluate", "gate")
 """Steps that a cycle can be done anew from; what production said is not said again."""
 DECIDED = ("evaluate", "gate")
+WAIT = 3600.0
+"""A forgotten SQL prompt may hold the store for the time of a lunch; waiting costs nothing."""
 
 
 class Asked(NamedTuple):
@@ -30,6 +34,7 @@ class Asked(NamedTuple):
         resume: Go on with an interrupted cycle, and begin none.
         from_step: Do the last cycle anew from this step on.
         only: Run this step alone; a cycle is begun by its first step only.
+        wait: Seconds to wait each time that another process holds the store.
     """
 
     again: bool = False
@@ -37,6 +42,7 @@ class Asked(NamedTuple):
     resume: bool = False
     from_step: str = ""
     only: str = ""
+    wait: float = WAIT
 
 
 def open_cycle(
@@ -82,6 +88,8 @@ def _next(
     inputs: dict[str, Any],
 ) -> Cycle:
     """Begin the next cycle where there is a reason."""
+    drain(workspace.store, workspace.arrivals)
+    forget_old(workspace)
     key = inputs_key(inputs)
     kind = "feedback" if cycle else "seed"
     first = next(iter(steps[kind]))

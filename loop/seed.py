@@ -22,9 +22,12 @@ def rules_of(config: Config) -> dict[str, Any]:
 
 
 def seed_hashes(workspace: Workspace) -> dict[str, str]:
-    """SHA-256 of each seed file: part of a snapshot's recipe, so that a change is noticed."""
-    hashes = workspace.inputs()
-    return {name: hashes[name] for name in workspace.config.data.seed}
+    """SHA-256 of each seed file: part of a snapshot's recipe, so that a change is noticed.
+
+    Raises:
+        UserError: One of them is missing.
+    """
+    return {name: workspace.hash_of(name) for name in workspace.config.data.seed}
 
 
 def read_seed(workspace: Workspace) -> Intake:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from curation.contents import ORIGIN
-from curation.stored import read_rows, read_table
+from curation.stored import gone_ids, read_layer, read_rows, read_table
 from loop.store import insert, utc_now
 
 if TYPE_CHECKING:
@@ -45,16 +45,33 @@ def record(connection: duckdb.DuckDBPyConnection, folder: Path, manifest: Manife
         "INSERT INTO snapshots VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [manifest.id, manifest.parent, cycle, utc_now(), rows_in, *counts, json.dumps(dropped(manifest))],
     )
-    insert(connection, "membership", membership(folder, manifest), known="none")
     drops = read_table(folder, "drops").with_columns(snapshot=pl.lit(manifest.id))
     insert(connection, "drops", drops, known="none")
+    _record_layer(connection, folder, manifest)
 
 
-def membership(folder: Path, manifest: Manifest) -> pl.DataFrame:
-    """Rows of a snapshot as the store has them: split, origin, source line, parents, trace."""
-    columns = ["id", "source", "line", "parents", "meta"]
-    return read_rows(folder, columns=columns).select(
-        snapshot=pl.lit(manifest.id),
+def _record_layer(connection: duckdb.DuckDBPyConnection, folder: Path, manifest: Manifest) -> None:
+    """Write the rows that are new beside the parent's; all of them where the store does not know it."""
+    found = connection.execute(
+        "INSERT INTO layers SELECT ?, position, layer FROM layers WHERE snapshot = ? RETURNING position",
+        [manifest.id, manifest.parent],
+    ).fetchall()
+    position = len(found)
+    connection.execute("INSERT INTO layers VALUES (?, ?, ?)", [manifest.id, position, manifest.id])
+    rows = read_layer(folder, manifest.own, columns=ROW) if found else read_rows(folder, columns=ROW)
+    insert(connection, "layer_rows", _told(rows, manifest.id), known="none")
+    if found:
+        gone = gone_ids(folder).filter(layer=manifest.own).select(layer=pl.lit(manifest.id), row_id="id")
+        insert(connection, "layer_gone", gone, known="none")
+
+
+ROW = ("id", "source", "line", "parents", "meta")
+
+
+def _told(rows: pl.DataFrame, layer: str) -> pl.DataFrame:
+    """Rows of a layer as the store has them: split, origin, source line, parents, trace."""
+    return rows.select(
+        layer=pl.lit(layer),
         row_id="id",
         split="split",
         origin=ORIGIN,

@@ -10,8 +10,7 @@ import msgspec
 from curation.files import new_file, writing
 from judge.verdict import Verdict
 from loop.lines import append, read_lines
-from loop.store import PATIENCE, query, reading, transaction
-from loop.store.connect import StoreHeldError
+from loop.store import current, query
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 
 
 VERDICTS = "verdicts.jsonl"
-SHORT = 2.0
-"""Seconds to wait for the store where its copy will do."""
 
 
 class _Entry(msgspec.Struct):
@@ -62,20 +59,20 @@ class Memory(dict[str, Verdict]):
         self.update(verdicts)
 
 
-def open_spool(folder: Path, store: Path, judges: Sequence[str], copy: Path | None = None) -> FileCache:
+def open_spool(folder: Path, store: Path, copy: Path, judges: Sequence[str]) -> FileCache:
     """The spool of a workspace, which also knows what the verdicts of some judges in the store are.
 
     Args:
         folder: The spool.
         store: The DuckDB file.
-        judges: Ids of the judges.
         copy: The published copy, read instead while another process holds the store. Nothing is missed:
             the spool is cleared only when its verdicts are in the copy, too.
+        judges: Ids of the judges.
 
     Raises:
         UserError: A line of the spool is damaged, or the store is held and there is no copy.
     """
-    return FileCache(folder / VERDICTS, _stored(store, judges, copy))
+    return FileCache(folder / VERDICTS, _stored(store, copy, judges))
 
 
 def spooled(folder: Path) -> dict[str, Verdict]:
@@ -113,26 +110,14 @@ def _spooled(path: Path) -> dict[str, Verdict]:
     return {entry.key: entry.verdict for entry in read_lines(path, _Entry, "a kept verdict", fix)}
 
 
-def _stored(store: Path, judges: Sequence[str], copy: Path | None) -> dict[str, Verdict]:
-    return _verdicts(_asked(store, copy, list(judges)))
+def _stored(store: Path, copy: Path, judges: Sequence[str]) -> dict[str, Verdict]:
+    with current(store, copy) as connection:
+        return _verdicts(connection.execute(_SQL, [list(judges)]).fetchall())
 
 
 def _verdicts(rows: Iterable[Sequence[Any]]) -> dict[str, Verdict]:
     entries = [(row[0], dict(zip(_COLUMNS, row[1:], strict=True))) for row in rows]
     return {key: _verdict(entry) for key, entry in entries}
-
-
-def _asked(store: Path, copy: Path | None, judges: list[str]) -> list[Any]:
-    """Rows of the store, or of its copy while another process holds it."""
-    readable = copy is not None and copy.exists()
-    try:
-        with transaction(store, patience=SHORT if readable else PATIENCE) as connection:
-            return connection.execute(_SQL, [judges]).fetchall()
-    except StoreHeldError:
-        if copy is None or not readable:
-            raise
-    with reading(copy) as connection:
-        return connection.execute(_SQL, [judges]).fetchall()
 
 
 def _verdict(entry: dict[str, Any]) -> Verdict:

@@ -25,6 +25,8 @@ def _row(found: dict[str, Any]) -> Iterator[str]:
     if found["prompt"] is not None:
         yield f"  prompt: …{found['prompt'][-120:]!r}"
         yield f"  answer: {found['answer']!r}"
+    if found["no_text"]:
+        yield f"  {found['no_text']}"
     yield from _data_lines(found)
     for t in found["traces"]:
         yield f"  said by {_named(t)} {_when(t)}: {t['output']!r}"

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from curation.errors import UserError
 from loop.cycle import run_cycle
-from loop.lock import BusyError
+from loop.deletion import forget_old
+from loop.lock import BusyError, only_one
+from loop.opening import WAIT
 from loop.reasons import reasons
-from loop.store import publish, transaction, utc_now
+from loop.store import patient, publish, transaction, utc_now
 from loop.telling import tell_failure
 
 if TYPE_CHECKING:
@@ -53,7 +55,8 @@ def tick(workspace: Workspace, how: Schedule, due: datetime, looks: float, progr
         looks: How many are due around this one; the test for drift divides by it.
         progress: Where the cycle's progress is told.
     """
-    done = _guarded(lambda: _taken(workspace, due, looks, progress), due)
+    with patient(WAIT, progress.say):
+        done = _guarded(lambda: _taken(workspace, due, looks, progress), due)
     if done.outcome != "taken":
         unkept = _guarded(lambda: _record(workspace, done), due)
         if unkept.outcome == "failed":
@@ -80,6 +83,8 @@ def _guarded(work: Callable[[], Tick], due: datetime) -> Tick:
 def _taken(workspace: Workspace, due: datetime, looks: float, progress: Progress) -> Tick:
     if not _take(workspace, due):
         return Tick(due, "taken", "another process has this look")
+    with only_one(workspace.lock):
+        forget_old(workspace)
     found = reasons(workspace, looks)
     if not found:
         return Tick(due, "quiet", "no reason to run")

@@ -66,6 +66,11 @@ class Workspace:
         return self.spool / "arrivals"
 
     @property
+    def step_rows(self) -> Path:
+        """Rows of steps that are not committed yet."""
+        return self.spool / "steps"
+
+    @property
     def lock(self) -> Path:
         """Held by whoever writes here."""
         return self.hidden / "lock"
@@ -97,9 +102,14 @@ class Workspace:
         frozen = {
             f"heldout {held.name}": newest.get(held.name, "") for held in config.heldout if not held.file
         }
-        return {name: self._hash(name) for name in dict.fromkeys(names) if name} | frozen
+        return {name: self.hash_of(name) for name in dict.fromkeys(names) if name} | frozen
 
-    def _hash(self, name: str) -> str:
+    def hash_of(self, name: str) -> str:
+        """SHA-256 of a file that the configuration names.
+
+        Raises:
+            UserError: It is missing.
+        """
         try:
             return file_hash(self.path(name))
         except OSError as fault:
@@ -108,7 +118,15 @@ class Workspace:
 
     def tidy(self) -> None:
         """Remove what a killed process left half-written."""
-        folders = (self.hidden, self.arrivals, self.snapshots, self.jobs, self.model(0).parent)
+        folders = (
+            self.hidden,
+            self.spool,
+            self.arrivals,
+            *self.step_rows.glob("*"),
+            self.snapshots,
+            self.jobs,
+            self.model(0).parent,
+        )
         for folder in (*folders, *self.heldout.glob("*"), *self.jobs.glob("*")):
             if folder.is_dir():
                 remove_leftovers(folder)

@@ -9,25 +9,25 @@ import json
 import os
 import random
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from record import record
+from record import measured, record
 
 ROUNDS = 3
 TIMED = """
-import json, resource, sys, time
+import json, sys, time
 from pathlib import Path
+from record import peak_memory
 path, scratch = sys.argv[1:]
 {before}
 began = time.perf_counter()
 {code}
 seconds = time.perf_counter() - began
-print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, rows]))
+print(json.dumps([seconds, peak_memory(), rows]))
 """
 PEER = TIMED.format(
     before="import datasets; datasets.disable_progress_bars()",
@@ -68,10 +68,7 @@ def measure(code: str, path: Path) -> tuple[float, int]:
     runs = []
     for _ in range(ROUNDS):
         with tempfile.TemporaryDirectory() as scratch:
-            done = subprocess.run(
-                [sys.executable, "-c", code, str(path), scratch], capture_output=True, text=True, check=True
-            )
-        runs.append(json.loads(done.stdout.splitlines()[-1]))
+            runs.append(measured(code, str(path), scratch))
     return statistics.median(run[0] for run in runs), max(run[1] for run in runs)
 
 

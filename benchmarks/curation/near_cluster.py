@@ -14,15 +14,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from record import record
 
 from curation.dedup import How, drop_duplicates
-from curation.near import families
-from curation.rows import frame, make_row, prompt_text
+from curation.rows import frame, make_row
+from curation.split import assign_families
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,14 +68,12 @@ def main() -> None:
     """Measure and record."""
     table = rows(int(sys.argv[1]) if len(sys.argv) > 1 else 200_000)
     few = table.head(1000)
-    texts = [prompt_text(messages) for messages in table["messages"].to_list()]
-    no_edges = (np.empty(0, np.int64), np.empty(0, np.int64))
     result: dict[str, Any] = {"rows": table.height, "load_before": round(os.getloadavg()[0], 1)}
     for mode in ("anchored", "connected"):
         drop_duplicates(few, How(mode=mode))
         result[mode] = timed(functools.partial(drop_duplicates, table, How(mode=mode)))
-    families(texts[:1000], 0.8, no_edges)
-    result["families"] = timed(lambda: families(texts, 0.8, no_edges))
+    assign_families(few)
+    result["families"] = timed(lambda: assign_families(table))
     record("near_cluster", result)
 
 

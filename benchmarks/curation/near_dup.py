@@ -1,27 +1,30 @@
 """Near-duplicates at Jaccard 0.8: ours beside datasketch and rensa, on the same rows, one process each.
 
-`pip install -e '.[train,bench]'`, then `python benchmarks/curation/near_dup.py [ROWS] [ROUNDS]`; from half a
-million rows on the peers are left out, which take minutes and many gigabytes. `MEASURED_UNDER` may hold a
-command that is put before each measured process, such as one that waits until the machine is idle. Beside the
-seconds stand those of the processor, of all threads: they say more where the machine was not idle.
-The time is from the texts in memory to the rows that would be dropped, and, for ours, also from a JSONL file
-to the written result beside `datasets.load_dataset` of that file. Recall: the planted duplicates that are
-dropped. Precision: the dropped rows that are like a row that stays, or, for rensa, which flags both rows of a
-pair, like any other row.
+`pip install -e '.[train,bench]'`, then `python benchmarks/curation/near_dup.py [ROWS] [ROUNDS] [NAME ...]`;
+the names are those of the processes, such as `ours rensa`, all unless given. Of a million rows the peers
+take minutes and many gigabytes. `NEAR_DUP_ROWS` may name a folder that keeps the rows, because to make a
+million takes minutes, too; `MEASURED_UNDER` may hold a command that is put before each measured process,
+such as one that waits until the machine is idle. Beside the seconds stand those of the processor, of all
+threads: they say more where the machine was not idle.
+The time is from the texts in memory to the rows that would be dropped, and, for ours, also from a JSONL
+file to the written result beside `datasets.load_dataset` of that file. Recall: the dropped rows among those
+that should be; one should be dropped that stays although it is like another planted row that stays.
+Precision: the rows that are like another planted one among the dropped. From file to file prompts and
+answers are compared each, else the text of both.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
@@ -29,18 +32,22 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))
 
 import near_dup_data as data
-from record import record
+from record import measured, record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TIMED = """
-import json, re, resource, sys, time
+import json, re, sys, time
 from pathlib import Path
 import polars as pl
+from record import peak_memory
 folder = Path(sys.argv[1])
 {before}
 began, busy = time.perf_counter(), time.process_time()
 {code}
 seconds, busy = time.perf_counter() - began, time.process_time() - busy
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+peak = peak_memory()
 Path(sys.argv[2]).write_text(json.dumps([int(i) for i in gone]))
 print(json.dumps([seconds, peak, busy]))
 """
@@ -106,12 +113,13 @@ drop_against(index_rows(few.head(900), how), few.tail(100), how)
 FILES = {
     "ours, file to file": TIMED.format(
         before=READ,
-        code="write_rows(drop_duplicates(rows('rows.jsonl')).rows, folder / 'out.jsonl')\ngone = []",
+        code="found = drop_duplicates(rows('rows.jsonl'))\n"
+        "write_rows(found.rows, folder / 'out.jsonl')\ngone = found.drops['line'] - 1",
     ),
     "ours in 1 GB, file to file": TIMED.format(
         before=READ + "drop_duplicates(few, memory=10**9)",
         code="found = drop_duplicates(rows('rows.jsonl'), memory=10**9)\n"
-        "write_rows(found.rows, folder / 'out.jsonl')\ngone = []",
+        "write_rows(found.rows, folder / 'out.jsonl')\ngone = found.drops['line'] - 1",
     ),
     "exact, in memory": TIMED.format(
         before=READ + "everyone = rows('rows.jsonl')\ndrop_duplicates(few, How(near=False))",
@@ -134,9 +142,12 @@ FILES = {
         " cache_dir=sys.argv[2] + '.cache')\ngone = []",
     ),
 }
-MANY = 500_000
 NEW = 0.01
 """The share of the rows that are compared with the others as new ones."""
+
+WHOLE, BOUNDED = "ours, file to file", "ours in 1 GB, file to file"
+ANEW, INDEX = "old and new, compared anew", "new against the index"
+LOAD, EXACT = "datasets, load only", "exact, in memory"
 
 
 class Run(NamedTuple):
@@ -151,87 +162,121 @@ class Run(NamedTuple):
 
 def measure(code: str, folder: Path, name: str) -> Run:
     """Run code in a process of its own."""
-    result = folder / f"{name}.json"
-    before = shlex.split(os.environ.get("MEASURED_UNDER", ""))
-    load = os.getloadavg()[0]
-    command = [*before, sys.executable, "-c", code, str(folder), str(result)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    run = Run(*json.loads(done.stdout.splitlines()[-1]), json.loads(result.read_text()), load)
+    result, load = folder / f"{name}.json", os.getloadavg()[0]
+    under = shlex.split(os.environ.get("MEASURED_UNDER", ""))
+    seconds, peak, busy = measured(code, str(folder), str(result), under=under)
+    run = Run(seconds, peak, busy, json.loads(result.read_text()), load)
     shutil.rmtree(f"{result}.cache", ignore_errors=True)
-    print(f"{name}: {run.seconds:.2f} s, {run.peak >> 20} MB, load {load:.1f}", file=sys.stderr, flush=True)
+    print(f"{name}: {seconds:.2f} s, {peak >> 20} MB, load {load:.1f}", file=sys.stderr, flush=True)
     return run
 
 
-def _alike(a: str, b: str) -> bool:
-    return data.similarity(a, b) >= data.THRESHOLD
+def judged(made: list[dict[str, Any]], gone: list[int], *, whole: bool) -> dict[str, float]:
+    """Recall and precision of the dropped rows against the planted truth.
 
-
-def judged(made: list[dict[str, Any]], gone: list[int]) -> dict[str, float]:
-    """Recall and precision of the dropped rows against the planted truth."""
-    texts = {row["id"]: f"{row['prompt']}\n{row['answer']}" for row in made}
+    Args:
+        made: The rows.
+        gone: Those that were dropped, by place.
+        whole: Whether prompt and answer were compared as one text.
+    """
+    parts = {
+        r["id"]: [f"{r['prompt']}\n{r['answer']}"] if whole else [r["prompt"], r["answer"]] for r in made
+    }
     family: dict[int, list[int]] = {}
     for row in made:
         family.setdefault(row["id"] if row["of"] is None else row["of"], []).append(row["id"])
     dropped = {made[i]["id"] for i in gone}
-    expected = found = right = 0
+    found = missed = right = 0
     for members in family.values():
-        kept: list[int] = []
-        for member in members:
-            alike = [o for o in members if o != member and _alike(texts[member], texts[o])]
-            goes = bool(set(alike) & set(kept))
-            expected += goes
-            found += goes and member in dropped
-            right += member in dropped and bool(alike)
-            kept += [] if goes else [member]
-    return {"recall": round(found / max(1, expected), 4), "precision": round(right / max(1, len(dropped)), 4)}
+        like = {m: {o for o in members if o != m and _alike(parts[m], parts[o])} for m in members}
+        concerned = [m for m in members if like[m]]
+        stay = [m for m in concerned if m not in dropped]
+        missed += sum(bool(like[m] & set(stay[:place])) for place, m in enumerate(stay))
+        right += len(concerned) - len(stay)
+        found += min(len(concerned) - len(stay), max(0, len(concerned) - 1))
+    recall, precision = found / max(1, found + missed), right / max(1, len(dropped))
+    return {"recall": round(recall, 4), "precision": round(precision, 4)}
 
 
-def write_files(folder: Path, made: list[dict[str, Any]]) -> int:
-    """The rows in every form that is measured; the bytes of the JSONL file."""
+def _alike(one: list[str], other: list[str]) -> bool:
+    return all(data.similarity(a, b) >= data.THRESHOLD for a, b in zip(one, other, strict=True))
+
+
+def write_files(folder: Path, made: list[dict[str, Any]]) -> None:
+    """The rows in every form that is measured."""
     new = max(1, int(NEW * len(made)))
     for name, part in (("rows", made), ("few", made[:1000]), ("old", made[:-new]), ("new", made[-new:])):
         data.write(folder / f"{name}.jsonl", part)
     texts = pl.DataFrame({"text": [f"{r['prompt']}\n{r['answer']}" for r in made]})
     texts.write_parquet(folder / "texts.parquet")
-    return (folder / "rows.jsonl").stat().st_size
+
+
+@contextlib.contextmanager
+def rows_in_folder(count: int) -> Iterator[tuple[Path, list[dict[str, Any]]]]:
+    """The rows, and a folder with them in every form: one that is kept, where that is wished."""
+    kept = os.environ.get("NEAR_DUP_ROWS")
+    with contextlib.ExitStack() as stack:
+        folder = Path(kept or stack.enter_context(tempfile.TemporaryDirectory())) / str(count)
+        made = folder / "made.json"
+        if not made.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            rows = data.rows(count)
+            write_files(folder, rows)
+            made.write_text(json.dumps(rows), encoding="utf8")
+        yield folder, json.loads(made.read_text(encoding="utf8"))
+
+
+def ratios(seconds: dict[str, float], count: int) -> dict[str, float]:
+    """What the seconds say of those that were measured."""
+
+    def over(one: str, other: str) -> float | None:
+        return round(seconds[one] / seconds[other], 3) if {one, other} <= seconds.keys() else None
+
+    found = {
+        "file_to_file_over_datasets": over(WHOLE, LOAD),
+        "memory_bound_costs": over(BOUNDED, WHOLE),
+        "index_over_anew": over(INDEX, ANEW),
+        "exact_rows_per_second": round(count / seconds[EXACT]) if EXACT in seconds else None,
+        "over_ours": {t: r for t in TOOLS if t != "ours" and (r := over(t, "ours")) is not None},
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def main() -> None:
     """Measure and record."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
-    tools = {tool: code for tool, code in TOOLS.items() if count < MANY or tool in {"ours", "hash only"}}
+    tools = {t: code for t, code in (FILES | TOOLS).items() if t in sys.argv[3:] or not sys.argv[3:]}
     runs: dict[str, list[Run]] = {}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        made = data.rows(count)
-        file_bytes = write_files(folder, made)
+    with rows_in_folder(count) as (folder, made):
+        file_bytes = (folder / "rows.jsonl").stat().st_size
         for number in range(rounds):
-            for tool, code in (FILES | tools).items():
+            for tool, code in tools.items():
                 if tool == "index of the old":
                     shutil.rmtree(folder / ".old.jsonl.known", ignore_errors=True)
                 if tool != "datasketch" or number == 0:
                     runs.setdefault(tool, []).append(measure(code, folder, f"{tool}{number}"))
     seconds = {tool: statistics.median(run.seconds for run in of) for tool, of in runs.items()}
-    anew, index = "old and new, compared anew", "new against the index"
-    whole = "ours, file to file"
     result = {
-        "command": f"python benchmarks/curation/near_dup.py {count} {rounds}",
+        "command": shlex.join(
+            ["python", "benchmarks/curation/near_dup.py", str(count), str(rounds), *sys.argv[3:]]
+        ),
         "rows": count,
         "text_mb": round(sum(len(r["prompt"]) + len(r["answer"]) for r in made) / 1e6),
         "file_mb": round(file_bytes / 1e6),
         "seconds": {tool: round(s, 2) for tool, s in seconds.items()},
         "processor_seconds": {t: round(min(r.busy for r in of), 2) for t, of in runs.items()},
         "load_before": {tool: round(max(run.load for run in of), 1) for tool, of in runs.items()},
-        "over_ours": {tool: round(seconds[tool] / seconds["ours"], 1) for tool in tools if tool != "ours"},
-        "file_to_file_over_datasets": round(seconds[whole] / seconds["datasets, load only"], 2),
-        "memory_bound_costs": round(seconds["ours in 1 GB, file to file"] / seconds[whole], 2),
-        "index_over_anew": round(seconds[index] / seconds[anew], 3),
-        "index_drops_the_same": sorted(runs[anew][0].gone) == sorted(runs[index][0].gone),
-        "exact_rows_per_second": round(count / seconds["exact, in memory"]),
         "peak_over_file": {t: round(max(r.peak for r in of) / file_bytes, 2) for t, of in runs.items()},
-        "judged": {tool: judged(made, runs[tool][0].gone) for tool in tools if tool != "hash only"},
+        **ratios(seconds, count),
+        "judged": {
+            tool: judged(made, of[0].gone, whole=tool in TOOLS)
+            for tool, of in runs.items()
+            if tool in {*TOOLS, WHOLE, BOUNDED} - {"hash only"}
+        },
     }
+    if {ANEW, INDEX} <= runs.keys():
+        result["index_drops_the_same"] = sorted(runs[ANEW][0].gone) == sorted(runs[INDEX][0].gone)
     record(f"near_dup_{count}", result)
 
 

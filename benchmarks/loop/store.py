@@ -1,6 +1,7 @@
 """The store with a million traces: ingest, look-ups, roll-ups, publishing, and bytes a trace.
 
-`python benchmarks/loop/store.py [ROWS]`; each query opens the published copy, as `regrind sql` does.
+`python benchmarks/loop/store.py [ROWS]`; each query opens the published copy, as `regrind sql` does. Ingest
+is what `regrind trace import` does with what it has read: batches in the spool, from there into the store.
 """
 
 from __future__ import annotations
@@ -20,29 +21,34 @@ import numpy as np
 import polars as pl
 from record import record
 
+from curation.parent import Growth
+from curation.snapshot import write_snapshot
+from curation.split import Split
+from curation.state import begin
+from judge.verdict import Item, Verdict
+from loop.arrivals import drain, keep
 from loop.explain import explain
+from loop.growth import offered
+from loop.imports.batch import LABELS, PAYLOADS, Batch
+from loop.imports.run import ROWS as BATCH
+from loop.snapshots import record as record_snapshot
 from loop.store import insert, publish, query, rewrite, transaction
+from loop.traces import Judged, plain_turns
 from loop.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-CYCLES, BATCH, ONE_BY_ONE, ROUNDS = 20, 250_000, 2000, 9
-LOWEST = """
-    WITH lowest AS MATERIALIZED (
-        SELECT trace, score, feedback FROM verdicts WHERE score IS NOT NULL ORDER BY score, trace LIMIT 1000
-    )
-    SELECT l.score, l.feedback, t.messages, t.output FROM lowest l JOIN traces t ON t.id = l.trace
-    ORDER BY l.score, t.id
-"""
+CYCLES, ONE_BY_ONE = 20, 2000
 QUERIES = {
-    "low-score queue of one cycle": "SELECT trace, score, feedback FROM low_scores"
+    "low-score queue of one cycle": "SELECT trace, score, feedback FROM lowest"
     " WHERE cycle = 7 AND score < 0.7 LIMIT 50",
     "roll-up by cycle and version": "SELECT * FROM score_by_cycle",
     "roll-up of usage by day": "SELECT * FROM usage",
     "roll-up of judging cost": "SELECT * FROM judge_cost",
-    "lowest 1000 with text": LOWEST,
-    "lowest 1000 by the view low_scores": "SELECT * FROM low_scores LIMIT 1000",
+    "lowest 1000 with text": "SELECT score, feedback, messages, output FROM lowest"
+    " ORDER BY score, trace LIMIT 1000",
+    "lowest 1000 of the view low_scores": "SELECT * FROM low_scores LIMIT 1000",
 }
 CONFIG = '[data]\nseed = []\n[train]\nbase_model = "nowhere"\n'
 
@@ -52,8 +58,10 @@ class Texts:
 
     def __init__(self, rng: np.random.Generator) -> None:
         letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
-        words = ["".join(rng.choice(letters, rng.integers(2, 10))) for _ in range(5000)]
-        self.rng, self.phrases = rng, pl.Series([" ".join(rng.choice(words, 8)) for _ in range(50_000)])
+        spelled = rng.choice(letters, (5000, 10)), rng.integers(2, 10, 5000)
+        words = np.array(["".join(word[:length]) for word, length in zip(*spelled, strict=True)])
+        phrases = words[rng.integers(0, words.size, (50_000, 8))]
+        self.rng, self.phrases = rng, pl.Series([" ".join(phrase) for phrase in phrases])
 
     def make(self, count: int, phrases: int) -> pl.Series:
         """Texts of so many phrases each."""
@@ -119,59 +127,51 @@ def one_by_one(store: Path, rows: pl.DataFrame) -> float:
     return rows.height / (time.perf_counter() - began)
 
 
-def fill(store: Path, total: int) -> tuple[float, str]:
-    """Fill a store; returns the rows a second of the traces, and the id of one in the middle.
-
-    The traces come in one transaction, as those of the comparison do.
-    """
+def fill(workspace: Workspace, total: int) -> tuple[float, float]:
+    """Fill a store; returns the seconds into the spool, and from there into the store."""
     texts = Texts(np.random.default_rng(0))
-    made = [traces(texts, first, min(BATCH, total - first), total) for first in range(0, total, BATCH)]
+    nothing = PAYLOADS.to_frame(), LABELS.to_frame()
+    spooling = 0.0
+    for first in range(0, total, BATCH):
+        part = traces(texts, first, min(BATCH, total - first), total)
+        began = time.perf_counter()
+        keep(workspace.arrivals, Batch(part, *nothing))
+        spooling += time.perf_counter() - began
     began = time.perf_counter()
-    with transaction(store) as connection:
-        for part in made:
-            insert(connection, "traces", part)
+    drain(workspace.store, workspace.arrivals)
     seconds = time.perf_counter() - began
-    for part in made:
-        given = verdicts(texts, part)
-        with transaction(store) as connection:
-            insert(connection, "verdicts", given, known="none")
-    middle = made[len(made) // 2]
-    return total / seconds, str(middle["id"][middle.height // 2])
-
-
-def learn(workspace: Workspace, trace: str, rows: int = 50_000) -> None:
-    """Ten snapshots with the rows of some traces; the last has its file, in which `explain` looks."""
-    with transaction(workspace.store) as connection:
-        ids = [r[0] for r in connection.execute("SELECT id FROM traces LIMIT ?", [rows]).fetchall()]
-        ids = list(dict.fromkeys([trace, *ids]))
-        for number in range(10):
-            values = [
-                f"snapshot-{number}",
-                None,
-                number,
-                f"2026-01-{number + 1:02}",
-                len(ids),
-                len(ids),
-                0,
-                0,
-                "{}",
-            ]
-            connection.execute("INSERT INTO snapshots VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
-            part = pl.DataFrame({"row_id": [f"row-{i}" for i in ids], "trace": ids}).with_columns(
-                snapshot=pl.lit(values[0]),
-                split=pl.lit("train"),
-                origin=pl.lit("trace"),
-                source=pl.lit("traces"),
+    for first in range(0, total, BATCH * 5):
+        with transaction(workspace.store) as connection:
+            found = connection.execute(
+                "SELECT id, time FROM traces ORDER BY time LIMIT ? OFFSET ?", [BATCH * 5, first]
             )
-            insert(connection, "membership", part, known="none")
-    folder = workspace.snapshots / "snapshot-0"
-    folder.mkdir(parents=True)
-    turn = [{"role": "user", "content": "x" * 300}, {"role": "assistant", "content": "y" * 300}]
-    table = pl.DataFrame({"id": [f"row-{i}" for i in ids]}).with_columns(messages=pl.lit([turn]).list.first())
-    table.write_parquet(folder / "train.parquet")
+            insert(connection, "verdicts", verdicts(texts, found.pl()), known="none")
+    return spooling, seconds
 
 
-def median(work: Callable[[], Any], rounds: int = ROUNDS) -> float:
+def learn(workspace: Workspace, rows: int, snapshots: int) -> str:
+    """So many snapshots that grow to the rows of so many traces; returns the id of a trace among them."""
+    with transaction(workspace.store) as connection:
+        found = connection.execute("SELECT id, messages, output FROM traces LIMIT ?", [rows]).fetchall()
+    judged = [
+        Judged(Item(id=i, messages=plain_turns(m), output=o), Verdict(i, "judge", 0, "scored", 1.0), [])
+        for i, m, o in found
+    ]
+    late = max(rows // 100, 1)
+    parent = None
+    for number in range(snapshots):
+        ends = rows - late * (snapshots - 1 - number)
+        new = begin(offered(judged[0 if number == 0 else ends - late : ends], {}, 0.5))
+        growth = Growth(parent) if parent else None
+        how = {"recipe": {"n": number}, "split": Split(), "heldout": []}
+        manifest = write_snapshot(workspace.snapshots, new, **how, growth=growth)
+        with transaction(workspace.store) as connection:
+            record_snapshot(connection, workspace.snapshots / manifest.id, manifest, number)
+        parent = manifest.id
+    return str(found[rows // 2][0])
+
+
+def median(work: Callable[[], Any], rounds: int) -> float:
     """Milliseconds, the median of some rounds."""
     spent = []
     for _ in range(rounds):
@@ -181,41 +181,63 @@ def median(work: Callable[[], Any], rounds: int = ROUNDS) -> float:
     return round(statistics.median(spent) * 1000, 1)
 
 
-def main() -> None:
-    """Measure and record."""
-    total = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
-    load = os.getloadavg()[0]
-    with tempfile.TemporaryDirectory() as scratch:
-        (Path(scratch) / "regrind.toml").write_text(CONFIG)
-        workspace = Workspace(Path(scratch))
-        slow = one_by_one(
-            Path(scratch) / "slow.duckdb", traces(Texts(np.random.default_rng(1)), 0, ONE_BY_ONE, total)
-        )
-        fast, trace = fill(workspace.store, total)
-        size = workspace.store.stat().st_size
-        learn(workspace, trace)
-        publishing = median(lambda: publish(workspace.store, workspace.view), 3)
-        view = workspace.view
-        spent = {"one trace by id": median(lambda: query(view, "SELECT * FROM traces WHERE id = ?", [trace]))}
-        spent["explain a trace"] = median(lambda: explain(workspace, trace))
-        spent["explain a row"] = median(lambda: explain(workspace, f"row-{trace}"))
-        spent |= {name: median(lambda sql=sql: query(view, sql)) for name, sql in QUERIES.items()}
-        rewriting = median(lambda: rewrite(workspace.store), 1)
-    result = {
-        "command": f"python benchmarks/loop/store.py {total}",
+def asked(workspace: Workspace, trace: str, rounds: int) -> dict[str, float]:
+    """Median milliseconds of each question, the opening of the copy with it."""
+    view = workspace.view
+    row = str(explain(workspace, trace)["row"])
+    by_id = f"SELECT * FROM traces WHERE id = '{trace}'"
+    spent = {"one trace by id": median(lambda: query(view, by_id), rounds)}
+    spent["explain a trace"] = median(lambda: explain(workspace, trace), rounds)
+    spent["explain a row"] = median(lambda: explain(workspace, row), rounds)
+    return spent | {name: median(lambda sql=sql: query(view, sql), rounds) for name, sql in QUERIES.items()}
+
+
+def measure(root: Path, total: int, members: int, snapshots: int, rounds: int) -> dict[str, Any]:
+    """Fill a store in a folder and time it.
+
+    Args:
+        root: An empty folder.
+        total: Traces.
+        members: Rows of the last snapshot.
+        snapshots: How many there are.
+        rounds: Of each question.
+    """
+    (root / "regrind.toml").write_text(CONFIG)
+    workspace = Workspace(root)
+    singly = one_by_one(
+        root / "slow.duckdb", traces(Texts(np.random.default_rng(1)), 0, min(ONE_BY_ONE, total // 10), total)
+    )
+    spooling, seconds = fill(workspace, total)
+    size = workspace.store.stat().st_size
+    trace = learn(workspace, members, snapshots)
+    publishing = median(lambda: publish(workspace.store, workspace.view), 3)
+    spent = asked(workspace, trace, rounds)
+    rewriting = median(lambda: rewrite(workspace.store), 1)
+    return {
         "traces": total,
-        "load_before": round(load, 2),
         "rows_a_second": {
-            "executemany, one transaction": round(slow),
-            "frames, one transaction": round(fast),
+            "executemany, one transaction": round(singly),
+            "into the spool": round(total / spooling),
+            "from the spool into the store": round(total / seconds),
         },
-        "bulk_over_executemany": round(fast / slow, 1),
+        "bulk_over_executemany": round(total / seconds / singly, 1),
+        "bulk_with_spool_over_executemany": round(total / (seconds + spooling) / singly, 1),
         "bytes_a_trace_with_its_verdict": round(size / total),
+        "bytes_of_the_copy": workspace.view.stat().st_size,
         "publish_ms": publishing,
         "rewrite_ms (COPY FROM DATABASE)": rewriting,
         "median_ms": spent,
     }
-    record("store", result)
+
+
+def main() -> None:
+    """Measure and record."""
+    total = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    load = round(os.getloadavg()[0], 2)
+    with tempfile.TemporaryDirectory() as scratch:
+        found = measure(Path(scratch), total, members=min(50_000, total), snapshots=10, rounds=25)
+    command = f"python benchmarks/loop/store.py {total}"
+    record("store", {"command": command, "load_before": load} | found)
 
 
 if __name__ == "__main__":

@@ -71,8 +71,8 @@ def nearest_items(
     return best, similar
 
 
-def residuals(texts: Sequence[str], *, items: int = 0) -> list[str]:
-    """The words of each text but those of shared text, joined by spaces.
+def own_or_shared(texts: Sequence[str], *, items: int = 0) -> list[list[tuple[str, bool]]]:
+    """The words of each text, each with whether it is the text's own and in no shared text.
 
     Args:
         texts: The texts, any number.
@@ -83,12 +83,12 @@ def residuals(texts: Sequence[str], *, items: int = 0) -> list[str]:
     first = len(texts) - items if items else 0
     corpus = cut(blocks, read, items=items)
     flags = [
-        own_words(n)
+        own_words(n).tolist()
         for block in range(first // BLOCK, blocks)
         for n in numbers_in(read(block), corpus.shared)
     ]
     asked = zip(texts[first // BLOCK * BLOCK :], flags, strict=True)
-    return [" ".join(np.array(words(t), object)[f]) for t, f in asked][first % BLOCK if items else 0 :]
+    return [list(zip(words(t), f, strict=True)) for t, f in asked][first % BLOCK if items else 0 :]
 
 
 def keep_first(

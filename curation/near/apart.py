@@ -104,7 +104,7 @@ def _families(
     threshold: float,
 ) -> None:
     parents, side, apart = state
-    near = np.empty(64, np.int64)
+    near, met = np.empty(64, np.int64), np.full(len(parents), -1)
     for text in range(len(parents)):
         own = member[text]
         if side[text] != NEITHER:
@@ -119,8 +119,11 @@ def _families(
             ask(index, asked, own)
             while more(index, asked, own, threshold):
                 for other in asked.found[: asked.cursor[2]]:
-                    if similarity(index, own, other, threshold) > 0.0:
+                    there = root(parents, index.numbers[other])
+                    if met[there] != text and similarity(index, own, other, threshold) > 0.0:
+                        met[there] = text
                         near, count = _with(near, count, index.numbers[other])
+        near[:count].sort()  # so that those who are named do not depend on the order of the search
         if _join(text, near[:count], parents, side, apart) and own >= 0 and not copy:
             add(index, asked, own)
 

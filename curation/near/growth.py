@@ -41,6 +41,13 @@ class Watched(NamedTuple):
         often: NDArray[np.bool_] = self.rows >= least_rows(int(self.texts[0]))
         return often
 
+    def shared(self) -> Shared:
+        """The frequent ones that are shared text."""
+        often = self.frequent()
+        (chosen,) = np.nonzero(often)
+        chosen = chosen[tells(self.told[:, often])]
+        return Shared(self.hashes[chosen], self.rows[chosen], self.examples[chosen])
+
 
 def watch(
     sets: Sequence[Sets], counts: Counts, read: Callable[[int], Texts], threads: int | None = None
@@ -69,28 +76,35 @@ def still_shared(
 ) -> Shared | None:
     """Shared text of old and new texts, where it is that of the old ones; otherwise None.
 
-    A shingle that is not watched is in fewer old texts than `texts[1]`, so it can only have become frequent
-    if the new texts have it often.
-
     Args:
         old: See `watch`.
         sets: The shingle sets of the new texts with all text, block by block.
         read: The new texts of a block.
         threads: At most so many; all there are unless given.
     """
-    least = least_rows(int(old.texts[0]) + texts_in(sets))
+    both = extended(old, sets, read, threads)
+    return None if both is None else both.shared()
+
+
+def extended(
+    old: Watched, sets: Sequence[Sets], read: Callable[[int], Texts], threads: int | None = None
+) -> Watched | None:
+    """What is watched of old and new texts, where their shared text is that of the old ones; otherwise None.
+
+    A shingle that is not watched is in fewer old texts than `texts[1]`, so it can only have become frequent
+    if the new texts have it often. The arguments are those of `still_shared`.
+    """
+    texts = int(old.texts[0]) + texts_in(sets)
     hashes, counts = np.unique(np.concatenate([part.hashes for part in sets]), return_counts=True)
     _, here, there = np.intersect1d(old.hashes, hashes, assume_unique=True, return_indices=True)
-    rows = old.rows.copy()
+    rows, told = old.rows.copy(), old.told.copy()
     rows[here] += counts[there]
-    unwatched = np.delete(counts, there).max(initial=0) + old.texts[1] - 1
+    floor = int(old.texts[1] + np.delete(counts, there).max(initial=0))
     often = old.frequent()
-    if unwatched >= least or ((rows >= least) != often).any():
+    if floor > least_rows(texts) or ((rows >= least_rows(texts)) != often).any():
         return None
-    told = old.told[:, often]
     if often.any():
-        told = told + told_without(sets, old.hashes[often], read, threads=threads).everyone
-    keep = tells(told)
-    if (keep != tells(old.told[:, often])).any():
+        told[:, often] += told_without(sets, old.hashes[often], read, threads=threads).everyone
+    if (tells(told[:, often]) != tells(old.told[:, often])).any():
         return None
-    return Shared(old.hashes[often][keep], rows[often][keep], old.examples[often][keep])
+    return old._replace(texts=np.array([texts, floor]), rows=rows, told=told)

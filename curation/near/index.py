@@ -1,4 +1,4 @@
-"""The index of a join: for each text the shingles that another text shares, and who shares them."""
+"""The index of a join: of each text that may be similar to another one the shingles that they share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from curation.compiled import compiled, over
-from curation.near.bits import U1
+from curation.near.filters import Groups, grouped, mark, profiles_of
 from curation.near.prefixes import PARTS, Entries
 from curation.near.shingling import Sets
 
@@ -16,19 +16,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-
-BITMAP = 8
-"""Words of 64 bits: similar sets set nearly the same bits (Sandes, Teodoro, Melo, "Bitmap filter", 2020)."""
-
-SIX, SEVEN, LOW_SIX = np.uint64(6), np.uint64(BITMAP - 1), np.uint64(63)
 PART_SHIFT = np.uint64(PARTS.bit_length() - 1)
-
-
 NONE = Sets(np.empty(0, np.uint64), np.zeros(1, np.int64))
 
 
 class Index(NamedTuple):
-    """Texts that share at least one entry, and their sets.
+    """Texts that may be similar to another one, and their sets.
 
     Attributes:
         numbers: Which texts these are (members,), ascending.
@@ -53,43 +46,53 @@ class Index(NamedTuple):
     bitmaps: NDArray[np.uint64]
 
 
-def build(entries: list[Entries], sets: list[Sets], threads: int | None = None) -> Index:
-    """Put texts together that share an entry; all others are left out, because nothing is similar to them.
+def build(entries: list[Entries], sets: list[Sets], threshold: float, threads: int | None = None) -> Index:
+    """Put texts together that may be similar to another one; all others are left out.
 
     Both lists are emptied on the way: together with what is made of them they would take twice the memory.
 
     Args:
         entries: The entries of the texts, block by block.
         sets: Their shingle sets, block by block.
+        threshold: Smallest similarity that must be found.
         threads: At most so many; all there are unless given.
     """
-    parts = list(over(lambda part: _alive(entries, part), range(PARTS), threads))
-    texts = np.concatenate([p[0] for p in parts])
-    places = np.concatenate([p[1] for p in parts])
-    sizes = np.concatenate([p[2] for p in parts])
-    total = sum(len(part.starts) - 1 for part in sets)
-    numbers, starts, groups, ordered = _by_text(texts, places, sizes, total)
+    profiles = profiles_of(sets, threads)
+    found = np.zeros(len(profiles.sizes), np.bool_)
+
+    def work(part: int) -> Groups:
+        groups = _alive(entries, part)
+        mark(groups, profiles, threshold, found)
+        return groups
+
+    parts = list(over(work, range(PARTS), threads))
     entries.clear()
+    of_found = list(over(lambda groups: _among(groups, found), parts, threads))
+    texts, places, sizes = (np.concatenate([p[side] for p in of_found]) for side in range(3))
+    numbers, starts, groups, ordered = _by_text(texts, places, sizes, len(found))
     posts = np.concatenate(([0], np.cumsum(sizes)))
-    return Index(numbers, starts, groups, ordered, posts, *_gather(numbers, sets, threads))
+    hashes, begins = _gather(numbers, sets, threads)
+    unsorted = np.zeros(len(numbers), np.bool_)
+    return Index(numbers, starts, groups, ordered, posts, hashes, begins, unsorted, profiles.bitmaps[numbers])
 
 
-def _alive(
-    entries: Sequence[Entries], part: int
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
-    """The entries of a part whose key another text has, sorted by key; and how many have each key."""
+def _alive(entries: Sequence[Entries], part: int) -> Groups:
+    """The entries of a part whose key another text has, too."""
     slices = [slice(e.parts[part], e.parts[part + 1]) for e in entries]
     keys = np.concatenate([e.keys[s] for e, s in zip(entries, slices, strict=True)])
     alive = perhaps_shared(keys)
-    keys = keys[alive]
     texts = np.concatenate([e.texts[s] for e, s in zip(entries, slices, strict=True)])[alive]
     places = np.concatenate([e.places[s] for e, s in zip(entries, slices, strict=True)])[alive]
-    order = np.argsort(keys, kind="stable")
-    keys = keys[order]
-    edges = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1], [True])))
-    sizes = np.diff(edges) if len(keys) else np.empty(0, np.int64)
-    shared = np.repeat(sizes > 1, sizes)
-    return texts[order][shared], places[order][shared], sizes[sizes > 1]
+    return grouped(keys[alive], texts, places)
+
+
+def _among(groups: Groups, found: NDArray[np.bool_]) -> Groups:
+    """The entries of the texts that were found, where another one of them has the key."""
+    among = found[groups.texts]
+    begins = np.cumsum(groups.sizes) - groups.sizes
+    sizes = np.add.reduceat(among, begins, dtype=np.int64) if len(among) else groups.sizes
+    among &= np.repeat(sizes > 1, groups.sizes)
+    return Groups(groups.texts[among], groups.places[among], sizes[sizes > 1])
 
 
 @compiled
@@ -148,37 +151,28 @@ def _sort_by_place(groups: NDArray[np.int64], places: NDArray[np.int32]) -> None
 
 def _gather(
     numbers: NDArray[np.int64], sets: list[Sets], threads: int | None
-) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.bool_], NDArray[np.uint64]]:
-    """The sets of the members, where they begin, that none is sorted, and their bitmaps."""
+) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """The sets of the members, and where they begin."""
     first = np.cumsum([0, *(len(part.starts) - 1 for part in sets)])
     edges = np.searchsorted(numbers, first)
     own = [numbers[edges[b] : edges[b + 1]] - first[b] for b in range(len(sets))]
-    sizes = [part.starts[mine + 1] - part.starts[mine] for part, mine in zip(sets, own, strict=True)]
-    starts = np.concatenate(([0], np.cumsum(np.concatenate([*sizes, np.empty(0, np.int64)])))).astype(
-        np.int64
-    )
-    hashes, bitmaps = np.empty(starts[-1], np.uint64), np.zeros((len(numbers), BITMAP), np.uint64)
+    sizes = [np.diff(part.starts)[mine] for part, mine in zip(sets, own, strict=True)]
+    starts = np.concatenate(([0], np.cumsum(np.concatenate([np.empty(0, np.int64), *sizes]))))
+    hashes = np.empty(starts[-1], np.uint64)
 
     def work(block: int) -> None:
-        _copy(sets[block], own[block], starts[edges[block] :], hashes, bitmaps[edges[block] :])
+        _copy(sets[block], own[block], hashes[starts[edges[block]] :])
         sets[block] = NONE
 
     for _ in over(work, range(len(sets)), threads):
         pass
-    return hashes, starts, np.zeros(len(numbers), np.bool_), bitmaps
+    return hashes, starts
 
 
 @compiled
-def _copy(
-    sets: Sets,
-    own: NDArray[np.int64],
-    starts: NDArray[np.int64],
-    hashes: NDArray[np.uint64],
-    bitmaps: NDArray[np.uint64],
-) -> None:
-    for i in range(len(own)):
-        at = starts[i]
-        for h in sets.hashes[sets.starts[own[i]] : sets.starts[own[i] + 1]]:
+def _copy(sets: Sets, own: NDArray[np.int64], hashes: NDArray[np.uint64]) -> None:
+    at = 0
+    for text in own:
+        for h in sets.hashes[sets.starts[text] : sets.starts[text + 1]]:
             hashes[at] = h
-            bitmaps[i, (h >> SIX) & SEVEN] |= U1 << (h & LOW_SIX)
             at += 1

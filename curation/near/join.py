@@ -1,9 +1,4 @@
-"""The join itself: candidates from the index, filtered by length and place, verified by their sets.
-
-Length filter: Arasu, Ganti and Kaushik, "Efficient exact set-similarity joins" (2006). Place filter: Xiao,
-Wang, Lin and Yu, "Efficient similarity joins for near duplicate detection" (PPJoin, 2008). Bitmap filter: see
-the index.
-"""
+"""The join: candidates from the index, filtered by length, place and bitmap, verified by their sets."""
 
 from __future__ import annotations
 
@@ -13,7 +8,7 @@ import numpy as np
 
 from curation.compiled import compiled
 from curation.near.bits import ones
-from curation.near.index import BITMAP
+from curation.near.filters import BITMAP
 from curation.near.prefixes import EPSILON
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from curation.near.index import Index, build
 from curation.near.prefixes import Entries, classes, prefixes
 from curation.near.residue import without
 from curation.near.shared import Shared, find_shared, nothing_shared
-from curation.near.shingling import Sets, shingle_sets
+from curation.near.shingling import Sets, marked, shingle_sets
 from curation.near.texts import BLOCK, On, Texts, of_messages, of_strings, taken
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def cut(
     *,
     items: int = 0,
     shared: Shared | bool = True,
+    marks: NDArray[np.uint64] | None = None,
     threads: int | None = None,
 ) -> Corpus:
     """Cut texts into shingle sets without shared text.
@@ -72,9 +73,15 @@ def cut(
         read: The texts of a block.
         items: See `find_shared`.
         shared: Whether shared text is taken out, or what is taken out where that is known already.
+        marks: A number for each text: texts with other ones have no shingle in common (texts,).
         threads: At most so many; all there are unless given.
     """
-    sets = list(over(lambda block: shingle_sets(read(block)), range(blocks), threads))
+
+    def work(block: int) -> Sets:
+        found = shingle_sets(read(block))
+        return found if marks is None else marked(found, marks[block * BLOCK : (block + 1) * BLOCK])
+
+    sets = list(over(work, range(blocks), threads))
     counts = counted(sets, threads)
     if shared is True:
         found = find_shared(sets, counts, read, items=items, threads=threads)
@@ -92,4 +99,4 @@ def index_of(corpus: Corpus, threshold: float, threads: int | None = None) -> In
         part = corpus.sets[block]
         return prefixes(part, first[block], order, threshold)
 
-    return build(list(over(work, range(len(corpus.sets)), threads)), corpus.sets, threads)
+    return build(list(over(work, range(len(corpus.sets)), threads)), corpus.sets, threshold, threads)

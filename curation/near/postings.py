@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from curation.compiled import compiled, over
-from curation.near.bits import U1, ones
-from curation.near.index import BITMAP, LOW_SIX, SEVEN, SIX
-from curation.near.prefixes import EPSILON, PARTS, Entries, prefixes
+from curation.near.filters import pass_by_bitmap, pass_by_place, profiles_of
+from curation.near.prefixes import PARTS, Entries, prefixes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,9 +58,7 @@ def postings_of(
     parts = list(over(lambda part: _in_order(entries, part), range(PARTS), threads))
     keys, texts, places = (np.concatenate([p[side] for p in parts]) for side in range(3))
     starts = np.concatenate(([0], np.cumsum([len(p[0]) for p in parts])))
-    sizes = np.concatenate([np.diff(part.starts) for part in sets]).astype(np.int32)
-    bitmaps = np.concatenate([bitmaps_of(part) for part in sets])
-    return Postings(keys, texts, places, starts, sizes, bitmaps)
+    return Postings(keys, texts, places, starts, *profiles_of(sets, threads))
 
 
 def _in_order(
@@ -73,16 +70,6 @@ def _in_order(
     places = np.concatenate([e.places[s] for e, s in zip(entries, slices, strict=True)])
     order = np.argsort(keys, kind="stable")
     return keys[order], texts[order], places[order]
-
-
-@compiled
-def bitmaps_of(sets: Sets) -> NDArray[np.uint64]:
-    """A bit for each shingle of each text (texts, BITMAP)."""
-    found = np.zeros((len(sets.starts) - 1, BITMAP), np.uint64)
-    for text in range(len(found)):
-        for h in sets.hashes[sets.starts[text] : sets.starts[text + 1]]:
-            found[text, (h >> SIX) & SEVEN] |= U1 << (h & LOW_SIX)
-    return found
 
 
 def within_reach(old: Postings, new: Postings, threshold: float) -> NDArray[np.bool_]:
@@ -110,33 +97,8 @@ def _mark(
         text, place = new.texts[first + e], new.places[first + e]
         for at in range(low[e], high[e]):
             other = old.texts[at]
-            found[other] = found[other] or may_be_similar(
-                new.sizes[text],
-                place,
-                new.bitmaps[text],
-                old.sizes[other],
-                old.places[at],
-                old.bitmaps[other],
-                threshold,
+            size, bits = new.sizes[text], new.bitmaps[text]
+            found[other] = found[other] or (
+                pass_by_place(size, place, old.sizes[other], old.places[at], threshold)
+                and pass_by_bitmap(size, bits, old.sizes[other], old.bitmaps[other], threshold)
             )
-
-
-@compiled
-def may_be_similar(
-    size: int,
-    place: int,
-    bits: NDArray[np.uint64],
-    other_size: int,
-    other_place: int,
-    other_bits: NDArray[np.uint64],
-    threshold: float,
-) -> bool:
-    """Filter two texts that share an entry by length, place and bitmap, as `curation.near.join.more` does."""
-    both = size + other_size
-    common = threshold / (1 + threshold) * both - EPSILON
-    if min(size - max(0, place), other_size - max(0, other_place)) < common:
-        return False
-    unlike = 0
-    for k in range(BITMAP):
-        unlike += int(ones(bits[k] ^ other_bits[k]))
-    return both - unlike >= 2 * common

@@ -64,6 +64,7 @@ class Rules(NamedTuple):
         drop_conflicting: Whether a row that contradicts a better one goes, too.
         mark: Whether every row that contradicts another must be in the list.
         one_text: Whether prompts and answers are one text.
+        stay: So many of the first rows stay, whatever they are like.
         most: So many conflicts of a row with better ones are listed.
     """
 
@@ -71,6 +72,7 @@ class Rules(NamedTuple):
     drop_conflicting: bool
     mark: bool
     one_text: bool
+    stay: int = 0
     most: int = 20
 
 
@@ -114,17 +116,18 @@ def _remove(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     listed = _Listed(np.empty(1024, np.int64), np.empty(1024, np.int64), np.empty(1024, np.float64))
     count = 0
-    for x in order:
+    for place in range(len(order)):
+        x = order[place]
         while count + len(order) * rules.mark + rules.most > len(listed.later):
             listed = _Listed(doubled(listed.later), doubled(listed.earlier), doubled(listed.similar))
         own = texts.answer_of[x]
-        asked_answers = not rules.one_text and own >= 0
+        asked_answers = not rules.one_text and own >= 0 and place >= rules.stay
         if asked_answers:
             asked_answers = load(texts.answers, by_answer, own) < load(texts.prompts, by_prompt, x)
         if asked_answers:
             _by_answer(texts, x, rules, by_answer, fate)
         found = 0
-        if fate.partner[x] < 0:
+        if fate.partner[x] < 0 and place >= rules.stay:
             found = _by_prompt(texts, x, rules, by_prompt, fate, asked_answers, listed, count)
         if fate.partner[x] >= 0:
             continue

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from curation.compiled import compiled, over
 from curation.near.bits import ODD1, U0, U1, U8, U32, eight, mix
-from curation.near.texts import BLOCK, SPACE, Texts, of_lists, taken
+from curation.near.texts import BLOCK, SPACE, Texts, contents, taken
 from curation.near.tokens import bounds, code_point, kinds_of
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def signatures(messages: pl.Series, threads: int | None = None) -> NDArray[np.ui
 
     def work(start: int) -> NDArray[np.uint64]:
         lists = taken(messages, np.arange(start, min(start + BLOCK, len(messages)))).to_arrow()
-        texts = of_lists(lists, "all")
+        texts = contents(lists)
         return _signatures(texts, kinds_of(texts), _mark_hashes(lists))
 
     return np.concatenate([np.empty(0, np.uint64), *over(work, range(0, len(messages), BLOCK), threads)])
@@ -103,7 +103,7 @@ def _ascii(data: NDArray[np.uint8], low: int, high: int, h: np.uint64) -> np.uin
                     word = U0
             last = c
         i += 8
-    return mix(h * ODD1 + word + np.uint64(length))
+    return mix(mix(h * ODD1 + word) * ODD1 + np.uint64(length))
 
 
 @compiled
@@ -136,7 +136,7 @@ def _content(
                 h = mix(h * ODD1 + word)
                 word = U0
         i, width, gap = next_character(data, i + width, high, kinds)
-    return mix(h * ODD1 + word + np.uint64(length))
+    return mix(mix(h * ODD1 + word) * ODD1 + np.uint64(length))
 
 
 @compiled
@@ -165,7 +165,7 @@ def same(left: pl.Series, right: pl.Series) -> NDArray[np.bool_]:
     equal = (left.list.len() == right.list.len()).to_numpy()
     where = np.flatnonzero(equal)
     a, b = left.gather(where).to_arrow(), right.gather(where).to_arrow()
-    texts, others = of_lists(a, "all"), of_lists(b, "all")
+    texts, others = contents(a), contents(b)
     kinds = kinds_of(texts) if len(texts.other) else kinds_of(others)
     turns = _same_turns(texts, others, kinds)
     for mine, theirs in zip(_marks(a), _marks(b), strict=True):
@@ -182,6 +182,8 @@ def _same_turns(left: Texts, right: Texts, kinds: NDArray[np.uint8]) -> NDArray[
     for message in range(len(found)):
         a, low, end = bounds(left, message)
         b, other, other_end = bounds(right, message)
+        if end - low == other_end - other and _equal_bytes(a, low, b, other, end - low):
+            continue
         i, width, gap = next_character(a, low, end, kinds)
         j, other_width, other_gap = next_character(b, other, other_end, kinds)
         began = False
@@ -196,3 +198,12 @@ def _same_turns(left: Texts, right: Texts, kinds: NDArray[np.uint8]) -> NDArray[
             j, other_width, other_gap = next_character(b, j + other_width, other_end, kinds)
         found[message] = i >= end and j >= other_end
     return found
+
+
+@compiled
+def _equal_bytes(a: NDArray[np.uint8], i: int, b: NDArray[np.uint8], j: int, count: int) -> bool:
+    """Whether two runs of at least eight bytes are equal; of fewer it is not told."""
+    for k in range(0, count - 7, 8):
+        if eight(a, i + k) != eight(b, j + k):
+            return False
+    return count >= 8 and eight(a, i + count - 8) == eight(b, j + count - 8)

@@ -65,7 +65,7 @@ def find_shared(
     if not len(hashes):
         return nothing_shared()
     told = told_without(sets, hashes, read, items=items, threads=threads)
-    keep = tells(told.everyone) & tells(told.held)
+    keep = tells(told.everyone) & ((told.held[0] == 0) | tells(told.held))
     return Shared(hashes[keep], rows[keep], told.examples[keep])
 
 
@@ -80,8 +80,11 @@ def texts_in(sets: Sequence[Sets]) -> int:
 
 
 def tells(counted: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether at least half of the texts keep 3 words, from (2, shingles) counts (shingles,)."""
-    half: NDArray[np.bool_] = 2 * counted[1] >= counted[0]
+    """Whether half of the texts keep 3 words, and one at all does, from (2, shingles) counts (shingles,).
+
+    Nobody is counted for the hash of a whole text that is too short for a shingle: it is no shared text.
+    """
+    half: NDArray[np.bool_] = (counted[1] > 0) & (2 * counted[1] >= counted[0])
     return half
 
 

@@ -44,6 +44,12 @@ def shingle_sets(texts: Texts) -> Sets:
     return Sets(*_sets(texts, kinds_of(texts), scratch_for(texts)))
 
 
+def marked(sets: Sets, marks: NDArray[np.uint64]) -> Sets:
+    """Sets with other shingles for each mark, so that only texts of one mark are alike; 0 changes nothing."""
+    each = np.repeat(marks & HASH, np.diff(sets.starts))
+    return Sets(sets.hashes ^ each, sets.starts)
+
+
 def scratch_for(texts: Texts) -> Scratch:
     """Room for the longest of the texts."""
     room = longest(texts) + 2

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from curation.compiled import compiled, over, threads_of
+from curation.compiled import over, threads_of
 from curation.errors import UserError
 from curation.near.counts import counted
-from curation.near.index import BITMAP
-from curation.near.postings import bitmaps_of, may_be_similar
-from curation.near.prefixes import PARTS, Entries, classes, prefixes
+from curation.near.filters import BITMAP, grouped, mark, profiles_of
+from curation.near.prefixes import LONG, PARTS, Entries, classes, prefixes
 from curation.near.residue import without_in
 from curation.near.shared import Shared, find_shared, nothing_shared
 from curation.near.shingling import Sets, shingle_sets
@@ -63,6 +62,10 @@ class SetsOnDisk(Sequence[Sets]):
     def __len__(self) -> int:
         return len(self._starts)
 
+    def longer_than(self, limit: int) -> int:
+        """How many sets have more shingles."""
+        return sum(int((np.diff(starts) > limit).sum()) for starts in self._starts)
+
     def __getitem__(self, block: int) -> Sets:  # type: ignore[override]  # never a slice
         if block >= len(self):
             raise IndexError(block)
@@ -77,8 +80,10 @@ def perhaps_alike(
     *,
     shared: bool,
     threads: int | None = None,
-) -> tuple[Shared, NDArray[np.bool_]]:
-    """Shared text, and which texts may be similar to another one: all that are, and few others (texts,).
+) -> tuple[Shared, NDArray[np.bool_], int]:
+    """Shared text, which texts may be similar to another one, and how many are looked for by MinHash.
+
+    Those that may be similar are all that are, and few others (texts,).
 
     Args:
         blocks: How many blocks of texts there are.
@@ -90,6 +95,7 @@ def perhaps_alike(
 
     Raises:
         UserError: So much memory is not enough.
+        OSError: The disk is full.
     """
     with tempfile.TemporaryDirectory(prefix="regrind-") as name:
         folder = Path(name)
@@ -105,7 +111,8 @@ def perhaps_alike(
         entries = _in_turn(
             lambda block: prefixes(sets[block], first[block], order, threshold), blocks, threads
         )
-        return found, _alike(sets, _store(entries, folder / "entries"), threshold, memory, threads)
+        stored = _store(entries, folder / "entries")
+        return found, _alike(sets, stored, threshold, memory, threads), sets.longer_than(LONG)
 
 
 def _in_turn(work: Callable[[int], B], blocks: int, threads: int | None) -> Iterator[B]:
@@ -130,47 +137,21 @@ def _store(entries: Iterator[Entries], path: Path) -> Stored:
 def _alike(
     sets: SetsOnDisk, entries: Stored, threshold: float, memory: int, threads: int | None
 ) -> NDArray[np.bool_]:
-    sizes = np.concatenate([np.diff(part.starts) for part in sets]).astype(np.int32)
-    found = np.zeros(len(sizes), np.bool_)
     part_sizes = np.diff(entries.edges).reshape(-1, PARTS).sum(axis=0)
-    room = memory - len(sizes) * (BITMAP * 8 + 5)
+    texts = sum(len(part.starts) - 1 for part in sets)
+    room = memory - texts * (BITMAP * 8 + 5)
     together = room // max(1, int(part_sizes.max()) * ENTRY.itemsize * COPIES)
     if together < 1:
-        problem = f"{memory >> 20} MB are not enough to compare {len(sizes)} rows"
-        raise UserError(problem, where="--memory", fix="give it more, or compare without --memory")
-    bitmaps = np.concatenate([bitmaps_of(part) for part in sets])
+        needed = memory - room + int(part_sizes.max()) * ENTRY.itemsize * COPIES
+        problem = f"{memory:,} bytes are not enough to compare {texts} rows"
+        fix = f"give at least {-(-needed // 10**6)}MB, or compare without --memory"
+        raise UserError(problem, where="--memory", fix=fix)
+    profiles, found = profiles_of(sets, 1), np.zeros(texts, np.bool_)
 
     def work(part: int) -> None:
-        blocks = [entries.read(b * PARTS + part, ENTRY) for b in range(len(sets))]
-        records = np.concatenate(blocks)
-        order = np.argsort(records["key"], kind="stable")
-        keys, texts, places = (records[name][order] for name in ENTRY.names or ())
-        _mark(keys, texts, places, sizes, bitmaps, threshold, found)
+        records = np.concatenate([entries.read(b * PARTS + part, ENTRY) for b in range(len(sets))])
+        mark(grouped(*(records[name] for name in ENTRY.names or ())), profiles, threshold, found)
 
     for _ in over(work, range(PARTS), min(threads_of(threads), together)):
         pass
     return found
-
-
-@compiled
-def _mark(
-    keys: NDArray[np.uint64],
-    texts: NDArray[np.int32],
-    places: NDArray[np.int32],
-    sizes: NDArray[np.int32],
-    bitmaps: NDArray[np.uint64],
-    threshold: float,
-    found: NDArray[np.bool_],
-) -> None:
-    """Mark who shares an entry with a text that it may be similar to; a mark that is set stays set."""
-    begin = 0
-    for i in range(len(keys)):
-        if keys[i] != keys[begin]:
-            begin = i
-        a = texts[i]
-        for k in range(begin, i):
-            b = texts[k]
-            if (found[a] and found[b]) or a == b:
-                continue
-            if may_be_similar(sizes[a], places[i], bitmaps[a], sizes[b], places[k], bitmaps[b], threshold):
-                found[a] = found[b] = True

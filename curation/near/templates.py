@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from curation.calls import with_calls
 from curation.near.residue import numbers_in
 from curation.near.texts import of_messages
 from curation.rows import prompt_text
@@ -56,5 +57,5 @@ def _run(
     gaps = np.flatnonzero((numbers < 0) | ~unnamed[numbers])
     begin = int(gaps[gaps < at].max(initial=-1)) + 1
     end = int(gaps[gaps > at].min(initial=len(numbers)))
-    run = words(prompt_text(row[0].to_list()))[begin : end + size - 1]
+    run = words(prompt_text(with_calls(row[0].to_list())))[begin : end + size - 1]
     return ("" if size > 3 else " ").join(run), numbers[begin:end]

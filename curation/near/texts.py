@@ -12,6 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.calls import HINT, said
 from curation.text import UNSPACED
 
 if TYPE_CHECKING:
@@ -78,11 +79,10 @@ def of_lists(lists: pa.LargeListArray, on: On) -> Texts:
     Args:
         lists: The turns of each.
         on: `prompt` is all turns before the last assistant turn without the system message, `answer` is
-            that last turn, `all` is every turn.
+            that last turn, `all` is every turn. What a turn calls is part of its text.
     """
     turns = lists.flatten()
-    ends = np.asarray(lists.offsets, dtype=np.int64) - lists.offsets[0].as_py()
-    first, end = ends[:-1].copy(), ends[1:].copy()
+    first, end = _bounds(lists)
     used = np.ones(len(turns), np.bool_)
     if on != "all":
         roles = turns.field("role")
@@ -92,7 +92,29 @@ def of_lists(lists: pa.LargeListArray, on: On) -> Texts:
             end -= answered
         else:
             first = end - answered
-    return _texts(turns.field("content"), used, first, end)
+    return _texts(_said(turns), used, first, end)
+
+
+def contents(lists: pa.LargeListArray) -> Texts:
+    """The contents of all turns, without what they call."""
+    turns = lists.flatten()
+    return _texts(turns.field("content"), np.ones(len(turns), np.bool_), *_bounds(lists))
+
+
+def _bounds(lists: pa.LargeListArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    ends = np.asarray(lists.offsets, dtype=np.int64) - lists.offsets[0].as_py()
+    return ends[:-1].copy(), ends[1:].copy()
+
+
+def _said(turns: pa.StructArray) -> pa.Array:
+    """The contents of turns with what they call."""
+    own, extras = turns.field("content"), turns.field("extra")
+    if extras.null_count == len(extras):
+        return own
+    asked = pc.fill_null(pc.match_substring(extras.cast(pa.large_string()), HINT), fill_value=False)
+    own = own.cast(pa.large_string())
+    pairs = zip(own.filter(asked).to_pylist(), extras.filter(asked).to_pylist(), strict=True)
+    return pc.replace_with_mask(own, asked, pa.array([said(*pair) for pair in pairs], pa.large_string()))
 
 
 def _is(roles: pa.Array, name: str) -> NDArray[np.bool_]:

@@ -24,8 +24,8 @@ from loop.cli.files import beside, demand_distinct, write
 if TYPE_CHECKING:
     import polars as pl
 
+    from curation.recipe import Step
     from curation.state import Curated
-    from curation.steps import Step
 
 app = typer.Typer(help="Prepare data: validate, deduplicate, redact, select, augment.", no_args_is_help=True)
 validate.add_to(app)

@@ -24,6 +24,11 @@ from loop.cli.common import (
 if TYPE_CHECKING:
     from loop.opening import Asked
 
+Wait = Annotated[
+    float, typer.Option(min=0, help="Seconds to wait each time that another program holds the store.")
+]
+WAIT = 3600.0
+"""As `loop.opening.WAIT`, whose import would load the store's libraries for `--help`."""
 app = typer.Typer(help="Run the loop.", no_args_is_help=True)
 app.command()(schedule.schedule)
 
@@ -39,6 +44,7 @@ def run(
     dry_run: Annotated[
         bool, typer.Option(help="Say what it would do, with rows, calls and cost; do nothing.")
     ] = False,
+    wait: Wait = WAIT,
     as_json: AsJson = False,
 ) -> None:
     """Run the next cycle, or go on with an interrupted one; exit 3 when the gate held the model.
@@ -57,24 +63,25 @@ def run(
         return
     from loop.opening import Asked
 
-    _run(workspace, Asked(again=again, restart=restart, from_step=from_step), as_json=as_json)
+    _run(workspace, Asked(again=again, restart=restart, from_step=from_step, wait=wait), as_json=as_json)
 
 
 @app.command()
-def resume(workspace: WorkspaceDir = Path(), as_json: AsJson = False) -> None:
+def resume(workspace: WorkspaceDir = Path(), wait: Wait = WAIT, as_json: AsJson = False) -> None:
     """Go on with the cycle that was interrupted, at its first unfinished step; begin none.
 
     Example: regrind cycle resume -w my-loop
     """
     from loop.opening import Asked
 
-    _run(workspace, Asked(resume=True), as_json=as_json)
+    _run(workspace, Asked(resume=True, wait=wait), as_json=as_json)
 
 
 @app.command()
 def step(
     name: Annotated[str, typer.Argument(help="Name of the step, such as judge.")],
     workspace: WorkspaceDir = Path(),
+    wait: Wait = WAIT,
     as_json: AsJson = False,
 ) -> None:
     """Run one step of the cycle, for a scheduler that calls them one by one; done already, it does nothing.
@@ -85,7 +92,7 @@ def step(
     """
     from loop.opening import Asked
 
-    _run(workspace, Asked(only=name), as_json=as_json)
+    _run(workspace, Asked(only=name, wait=wait), as_json=as_json)
 
 
 def _run(root: Path, asked: Asked, *, as_json: bool) -> None:

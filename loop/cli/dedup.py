@@ -105,19 +105,23 @@ def dedup(
         raise typer.BadParameter("name a file to write, or a line to --explain", param_hint="--output")
     if against and (memory or semantic):
         raise typer.BadParameter("give it without --memory and --semantic", param_hint="--against")
+    if against == file == STANDARD:
+        raise typer.BadParameter("name a file: the new rows are read from -", param_hint="--against")
+    if exact and memory:
+        raise typer.BadParameter("--exact needs no such limit; leave one of them out", param_hint="--memory")
     from curation.dedup import How, drop_duplicates
 
     demand_distinct(file, output, drops, against)
     rows = only_rows(file, shape)
+    room = _bytes(memory) if memory is not None else None
     how = How(threshold, not exact, on, conflicts, mode, keep)  # type: ignore[arg-type]
     if against:
         found, partners = _find_new(rows, how, against, threads)
     else:
         meaning = _meaning(semantic, cosine) if semantic else None
-        room = _bytes(memory) if memory else None
         found, partners = drop_duplicates(rows, how, threads=threads, memory=room, meaning=meaning), rows
     if explain is not None:
-        explain_line(rows, partners, found, explain)
+        explain_line(rows, partners, found, explain, as_json=as_json)
         next_command(f"regrind curate dedup {sh(file)} -o OUT")
     if output is not None:
         limits = None if force else (max_loss, max_cluster)
@@ -134,11 +138,11 @@ def _demand_choices(**chosen: str) -> None:
 
 
 def _bytes(text: str) -> int:
-    """A size such as 500MB or 1.5GB."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)I?B?", text.strip().upper())
+    """A size such as 500MB or 1.5GiB."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([KMGT])(I?))?B?", text.strip().upper())
     if not match:
-        raise typer.BadParameter("a size such as 500MB or 1GB", param_hint="--memory")
-    return int(float(match[1]) * 1000 ** " KMGT".index(match[2] or " "))
+        raise typer.BadParameter("a size such as 500MB or 1GiB", param_hint="--memory")
+    return int(float(match[1]) * (1024 if match[3] else 1000) ** " KMGT".index(match[2] or " "))
 
 
 def _meaning(model: str, threshold: float) -> Meaning:
@@ -154,13 +158,17 @@ def _find_new(
     import polars as pl
 
     from curation.dedup import drop_known
+    from curation.known import drop_against
+    from curation.known_cache import index_folder, open_known, taken
 
-    if how.mode == "connected" or against == STANDARD:
+    unindexed = against == STANDARD or taken(against)
+    if unindexed and against != STANDARD:
+        told().say(
+            f"compared with all old rows: no index is kept, for {index_folder(against)} is something else"
+        )
+    if how.mode == "connected" or unindexed:
         old = _known(against)
         return drop_known(old, rows, how, threads=threads), pl.concat([old, rows])
-    from curation.known import drop_against
-    from curation.known_cache import index_folder, open_known
-
     known, built = open_known(against, how, lambda: _known(against), threads)
     if built:
         told().say(f"indexed {against} anew, because {built}: {index_folder(against)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from loop.cli.common import out
+from loop.cli.common import out, out_json
 
 if TYPE_CHECKING:
     import polars as pl
@@ -50,17 +50,26 @@ def tell(rows: pl.DataFrame, found: Deduped) -> None:
 
         out(f"{found.long} rows of more than {LONG} shingles were looked for by MinHash")
     for c in found.conflicts.head(SHOWN).iter_rows(named=True):
-        a, b = f"{c['source']}:{c['line']}", f"{c['partner_source']}:{c['partner_line']}"
-        out(f"conflict: {a} answers {_short(c['answer'])!r}, {b} answers {_short(c['partner_answer'])!r}")
+        out(f"conflict: {_answered(c)}, {_answered(c, 'partner_')}")
     if found.conflicts.height > SHOWN:
         out(f"{found.conflicts.height - SHOWN} more conflicts: --json has all")
+
+
+def _answered(conflict: dict[str, Any], side: str = "") -> str:
+    """What one row of a conflict says; its labels where they differ."""
+    source, line, answer, own = (conflict[f"{side}{n}"] for n in ("source", "line", "answer", "labels"))
+    differ = conflict["labels"] != conflict["partner_labels"]
+    said = f" with {_short(own or 'no label')}" if differ else ""
+    return f"{source}:{line} answers {_short(answer)!r}{said}"
 
 
 def _short(text: str, most: int = 100) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def explain_line(rows: pl.DataFrame, everyone: pl.DataFrame, found: Deduped, line: int) -> None:
+def explain_line(
+    rows: pl.DataFrame, everyone: pl.DataFrame, found: Deduped, line: int, *, as_json: bool
+) -> None:
     """Print a dropped row beside its partner, who may be among rows that were there already.
 
     Raises:
@@ -77,18 +86,41 @@ def explain_line(rows: pl.DataFrame, everyone: pl.DataFrame, found: Deduped, lin
         raise UserError("no row has this line", where=f"--explain {line}", fix=fix)
     drop = next(found.drops.filter(line=line).iter_rows(named=True), None)
     if drop is None:
-        same = found.conflicts.filter((pl.col("line") == line) | (pl.col("partner_line") == line)).height
-        out(f"line {line} stays; {same} conflicts name it")
+        named = found.conflicts.filter((pl.col("line") == line) | (pl.col("partner_line") == line))
+        _tell_that_it_stays(line, named, as_json=as_json)
         return
-    out(f"line {line}: {drop['reason']} of {_place(drop)}")
+    place = {n: drop[f"partner_{n}"] for n in ("id", "source", "line") if drop[f"partner_{n}"] is not None}
+    partner = everyone.filter(**place).head(1)
+    pair = [side["messages"].to_list() for side in (here.head(1), partner)]
+    if as_json:
+        out_json(drop | {"messages": pair[0][0], "partner_messages": next(iter(pair[1]), None)})
+        return
+    _tell_pair(line, drop, here, partner)
+    for mine, theirs in zip(*pair, strict=False):
+        for text in side_by_side(mine, theirs):
+            out(text)
+
+
+def _tell_that_it_stays(line: int, conflicts: pl.DataFrame, *, as_json: bool) -> None:
+    if as_json:
+        out_json({"line": line, "reason": None, "conflicts": conflicts.to_dicts()})
+    else:
+        out(f"line {line} stays; {conflicts.height} conflicts name it")
+
+
+def _tell_pair(line: int, drop: dict[str, Any], here: pl.DataFrame, partner: pl.DataFrame) -> None:
+    """Why a row goes, and what is not in its text."""
+    from curation.labels import labels
+
+    of = " of " if drop["partner_source"] is not None else ": "
+    out(f"line {line}: {drop['reason']}{of}{_place(drop)}")
     figures = {"prompts": drop["similarity"], "answers": drop["answer_similarity"]}
     said = ", ".join(f"{name} {value:.3f}" for name, value in figures.items() if value is not None)
     if said:
         out(f"similarity: {said}")
-    partner = everyone.filter(source=drop["partner_source"], line=drop["partner_line"]).head(1)
-    for messages in partner["messages"].to_list():
-        for text in side_by_side(here["messages"][0].to_list(), messages):
-            out(text)
+    mine, theirs = (next(iter(labels(side["meta"])), None) for side in (here, partner))
+    if mine != theirs:
+        out(f"labels: {mine or 'none'} | {theirs or 'none'}")
 
 
 def _place(drop: dict[str, Any]) -> str:

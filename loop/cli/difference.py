@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from curation.difference import counts
-from curation.rows import answer_text, prompt_text
+from curation.rows import answer_text, canonical, prompt_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,10 +23,12 @@ Section = tuple[str, "Sequence[str]", "Sequence[Sequence[object]]"]
 def sections(change: Difference) -> list[Section]:
     """Titles, headers and lines: counts by reason, source and tag, and the first rows of each kind."""
     anew = ["row", "was", "prompt", "answer was", "is"]
+    fields, edited = ["row", "field", "was", "is"], change.edited
     return [
         *_of_rows("added", change.added),
         *_of_rows("removed", change.removed),
         (f"answered anew: {change.changed.height} rows", anew, _changed(change.changed)),
+        (f"with other fields: {edited.height} rows", fields, _edited(edited)),
         (f"moved to another split: {change.moved.height} rows", ["from", "to", "rows"], _moved(change.moved)),
     ]
 
@@ -34,7 +37,8 @@ def in_short(older: Manifest, newer: Manifest, change: Difference) -> str:
     """The difference in one sentence."""
     told = [f"{sum(m.splits.values())} rows ({_by_split(m)})" for m in (older, newer)]
     counts = [f"{change.added.height} added", f"{change.removed.height} removed"]
-    counts += [f"{change.changed.height} answered anew", f"{change.moved.height} moved to another split"]
+    counts += [f"{change.changed.height} answered anew", f"{change.edited.height} with other fields"]
+    counts += [f"{change.moved.height} moved to another split"]
     return f"{told[0]} became {told[1]}: {', '.join(counts)}."
 
 
@@ -67,6 +71,21 @@ def _changed(changed: pl.DataFrame) -> list[Sequence[object]]:
         was, now = (_cut(answer_text(r[name])) for name in ("messages", "messages_new"))
         found.append((r["id_new"], r["id"], _cut(prompt_text(r["messages"])), was, now))
     return found
+
+
+def _edited(edited: pl.DataFrame) -> list[Sequence[object]]:
+    """The fields of the first rows that were and are not the same."""
+    found: list[Sequence[object]] = []
+    for row in edited.head(SHOWN).iter_rows(named=True):
+        was, now = (_fields(row[name].splitlines()[0]) for name in ("says", "says_new"))
+        names = [name for name in sorted({*was, *now}) if was.get(name) != now.get(name)]
+        found += [(row["id"], name, _cut(was.get(name, "")), _cut(now.get(name, ""))) for name in names]
+    return found
+
+
+def _fields(says: str) -> dict[str, str]:
+    said = json.loads(says)
+    return {name: canonical(value) for name, value in (said | json.loads(said.pop("meta"))).items()}
 
 
 def _moved(moved: pl.DataFrame) -> Sequence[Sequence[object]]:

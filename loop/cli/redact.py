@@ -43,7 +43,7 @@ def redact(
     """
     from typing import get_args
 
-    from curation.steps import Action, Redact
+    from curation.recipe import Action, Redact
 
     asked = tuple(dict.fromkeys(kind.strip().upper() for kind in kinds.split(",")))
     if unknown := [kind for kind in asked if kind not in PERSONAL]:

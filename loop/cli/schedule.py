@@ -40,7 +40,8 @@ def schedule(
 
     Example: regrind cycle schedule -w my-loop --print cron
     """
-    from loop.schedule import cron_line, keep_looking, look_once, systemd_units
+    from loop.schedule import keep_looking, look_once
+    from loop.schedule_lines import cron_line, systemd_units
 
     space = open_workspace(workspace)
     if print_:

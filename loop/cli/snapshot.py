@@ -38,10 +38,11 @@ def list_snapshots(workspace: WorkspaceDir = Path(), as_json: AsJson = False) ->
         space.view,
         "SELECT id, parent, cycle, train, validation, test, created FROM snapshots ORDER BY created",
     )
+    told = [row | {"there": (space.snapshots / row["id"]).exists()} for row in found.to_dicts()]
     if as_json:
-        out_json(found.to_dicts())
+        out_json(told)
     else:
-        table(found.columns, found.rows())
+        table([*found.columns, "there"], [list(row.values()) for row in told])
     next_command(f"regrind snapshot show -w {sh(workspace)} ID")
 
 
@@ -70,10 +71,11 @@ def log(identity: Identity, workspace: WorkspaceDir = Path(), as_json: AsJson = 
 
     Example: regrind snapshot log -w my-loop 91bc
     """
-    from curation.manifest import chain
+    from curation.manifest import chain, missing_parent
     from loop.lookup import snapshot_folder
 
-    manifests = chain(snapshot_folder(open_workspace(workspace), identity))
+    folder = snapshot_folder(open_workspace(workspace), identity)
+    manifests = chain(folder)
     lines = [
         {
             "id": m.id,
@@ -89,6 +91,8 @@ def log(identity: Identity, workspace: WorkspaceDir = Path(), as_json: AsJson = 
         out_json(lines)
     else:
         table(list(lines[0]), [list(line.values()) for line in lines])
+    if (lost := missing_parent(folder, manifests[-1])) and not as_json:
+        out(f"snapshot {lost} is not there any more: what it grew from cannot be told")
     next_command(f"regrind snapshot show -w {sh(workspace)} {manifests[0].id}")
 
 
@@ -100,7 +104,7 @@ def diff(
     markdown: Annotated[bool, typer.Option("--md", help="Print Markdown, for a pull request.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Rows that were added, removed (with the reason), answered anew or moved to another split.
+    """Rows that were added, removed (with the reason), answered anew, changed in other fields, or moved.
 
     Example: regrind snapshot diff -w my-loop 3f2a 91bc
     """
@@ -134,15 +138,18 @@ def verify(identity: Identity, workspace: WorkspaceDir = Path(), as_json: AsJson
 
     Example: regrind snapshot verify -w my-loop 3f2a
     """
+    from curation.manifest import decode, missing_parent
     from curation.verify import verify as find_faults
     from loop.lookup import snapshot_folder
 
     folder = snapshot_folder(open_workspace(workspace), identity)
-    faults = find_faults(folder)
+    faults, lost = find_faults(folder), missing_parent(folder, decode(folder))
     if as_json:
-        out_json({"snapshot": folder.name, "faults": faults})
+        out_json({"snapshot": folder.name, "faults": faults, "missing_parent": lost})
     else:
         out("\n".join(faults) or f"snapshot {folder.name} is as it was written")
+        if lost:
+            out(f"its parent {lost} is not there any more; its rows are here")
     next_command(f"regrind snapshot list -w {sh(workspace)}")
     if faults:
         raise typer.Exit(EXIT_HELD)
@@ -183,4 +190,7 @@ def export(
         out(", ".join(f"{count} {split}" for split, count in done.rows.items()) + f" rows in {output}")
         if done.left_out:
             out(f"{len(done.left_out)} rows left out: {output / LEFT_OUT}")
+        if done.unheld:
+            told = ", ".join(f"{name} of {count} rows" for name, count in done.unheld.items())
+            out(f"{to} has no place for these fields, which are in the snapshot only: {told}")
     next_command(f"regrind snapshot show -w {sh(workspace)} {folder.name}")

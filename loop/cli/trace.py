@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from loop.cli import trace_seen
 from loop.cli.common import (
     EXIT_HELD,
     AsJson,
@@ -24,7 +25,8 @@ from loop.cli.files import demand_distinct
 if TYPE_CHECKING:
     from loop.imports.run import Imported
 
-app = typer.Typer(help="Import, export and delete traces.", no_args_is_help=True)
+app = typer.Typer(help="Import, look at, export and delete traces.", no_args_is_help=True)
+trace_seen.add_to(app)
 
 Files = Annotated[
     list[Path], typer.Argument(help="JSONL, JSON, .gz, .zst or OTLP protobuf; - is standard input.")

@@ -10,8 +10,7 @@ from loop.arrivals import Drained, drain, keep
 from loop.imports.batch import batch, clean
 from loop.imports.event import Call, Label, Skipped
 from loop.imports.read import MAPPINGS, Reject, read
-from loop.store import publish
-from loop.store.connect import StoreHeldError
+from loop.store import StoreHeldError, publish
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

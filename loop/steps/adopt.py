@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from curation.registry import register
 from loop.frozen import record_heldout
 from loop.heldout import demand_target, read_heldout
 from loop.ledger import Outcome
@@ -27,6 +28,8 @@ def run(context: Context) -> Outcome:
     config = workspace.config
     demand_target(config)
     frozen = read_heldout(workspace)
+    for held in frozen:  # before the store knows them: what it knows must be there
+        register(workspace.heldout, held)
     sets = [(held, about.role) for about, held in zip(config.heldout, frozen, strict=True)]
     name, identity = settings(workspace).base_model, base_id(workspace)
 

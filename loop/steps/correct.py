@@ -15,7 +15,7 @@ from judge.correct import Correction, Screen, correctable, format_screen, from_r
 from loop.heldout import kept_out
 from loop.ledger import Outcome
 from loop.spool import clear_spool
-from loop.store import insert, transaction
+from loop.store import current, insert
 from loop.traces import judged
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def run(context: Context) -> Outcome:
     workspace = context.workspace
     clear_spool(workspace.spool)  # not in the step before: its verdicts are in the store only when it is done
     judge = context.done["judge"]["judge"]
-    with transaction(workspace.store) as connection:
+    with current(workspace.store, workspace.view) as connection:
         traces = judged(connection, context.cycle, judge)
     low = [t for t in traces if correctable(t.verdict, workspace.config.judge.threshold)]
     low = sorted(low, key=lambda t: (t.verdict.score or 0.0, t.item.id))[

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from curation.manifest import NAME, read_manifest
-from curation.snapshot import grown_to, whole_recipe, write_snapshot
-from curation.steps import Merge, recipe_of, run_steps
+from curation.parent import grown_to
+from curation.recipe import Merge, recipe_of
+from curation.snapshot import whole_recipe, write_snapshot
+from curation.steps import run_steps
 from loop.config import rule_settings
 from loop.growth import grow
 from loop.heldout import kept_out
@@ -48,7 +50,7 @@ def run_recipe(workspace: Workspace, progress: Progress) -> tuple[Manifest, int]
         return curate(workspace, progress)
     with transaction(workspace.store) as connection:
         traces, corrected = all_judged(connection), accepted(connection)
-    manifest, offered = grow(workspace, known[0].id, traces, corrected)
+    manifest, offered = grow(workspace, known[0].id, traces, corrected, progress)
     progress.say(f"  merge: {offered} rows offered to snapshot {known[0].id}")
     return manifest, rejected_lines(workspace, manifest)
 
@@ -73,7 +75,7 @@ def curate(workspace: Workspace, progress: Progress) -> tuple[Manifest, int]:
         progress.say(f"  intake: {intake.rows.height} rows, {intake.rejects.height} lines rejected")
     rules = rule_settings(config)
     curated = run_steps(intake.rows, config.curate.step, lambda line: progress.say(f"  {line}"), rules)
-    curated, growth = grown_to(workspace.snapshots, parent, curated)
+    curated, growth = grown_to(workspace.snapshots, parent, curated, progress.say)
     manifest = write_snapshot(
         workspace.snapshots,
         curated,

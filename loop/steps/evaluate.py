@@ -9,10 +9,11 @@ import polars as pl
 from loop.evaluation import EVALUATIONS, evaluate, is_evaluated
 from loop.heldout import read_heldout
 from loop.judging import reference_judge
+from loop.kept import kept
 from loop.ledger import Outcome
 from loop.models import setup
 from loop.registry import production
-from loop.store import insert, transaction
+from loop.store import current, insert
 
 if TYPE_CHECKING:
     import duckdb
@@ -27,9 +28,9 @@ def run(context: Context) -> Outcome:
     pairs = list(zip(config.heldout, read_heldout(workspace), strict=True))
     judges = {held.name: reference_judge(workspace.path(held.rubric)).identity.id for held, _ in pairs}
     how = setup(workspace)
-    with transaction(workspace.store) as connection:
-        current = production(connection, config.model).version
-        versions = sorted({0, current, context.done["train"]["version"]})
+    with current(workspace.store, workspace.view) as connection:
+        serving = production(connection, config.model).version
+        versions = sorted({0, serving, context.done["train"]["version"]})
         missing = {
             version: [
                 (held, frozen)
@@ -38,8 +39,12 @@ def run(context: Context) -> Outcome:
             ]
             for version in versions
         }
-    parts = [evaluate(workspace, v, sets, context.progress) for v, sets in missing.items() if sets]
-    rows = pl.concat([pl.DataFrame(schema=EVALUATIONS), *parts])
+
+    def answered() -> pl.DataFrame:
+        parts = [evaluate(workspace, v, sets, context.progress) for v, sets in missing.items() if sets]
+        return pl.concat([pl.DataFrame(schema=EVALUATIONS), *parts])
+
+    rows = kept(context.kept / "evaluations.parquet", answered)
 
     def commit(connection: duckdb.DuckDBPyConnection) -> None:
         insert(connection, "evaluations", rows)

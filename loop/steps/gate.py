@@ -12,7 +12,7 @@ from loop.gate import Decision, Interval, decide, interval, sign_flip
 from loop.heldout import read_heldout
 from loop.ledger import Outcome
 from loop.registry import production, set_production
-from loop.store import transaction, utc_now
+from loop.store import current, transaction, utc_now
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,7 +28,7 @@ def run(context: Context) -> Outcome:
     """Decide, and promote or reject the candidate in the same transaction."""
     workspace, config = context.workspace, context.workspace.config
     candidate, name = context.done["train"]["version"], config.model
-    with transaction(workspace.store) as connection:
+    with current(workspace.store, workspace.view) as connection:
         incumbent = production(connection, name).version
         targets, regressions, versions = _scores(context, connection, candidate, incumbent)
         spent = decisions_made(connection, name, [item for new, _ in targets for item in new.items])
@@ -91,6 +91,17 @@ def decisions_made(connection: duckdb.DuckDBPyConnection, name: str, items: list
     )
     row = connection.execute(sql, {"name": name, "items": items}).fetchone()
     return int(row[0]) if row else 0
+
+
+def decided(workspace: Workspace, version: int) -> bool:
+    """Whether the gate has decided on a version, on the held-out sets as they are and at the same level."""
+    config = workspace.config
+    pairs = zip(config.heldout, read_heldout(workspace), strict=True)
+    versions = ", ".join(sorted(frozen.version for held, frozen in pairs if held.role == "target"))
+    given = [config.model, version, versions, config.gate.alpha / config.gate.rounds]
+    sql = "SELECT 1 FROM promotions WHERE model = ? AND candidate = ? AND heldout_version = ? AND alpha = ?"
+    with current(workspace.store, workspace.view) as connection:
+        return connection.execute(sql, given).fetchone() is not None
 
 
 def _scores(

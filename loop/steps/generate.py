@@ -9,11 +9,12 @@ import msgspec
 import polars as pl
 
 from curation.rows import schema, short_hash
+from loop.kept import kept
 from loop.ledger import Outcome
 from loop.models import answer, load_version
 from loop.pool import read_pool
 from loop.registry import production
-from loop.store import insert, transaction, utc_now
+from loop.store import current, insert, utc_now
 
 if TYPE_CHECKING:
     import duckdb
@@ -52,21 +53,23 @@ def run(context: Context) -> Outcome:
     if not workspace.config.data.pool:
         return Outcome({"traces": 0}, "no pool: this cycle learns from imported traces alone")
     items = read_pool(workspace)
-    with transaction(workspace.store) as connection:
-        current = production(connection, workspace.config.model)
-    loaded = load_version(workspace, current.version)
-    answers = answer(workspace, loaded, [i.messages for i in items], context.progress, "answers")
-    traces = pl.DataFrame(
-        [_trace(context, current.version, *pair) for pair in zip(items, answers, strict=True)],
-        schema=TRACES,
-        orient="row",
-    )
+    with current(workspace.store, workspace.view) as connection:
+        version = production(connection, workspace.config.model).version
+    traces = kept(context.kept / "traces.parquet", lambda: _answered(context, version, items))
 
     def commit(connection: duckdb.DuckDBPyConnection) -> None:
         insert(connection, "traces", traces)
 
-    summary = f"{traces.height} traces of {workspace.config.model} v{current.version}"
-    return Outcome({"traces": traces.height, "version": current.version}, summary, commit)
+    summary = f"{traces.height} traces of {workspace.config.model} v{version}"
+    return Outcome({"traces": traces.height, "version": version}, summary, commit)
+
+
+def _answered(context: Context, version: int, items: list[PoolItem]) -> pl.DataFrame:
+    """What a version answers, as traces."""
+    loaded = load_version(context.workspace, version)
+    answers = answer(context.workspace, loaded, [i.messages for i in items], context.progress, "answers")
+    rows = [_trace(context, version, *pair) for pair in zip(items, answers, strict=True)]
+    return pl.DataFrame(rows, schema=TRACES, orient="row")
 
 
 def _trace(context: Context, version: int, item: PoolItem, given: Answer) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from loop.judging import configured_judge, judges
 from loop.ledger import Outcome
 from loop.spool import open_spool
 from loop.standing import told
-from loop.store import transaction
+from loop.store import current
 from loop.traces import items
 from loop.verdicts import store_verdicts
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 def run(context: Context) -> Outcome:
     """Judge the traces; verdicts are spooled as they arrive and drained into the store at the end."""
     workspace = context.workspace
-    with transaction(workspace.store) as connection:
+    with current(workspace.store, workspace.view) as connection:
         asked = items(connection, context.cycle)
     judge = configured_judge(workspace)
     ids = [one.identity.id for one in judges(judge)]
-    spool = open_spool(workspace.spool, workspace.store, ids, workspace.view)
+    spool = open_spool(workspace.spool, workspace.store, workspace.view, ids)
     service = workspace.config.judge.service
     budget = Budget(service.budget, service.token_budget)
     found = judge_frame(asked, judge, spool, progress=told(context.progress), budget=budget)

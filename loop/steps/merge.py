@@ -8,7 +8,7 @@ from curation.stored import own_changes
 from loop.growth import grow
 from loop.ledger import Outcome
 from loop.snapshots import record
-from loop.store import transaction
+from loop.store import current
 from loop.traces import judged
 
 if TYPE_CHECKING:
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 def run(context: Context) -> Outcome:
     """Write the next snapshot."""
     workspace = context.workspace
-    with transaction(workspace.store) as connection:
+    with current(workspace.store, workspace.view) as connection:
         traces = judged(connection, context.cycle, context.done["judge"]["judge"])
         parent = last_snapshot(connection, context.cycle, workspace.config.model)
         corrected = accepted(connection, context.cycle)
-    manifest, offered = grow(workspace, parent, traces, corrected)
+    manifest, offered = grow(workspace, parent, traces, corrected, context.progress)
 
     def commit(connection: duckdb.DuckDBPyConnection) -> None:
         record(connection, workspace.snapshots / manifest.id, manifest, context.cycle)

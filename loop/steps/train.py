@@ -19,7 +19,8 @@ from loop.heldout import demand_kept_out
 from loop.ledger import ENDS, Outcome
 from loop.models import base_id, base_name, cache, settings
 from loop.registry import versions
-from loop.store import transaction, utc_now
+from loop.steps.gate import decided
+from loop.store import current, utc_now
 from training.jobfiles import read_json
 
 if TYPE_CHECKING:
@@ -36,15 +37,18 @@ if TYPE_CHECKING:
 def run(context: Context) -> Outcome:
     """Train on this cycle's snapshot, from the base, unless a version knows its rows already."""
     made = context.done.get("merge") or context.done["curate"]
-    if made.get("unchanged") and (known := trained_on(context.workspace, made["parent"])) is not None:
+    snapshot, unchanged = made["snapshot"], made.get("unchanged")
+    known = trained_on(context.workspace, made["parent"] if unchanged else snapshot)
+    if known is not None and (unchanged or decided(context.workspace, known)):
         summary = f"nothing new to learn: v{known} was trained on these rows with these settings"
-        return Outcome({"version": known, "snapshot": made["parent"], ENDS: True}, summary)
-    return train_version(context.workspace, made["snapshot"], context.progress)
+        snapshot = made["parent"] if unchanged else snapshot
+        return Outcome({"version": known, "snapshot": snapshot, ENDS: True}, summary)
+    return train_version(context.workspace, snapshot, context.progress)
 
 
 def trained_on(workspace: Workspace, snapshot: str) -> int | None:
     """The version that was trained on a snapshot with the settings as they are, if there is one."""
-    with transaction(workspace.store) as connection:
+    with current(workspace.store, workspace.view) as connection:
         row = connection.execute(
             "SELECT max(version) FROM models WHERE name = ? AND snapshot = ? AND settings = ?",
             [workspace.config.model, snapshot, json.dumps(settings(workspace).to_dict())],
@@ -61,7 +65,7 @@ def train_version(workspace: Workspace, snapshot: str, progress: Progress) -> Ou
         progress: Told the loss as it falls.
     """
     name = workspace.config.model
-    with transaction(workspace.store) as connection:
+    with current(workspace.store, workspace.view) as connection:
         version = len(versions(connection, name))
     if not version:
         fix = "run `regrind cycle run`, which adopts the base model first"

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import random
 import re
 import threading
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
 
 from curation.errors import UserError
 from curation.files import writing
+from loop.store.holding import Waiting
 from loop.store.migrate import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 COMPATIBLE: dict[str, str | bool | int | float | list[str]] = {"storage_compatibility_version": "v1.5.0"}
-PATIENCE = 30.0
 BACKUP = "restore the file from a backup; the snapshots and models beside it are whole"
 TURN = threading.RLock()
 """Threads of this process take turns: the system's lock on the file is between processes."""
@@ -31,20 +29,17 @@ _FILE_FAULTS = (
     duckdb.TransactionException,
     duckdb.SerializationException,
 )
-_HOLDER_FIX = (
-    "close that program (it has the store open for writing; `regrind sql` reads a copy), then run again"
-)
 
 
 @contextlib.contextmanager
-def transaction(path: Path, *, patience: float = PATIENCE) -> Iterator[duckdb.DuckDBPyConnection]:
+def transaction(path: Path, *, patience: float | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the store for one short transaction; it commits when the block ends well.
 
     The store is created or brought to the newest schema first.
 
     Args:
         path: The DuckDB file.
-        patience: Seconds to wait while another process holds the file.
+        patience: Seconds to wait while another process holds the file; as `patient` says, unless given.
 
     Yields:
         The connection.
@@ -67,13 +62,13 @@ def transaction(path: Path, *, patience: float = PATIENCE) -> Iterator[duckdb.Du
 
 @contextlib.contextmanager
 def opened(
-    path: Path, patience: float = PATIENCE, *, read_only: bool = False
+    path: Path, patience: float | None = None, *, read_only: bool = False
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Hold the store open.
 
     Args:
         path: The DuckDB file.
-        patience: Seconds to wait while another process holds the file.
+        patience: Seconds to wait while another process holds the file; as `patient` says, unless given.
         read_only: Only keep writers out: the connection is to memory, and has the file as `store`.
 
     Raises:
@@ -83,7 +78,7 @@ def opened(
         with writing(path):
             connection = _retried(_attached if read_only else _connected, path, patience)
         try:
-            with _explained(path):
+            with explained(path):
                 yield connection
         finally:
             connection.close()
@@ -109,7 +104,7 @@ def quoted(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
     """Turn a full disk or a damaged file into an error that says so; a wrong statement stays what it is."""
     try:
         yield
@@ -121,28 +116,22 @@ def _explained(path: Path) -> Iterator[None]:
 
 
 def _retried(
-    connect: Callable[[Path], duckdb.DuckDBPyConnection], path: Path, patience: float
+    connect: Callable[[Path], duckdb.DuckDBPyConnection], path: Path, patience: float | None
 ) -> duckdb.DuckDBPyConnection:
-    until = time.monotonic() + patience
+    waiting = Waiting(path, patience)
     while True:
         before = _inode(path)
         try:
             connection = connect(path)
-            if before in {None, _inode(path)}:
-                return connection
-            connection.close()  # the file was rewritten while it was opened: this is the old one
-        except duckdb.IOException as fault:
-            if "could not set lock" not in str(fault).lower():
-                raise UserError(f"the store cannot be read: {fault}", where=str(path), fix=BACKUP) from fault
-            if time.monotonic() > until:
-                raise StoreHeldError(_holder(str(fault)), where=str(path), fix=_HOLDER_FIX) from fault
         except duckdb.Error as fault:
-            raise UserError(f"the store cannot be read: {fault}", where=str(path), fix=BACKUP) from fault
-        time.sleep(random.uniform(0.02, 0.2))  # noqa: S311  (jitter, no secret)
-
-
-class StoreHeldError(UserError):
-    """Another process has the store open: what was to be written is kept, and can be written later."""
+            if not (isinstance(fault, duckdb.IOException) and "could not set lock" in str(fault).lower()):
+                raise UserError(f"the store cannot be read: {fault}", where=str(path), fix=BACKUP) from fault
+            waiting.wait(fault)
+            continue
+        if before in {None, _inode(path)}:
+            waiting.over()
+            return connection
+        connection.close()  # the file was rewritten while it was opened: this is the old one
 
 
 def _inode(path: Path) -> int | None:
@@ -150,11 +139,3 @@ def _inode(path: Path) -> int | None:
         return path.stat().st_ino
     except FileNotFoundError:
         return None
-
-
-def _holder(text: str) -> str:
-    """Say which process holds the store, from DuckDB's own message."""
-    found = re.search(r"held in (.+?) \(PID (\d+)", text)
-    return (
-        f"the store is held by {Path(found[1]).name}, process {found[2]}" if found else "the store is locked"
-    )

@@ -8,35 +8,48 @@ import shutil
 import time
 from typing import TYPE_CHECKING
 
+import duckdb
+
 from curation.files import sync, writing
-from loop.store.connect import PATIENCE, opened, quoted
+from loop.store.connect import COMPATIBLE, explained, opened, quoted
 from loop.store.migrate import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import duckdb
+ROLLED_UP = ("judge_cost", "lowest", "score_by_cycle")
+"""Views over all verdicts: at a million they take up to seconds, and their rows are few."""
+LARGE = 20_000
+"""Verdicts from which on somebody would wait for these views."""
 
 
-def publish(store: Path, view: Path, *, patience: float = PATIENCE) -> None:
+def publish(store: Path, view: Path, *, patience: float | None = None) -> None:
     """Replace the copy that readers open by the store as it stands, in one rename.
 
     The file is copied, not the rows: at a million traces that takes a tenth of the time
-    (docs/decisions/0020-the-copy-is-a-file.md).
+    (docs/decisions/0020-the-copy-is-a-file.md). In the copy of a large store, views that take long are
+    tables.
 
     Args:
         store: The DuckDB file.
         view: The copy.
-        patience: Seconds to wait while another process holds the store.
+        patience: Seconds to wait while another process holds the store; as `patient` says, unless given.
 
     Raises:
         UserError: As `loop.store.transaction`.
     """
-    with _settled(store, patience), _folder(view) as folder, writing(view), store.open("rb") as source:
+    with (
+        _settled(store, patience) as connection,
+        _folder(view) as folder,
+        writing(view),
+        store.open("rb") as source,
+    ):
         # The source is closed after the rename: with it goes the system's lock that keeps writers out.
         with (folder / view.name).open("wb") as target:
             shutil.copyfileobj(source, target, 2**20)
+        if _large(connection):
+            _roll_up(folder / view.name)
         _into_place(folder / view.name, view)
 
 
@@ -62,8 +75,24 @@ def age(view: Path) -> str:
     return f"{seconds / 86_400:.0f} days"
 
 
+def _large(connection: duckdb.DuckDBPyConnection) -> bool:
+    row = connection.execute("SELECT count(*) FROM store.verdicts").fetchone()
+    return row is not None and row[0] >= LARGE
+
+
+def _roll_up(copy: Path) -> None:
+    """Put the rows of some views in their place, so that nobody who asks for them waits."""
+    with explained(copy), duckdb.connect(str(copy), config=COMPATIBLE) as connection:
+        connection.begin()
+        for view in ROLLED_UP:
+            connection.execute(f"CREATE TABLE rolled AS FROM {view}")
+            connection.execute(f"DROP VIEW {view}")
+            connection.execute(f"ALTER TABLE rolled RENAME TO {view}")
+        connection.commit()
+
+
 @contextlib.contextmanager
-def _settled(store: Path, patience: float = PATIENCE) -> Iterator[duckdb.DuckDBPyConnection]:
+def _settled(store: Path, patience: float | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """Keep writers out of a store whose file has everything, the log beside it nothing."""
     with opened(store, patience) as connection:
         migrate(connection, store)

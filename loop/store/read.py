@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from curation.errors import UserError
-from loop.store.connect import BACKUP
+from loop.store.connect import BACKUP, transaction
+from loop.store.holding import StoreHeldError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 READER: dict[str, str | bool | int | float | list[str]] = {"enable_external_access": "false"}
 """A reading statement neither writes nor reads any other file."""
+SHORT = 2.0
+"""Seconds to wait for the store where its copy will do."""
 
 
 @contextlib.contextmanager
@@ -44,6 +48,36 @@ def reading(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     except duckdb.Error as fault:
         fix = 'the tables and views are described in docs/sql.md; `regrind sql "show tables"` lists them'
         raise UserError(str(fault).strip(), where="sql", fix=fix) from fault
+
+
+@contextlib.contextmanager
+def current(store: Path, copy: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the store for reading, or its copy while another process holds it and nothing newer is in it.
+
+    Args:
+        store: The DuckDB file.
+        copy: Its published copy.
+
+    Raises:
+        UserError: As `loop.store.transaction`.
+    """
+    with contextlib.ExitStack() as stack:
+        same = _same(store, copy)
+        try:
+            connection = stack.enter_context(transaction(store, patience=SHORT if same else None))
+        except StoreHeldError:
+            if not same:
+                raise
+            connection = stack.enter_context(reading(copy))
+        yield connection
+
+
+def _same(store: Path, copy: Path) -> bool:
+    """Whether the store's files were not written since the copy was; a copy from the future says nothing."""
+    files = [path for path in (store, store.with_name(f"{store.name}.wal")) if path.exists()]
+    if not copy.exists() or (made := copy.stat().st_mtime_ns) > time.time_ns():
+        return False
+    return all(file.stat().st_mtime_ns <= made for file in files)
 
 
 def query(path: Path, sql: str, params: Sequence[Any] | Mapping[str, Any] = ()) -> pl.DataFrame:

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+PART = 20_000
+
+
 def utc_now() -> datetime:
     """The time in UTC, without a zone: as the store keeps it."""
     return datetime.now(UTC).replace(tzinfo=None)
@@ -37,9 +40,16 @@ def insert(
     same = " AND ".join(f'old."{key}" = incoming."{key}"' for key in keys)
     unknown = f" WHERE NOT EXISTS (SELECT 1 FROM {table} old WHERE {same})" if keys else ""  # noqa: S608
     replacing = "OR REPLACE " if known == "replace" else ""
-    connection.register("incoming", rows.to_arrow())
+    connection.register("incoming", _in_parts(rows).to_arrow())
     connection.execute(f"INSERT {replacing}INTO {table} ({columns}) SELECT {columns} FROM incoming{unknown}")  # noqa: S608
     connection.unregister("incoming")
+
+
+def _in_parts(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows in several pieces of memory: DuckDB gives each thread one, and one piece to one thread."""
+    import polars as pl
+
+    return pl.concat([rows.slice(0, 0), *rows.iter_slices(PART)], rechunk=False)
 
 
 def _primary_key(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -12,6 +13,28 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Shingle = tuple[str, ...]
+
+EMPTY_LIST = "_left_square_bracket__right_square_bracket_"
+"""An empty list as a word."""
+
+
+def spoken(messages: Sequence[dict]) -> list[dict]:
+    """Turns whose text ends with what they call, here a name and one list of plain words."""
+    turns = []
+    for turn in messages:
+        calls = json.loads(turn["extra"] or "{}").get("tool_calls", [])
+        said = [turn["content"]]
+        for call in calls:
+            ((key, words),) = json.loads(call["function"]["arguments"]).items()
+            said.append(
+                " ".join(
+                    ["tool_call", call["function"]["name"], key, *words]
+                    if words
+                    else ["tool_call", call["function"]["name"], key, EMPTY_LIST]
+                )
+            )
+        turns.append(turn | {"content": "\n".join(said)})
+    return turns
 
 
 def size_of(text: str) -> int:

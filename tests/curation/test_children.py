@@ -13,12 +13,13 @@ from curation.children import without_orphans
 from curation.dedup import drop_duplicates
 from curation.heldout import freeze
 from curation.prompts import stage
+from curation.recipe import Dedup, Redact
 from curation.rows import frame, make_row
 from curation.selection.settings import Select
 from curation.snapshot import write_snapshot
 from curation.split import Split
 from curation.state import begin
-from curation.steps import Dedup, Redact, run_step
+from curation.steps import run_step
 from curation.stored import read_rows
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
+import re
+import resource
+import tempfile
 from itertools import combinations
 
 import numpy as np
@@ -13,8 +17,9 @@ from hypothesis import strategies as st
 
 from curation.dedup import How, drop_duplicates, drop_known
 from curation.errors import UserError
+from curation.known import drop_against, index_rows
 from curation.rows import answer_text, frame, make_row, prompt_text
-from tests.curation.plain_near import connected, jaccard, shingles
+from tests.curation.plain_near import connected, jaccard, shingles, spoken
 
 POLICY = (
     "You are a guard. Decide whether the message below asks for something harmful, and say safe or unsafe."
@@ -54,7 +59,8 @@ class Twin:
     """The similarities of all rows, by plain Python."""
 
     def __init__(self, rows: pl.DataFrame, on: str = "prompt") -> None:
-        lists = rows["messages"].to_list()
+        lists = [spoken(messages) for messages in rows["messages"].to_list()]
+        self.labels = [json.loads(meta).get("label") for meta in rows["meta"]]
         if on == "all":
             self.prompts = shingles(["\n".join(m["content"] for m in of) for of in lists], counted=True)
             self.answers = self.prompts
@@ -66,11 +72,45 @@ class Twin:
         return jaccard(self.prompts[a], self.prompts[b]), jaccard(self.answers[a], self.answers[b])
 
     def duplicates(self, a: int, b: int, threshold: float) -> bool:
-        return min(self.of(a, b)) >= threshold - 1e-12
+        return self.labels[a] == self.labels[b] and min(self.of(a, b)) >= threshold - 1e-12
 
     def contradict(self, a: int, b: int, threshold: float) -> bool:
         prompt, answer = self.of(a, b)
-        return prompt >= threshold - 1e-12 > answer
+        other = answer < threshold - 1e-12 or self.labels[a] != self.labels[b]
+        return prompt >= threshold - 1e-12 and other
+
+
+def with_labels_and_calls(rows: pl.DataFrame, seed: int) -> pl.DataFrame:
+    """The rows, a third of them with labels, and a third with a call of words of their answers."""
+    rng, marked = random.Random(seed), []
+    for row in rows.iter_rows(named=True):
+        turns = row["messages"]
+        words = turns[-1]["content"].split()
+        if rng.random() < 0.3 and all(map(str.isalnum, words)):
+            at = rng.randrange(len(words) + 1)
+            call = {"function": {"name": "note", "arguments": json.dumps({"text": words[at:]})}}
+            turns[-1] |= {"content": " ".join(words[:at]), "extra": json.dumps({"tool_calls": [call]})}
+        meta = {"label": rng.random() < 0.5} if rng.random() < 0.3 else {"source": rng.random()}
+        marked.append(make_row(turns, source=row["source"], line=row["line"], meta=json.dumps(meta)))
+    return frame(marked)
+
+
+@pytest.mark.parametrize(("threshold", "on"), [(0.3, "prompt"), (0.7, "prompt"), (0.7, "all"), (0.95, "all")])
+@pytest.mark.parametrize("memory", [None, 10**8])
+def test_labels_and_calls_count(threshold, on, memory):
+    rows = drop_duplicates(with_labels_and_calls(corpus(7), 7), How(near=False)).rows
+    rows = rows.with_columns(line=pl.int_range(rows.height))
+    done, twin = drop_duplicates(rows, How(threshold, on=on), memory=memory), Twin(rows, on)
+    kept = sorted(done.rows["line"])
+    for drop in done.drops.iter_rows(named=True):
+        assert twin.duplicates(drop["line"], drop["partner_line"], threshold)
+        found = (drop["similarity"], drop["answer_similarity"])
+        assert found == pytest.approx(twin.of(drop["line"], drop["partner_line"]))
+    assert done.drops.height > 5
+    assert not [pair for pair in combinations(kept, 2) if twin.duplicates(*pair, threshold)]
+    listed = {tuple(sorted(pair)) for pair in done.conflicts.select("line", "partner_line").iter_rows()}
+    assert listed == {pair for pair in combinations(kept, 2) if twin.contradict(*pair, threshold)}
+    assert [1 for a, b in listed if twin.labels[a] != twin.labels[b]]
 
 
 @pytest.mark.parametrize("threshold", [0.3, 0.5, 0.7, 0.8, 0.95])
@@ -114,7 +154,7 @@ def test_connected_rows_leave_one_of_each_chain(threshold):
 @given(st.integers(0, 10**6), st.sampled_from(["anchored", "connected"]), st.sampled_from(["prompt", "all"]))
 @settings(deadline=None, max_examples=12)
 def test_neither_order_nor_threads_change_what_is_kept(seed, mode, on):
-    rows = corpus(seed, count=150)
+    rows = with_labels_and_calls(corpus(seed, count=150), seed)
     rows = pl.concat([rows, rows.sample(30, seed=seed).with_columns(line=pl.col("line") + 1000)])
     how = How(0.7, mode=mode, on=on)
     first = drop_duplicates(rows, how, threads=1)
@@ -143,9 +183,31 @@ def test_little_memory_does_not_change_the_result(seed, mode, on, template):
     assert little.templates == whole.templates
 
 
+def test_the_report_is_the_same_in_little_memory(monkeypatch):
+    for name in ("decide", "near.spilled", "near.prefixes"):
+        monkeypatch.setattr(f"curation.{name}.LONG", 60)
+    whole, little = (drop_duplicates(corpus(3), memory=memory) for memory in (None, 10**8))
+    assert little.long == whole.long > 0
+
+
+def test_a_full_disk_is_told(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, limits[1]))
+    try:
+        with pytest.raises(UserError, match="cannot go over the disk") as caught:
+            drop_duplicates(corpus(1), memory=10**9)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "TMPDIR" in caught.value.fix
+    assert not list(tmp_path.iterdir())
+
+
 def test_too_little_memory_is_refused():
-    with pytest.raises(UserError, match="0 MB are not enough to compare"):
+    with pytest.raises(UserError, match="1,000 bytes are not enough to compare") as caught:
         drop_duplicates(corpus(1), memory=1000)
+    (least,) = re.findall(r"at least (\d+)MB", caught.value.fix)
+    assert drop_duplicates(corpus(1), memory=int(least) * 10**6).rows.height
     assert drop_duplicates(frame([]), memory=10**6).rows.height == 0
 
 
@@ -223,6 +285,20 @@ def test_shared_text_does_not_make_rows_duplicates():
     assert done.templates[0].rows == 60
     assert done.templates[0].text.startswith("you are a guard decide whether")
     assert drop_duplicates(rows, How(0.3, on="all")).drops.height > 50
+
+
+@pytest.mark.parametrize("prompt", ["hi", "", "你好", "two words"])
+def test_a_short_prompt_that_many_rows_share_is_no_template(prompt):
+    rows = frame(
+        [chat(words_of(i), "fine", i) for i in range(60)]
+        + [chat(prompt, words_of(100 + i), 60 + i) for i in range(30)]
+    )
+    done = drop_duplicates(rows)
+    assert (done.drops.height, done.templates) == (0, [])
+    assert done.conflicts.height == 20 * 19 // 2 + 10 * 20  # a row lists 20 at most
+    new = frame(chat(prompt, words_of(200 + i), 90 + i) for i in range(5))
+    against = drop_against(index_rows(rows, How()), new, How())
+    assert (against.anew, against.found.drops.height) == (False, 0)
 
 
 def words_of(number: int) -> str:

@@ -8,12 +8,14 @@ import datasets
 import mlcroissant
 import polars as pl
 import pytest
+import yaml
 from transformers import AutoTokenizer
 from trl import is_conversational, maybe_apply_chat_template
 
 from curation.errors import UserError
 from curation.handover import EVERY, hand_over
 from curation.intake import read_file
+from curation.parent import Growth
 from curation.rows import frame, make_row
 from curation.snapshot import write_snapshot
 from curation.split import Split
@@ -68,7 +70,7 @@ def rich(tmp_path):
 
 
 def lines(path):
-    return [json.loads(line) for line in path.read_text(encoding="utf8").splitlines()]
+    return [json.loads(line) for line in path.read_text(encoding="utf8").split("\n") if line]
 
 
 @pytest.mark.parametrize("form", [f for f in EVERY if f not in {"parquet", "huggingface"}])
@@ -100,7 +102,7 @@ def test_tables_are_loaded_by_datasets(tmp_path, plain, form):
 def test_the_card_of_the_hub_names_the_splits_and_the_licence(tmp_path, plain):
     hand_over(plain, tmp_path / "out", "huggingface", licence="mit")
     _, head, card = (tmp_path / "out" / "README.md").read_text().split("---\n", 2)
-    assert "license: mit\n" in head
+    assert yaml.safe_load(head)["license"] == "mit"
     assert "path: data/train.parquet" in head
     assert plain.name in card
 
@@ -166,3 +168,122 @@ def test_a_folder_that_exists_and_a_damaged_snapshot_are_refused(tmp_path, plain
     with pytest.raises(UserError, match="damaged"):
         hand_over(plain, tmp_path / "new", "trl")
     assert not (tmp_path / "new").exists()
+
+
+def called(number, arguments):
+    call = {"id": "c1", "type": "function", "function": {"name": f"f{number}", "arguments": arguments}}
+    tool = {
+        "type": "function",
+        "function": {"name": f"f{number}", "parameters": {f"p{number}": {"type": "x"}}},
+    }
+    return make_row(
+        turns(
+            ("user", f"use the tool of the {number}th table", None),
+            ("assistant", "", json.dumps({"tool_calls": [call]})),
+            ("tool", "2", '{"tool_call_id":"c1"}'),
+            ("assistant", "naïve 東京 🙂 \u2028 end", '{"weight":1}'),
+        ),
+        meta=json.dumps({"tools": [tool]}),
+    )
+
+
+def in_splits(folder, **rows):
+    """A snapshot with these rows in these splits."""
+    growth = None
+    for split, part in rows.items():
+        shares = Split(**{name: float(name == split) for name in ("train", "validation", "test")})
+        name = write_snapshot(
+            folder, begin(frame(part)), recipe={}, split=shares, heldout=[], growth=growth
+        ).id
+        growth = Growth(name)
+    return folder / name
+
+
+@pytest.mark.parametrize("form", ["openai", "trl", "axolotl"])
+@pytest.mark.parametrize("kinds", [("plain", "called"), ("called", "plain"), ("called", "called")])
+def test_datasets_reads_turns_of_all_fields_whichever_split_has_them(tmp_path, form, kinds):
+    made = {"plain": pairs(5), "called": [called(n, json.dumps({f"a{n}": n})) for n in (1, 2)]}
+    train, validation = (made[kind] for kind in kinds)
+    if kinds == ("called", "called"):
+        validation = [called(3, '{"other": 1}'), *pairs(2)]
+    source = in_splits(tmp_path / "snapshots", train=train, validation=validation, test=pairs(9)[7:])
+    done = hand_over(source, tmp_path / "out", form)
+    assert not done.left_out
+    assert set(done.rows) == {"train", "validation", "test"}
+    loaded = datasets.load_dataset(str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
+    for split, table in loaded.items():
+        wanted = lines(tmp_path / "out" / f"{split}.jsonl")
+        found = [{key: value for key, value in row.items() if value is not None} for row in table]
+        assert found == wanted
+
+
+def test_arguments_that_are_no_text_are_kept_for_trl_and_refused_for_openai(tmp_path):
+    source = snapshot(tmp_path / "snapshots", [*pairs(6), called(1, {"a": 1}), called(2, {"b": [2]})])
+    hand_over(source, tmp_path / "trl", "trl")
+    loaded = datasets.load_dataset(str(tmp_path / "trl"), cache_dir=str(tmp_path / "cache"))
+    calls = [
+        t["tool_calls"] for part in loaded.values() for r in part for t in r["messages"] if "tool_calls" in t
+    ]
+    assert sorted(str(c[0]["function"]["arguments"]) for c in calls) == ["{'a': 1}", "{'b': [2]}"]
+    with pytest.raises(UserError, match="arguments as text"):
+        hand_over(source, tmp_path / "openai", "openai")
+
+
+UNFIT = {
+    "a last turn that is not the assistant's": (
+        ("user", "Hi", None),
+        ("assistant", "Ho", None),
+        ("user", "Yo", None),
+    ),
+    "a weight other than 0 or 1": (("user", "Hi", None), ("assistant", "Ho", '{"weight":0.5}')),
+    "a tool's turn without tool_call_id": (
+        ("user", "Hi", None),
+        ("tool", "2", None),
+        ("assistant", "Ho", None),
+    ),
+}
+
+
+@pytest.mark.parametrize("reason", UNFIT)
+def test_what_openai_refuses_is_refused_before(tmp_path, reason):
+    source = snapshot(tmp_path / "snapshots", [*pairs(3), make_row(turns(*UNFIT[reason]))])
+    with pytest.raises(UserError, match=reason):
+        hand_over(source, tmp_path / "out", "openai")
+
+
+@pytest.mark.parametrize("form", [f for f in EVERY if f not in {"parquet", "huggingface"}])
+def test_images_are_refused_and_what_is_told_of_rows_is_counted(tmp_path, form):
+    told = make_row(pairs(1)[0]["messages"], tags=["a"], meta='{"weight":0.5,"score":1,"license":"mit"}')
+    seen = make_row(
+        turns(("user", "What is this?", None), ("assistant", "A cat", None)), meta='{"images":["a.png"]}'
+    )
+    source = snapshot(tmp_path / "snapshots", [told, seen])
+    done = hand_over(source, tmp_path / "out", form, leave_out=True)
+    assert [(entry["row"], entry["reason"]) for entry in done.left_out] == [(seen["id"], "the field images")]
+    assert done.unheld == {"tags": 1, "weight": 1, "score": 1, "license": 1}
+    assert json.loads((tmp_path / "out" / "regrind.json").read_text())["unheld"] == done.unheld
+
+
+@pytest.mark.parametrize("form", ["openai", "trl", "axolotl", "llama-factory", "sharegpt"])
+def test_several_turns_a_system_message_and_no_text_are_kept(tmp_path, form):
+    talk = turns(
+        ("system", "", None), ("user", "Hi\r\n\tyou", None), ("assistant", "", None), ("user", "?", None)
+    )
+    row = make_row([*talk, *turns(("assistant", "naïve 東京 🙂 \u2028 \x00 end", None))])
+    hand_over(snapshot(tmp_path / "snapshots", [row]), tmp_path / "out", form)
+    (path,) = (tmp_path / "out").glob("*.jsonl")
+    assert read_file(path).rows["id"].to_list() == [row["id"]]
+
+
+@pytest.mark.parametrize("form", ["alpaca", "llama-factory", "prompt-completion", "sharegpt"])
+def test_datasets_reads_formats_of_text(tmp_path, plain, form):
+    hand_over(plain, tmp_path / "out", form)
+    files = {split: str(tmp_path / "out" / f"{split}.jsonl") for split in ("train", "validation")}
+    loaded = datasets.load_dataset("json", data_files=files, cache_dir=str(tmp_path / "cache"))
+    assert all(list(table) == lines(tmp_path / "out" / f"{split}.jsonl") for split, table in loaded.items())
+
+
+def test_a_licence_with_signs_of_yaml_is_quoted(tmp_path, plain):
+    hand_over(plain, tmp_path / "out", "huggingface", licence="CC: BY [4.0")
+    _, head, _ = (tmp_path / "out" / "README.md").read_text().split("---\n", 2)
+    assert yaml.safe_load(head)["license"] == "CC: BY [4.0"

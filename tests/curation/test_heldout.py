@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import random
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -47,7 +50,14 @@ def wide(text: str) -> str:
     return "".join(chr(ord(c) + 0xFEE0) if "a" <= c <= "z" else c for c in text)
 
 
-EDITS = [str, str.upper, str.title, spaced, last_word, with_more, wide]
+def changed(place: int, text: str) -> str:
+    words = text.split()
+    words[-place] += "ing"
+    return " ".join(words)
+
+
+CHANGES = [functools.partial(changed, place) for place in range(1, 21)]
+EDITS = [str, str.upper, str.title, spaced, last_word, with_more, wide, *CHANGES]
 
 
 @given(
@@ -186,3 +196,151 @@ def test_a_policy_that_all_prompts_share_is_not_contained():
     item = make_row([{"role": "user", "content": policy + prose("another", 12)}])
     kept, _ = without_heldout(rows, [freeze("h", frame([item]))])
     assert kept.height == rows.height
+
+
+TIDES = "Explain in one paragraph why the tides of the ocean follow the moon and not the sun alone"
+CAPITAL = "What is the capital of Australia?"
+CHINESE = "请用一段话解释为什么海洋的潮汐会跟随月亮而不仅仅是太阳、并且说明潮汐对沿海城市的影响"
+
+
+def user(text: str) -> dict:
+    return {"role": "user", "content": text}
+
+
+def said(text: str, **more) -> dict:
+    return {"role": "assistant", "content": text, "extra": json.dumps(more) if more else None}
+
+
+def left_out(item, *rows) -> list[tuple]:
+    """Reason and words of each of these rows that is left out, beside others that stay."""
+    others = [chat(prose(("beside", i), 12), line=i) for i in range(30)]
+    given = [row if isinstance(row, dict) else make_row(row) for row in rows]
+    stay, drops = without_heldout(frame([*given, *others]), [freeze("h", frame([item]))])
+    assert stay.height + drops.height == len(given) + len(others)
+    assert set(drops["row_id"]) <= {row["id"] for row in given}
+    return drops.select("reason", "detail").rows()
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [
+        [user(f"Question: {CAPITAL}\nAnswer:"), said("Canberra")],
+        [user(f"{CAPITAL} Answer in one word please."), said("Canberra")],
+        [user(CAPITAL), said("Canberra"), user("Thanks"), said("You are welcome")],
+        [user("Hello"), said("Hi"), user(CAPITAL), said("Canberra")],
+        [user(CAPITAL), said("Let me think."), said("Canberra")],
+        [{"role": "system", "content": CAPITAL}, user("Answer the question."), said("Canberra")],
+        [user("Give me a question for a quiz"), said(CAPITAL)],
+    ],
+)
+def test_a_question_of_few_words_is_found_wherever_it_stands(turns):
+    assert left_out(chat(CAPITAL), turns) == [("held-out (contained)", "what is the capital of australia")]
+
+
+def test_a_row_that_shares_a_few_words_of_a_question_stays():
+    rows = [
+        chat("What is the capital of Austria?"),
+        chat("Is Canberra the capital of Australia and what is its age?"),
+    ]
+    assert left_out(chat(CAPITAL), *rows) == []
+
+
+@pytest.mark.parametrize(
+    ("item", "row"),
+    [
+        ("Why Python?", "Why Python"),
+        ("Define photosynthesis", "**Define photosynthesis!**"),
+        ("Pourquoi?", "Pourquoi ?"),
+        ("Hello", "Hello! Who are you?"),
+        ("你好吗", "你好 吗？"),  # noqa: RUF001
+    ],
+)
+def test_one_or_two_words_count_alone_whatever_the_punctuation(item, row):
+    assert len(left_out(chat(item), chat(row))) == 1
+    assert left_out(chat(item), chat(f"so {row} is what they asked")) == []
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [
+        [user(f"你好。我想问你一个问题。{CHINESE}。请给出详细的答案。"), said("好")],
+        [user("给我一个题目"), said(CHINESE)],
+        [user(CHINESE), said("潮汐主要是由月亮的引力造成的"), user("谢谢你"), said("好")],
+    ],
+)
+def test_an_item_in_a_script_without_spaces_is_found_inside_a_row(turns):
+    ((reason, words),) = left_out(chat(CHINESE), turns)
+    assert reason == "held-out (contained)"
+    assert words in CHINESE.replace("、", "")
+
+
+def test_chinese_rows_that_share_a_phrase_stay():
+    shared = [
+        "请用一段话解释为什么天空是蓝色的",
+        "请说明潮汐对沿海城市的渔业有什么好处",
+        "月亮为什么会跟随地球",
+    ]
+    assert left_out(chat(CHINESE), *map(chat, shared)) == []
+
+
+def test_a_changed_word_is_told():
+    row = chat(TIDES.replace("ocean", "oceans") + " please, and be brief about it")
+    ((reason, words),) = left_out(chat(TIDES), row)
+    assert reason == "held-out (contained, one place edited)"
+    assert words == TIDES.lower().replace("ocean", "oceans")
+
+
+@pytest.mark.parametrize("sign", ["\u200b", "\u00ad", "\ufeff", "\u2060"])
+def test_characters_that_nobody_sees_hide_nothing(sign):
+    assert left_out(chat(CAPITAL), chat(CAPITAL.replace("capi", f"capi{sign}")))[0][0] == "held-out (exact)"
+    assert left_out(chat(TIDES), [user("Hi"), said(sign.join(TIDES))]) == [
+        ("held-out (contained)", TIDES.lower())
+    ]
+
+
+def test_tool_calls_are_text_of_a_row():
+    arguments = json.dumps({"q": [f"so\n{TIDES}"]})
+    call = {"id": "1", "type": "function", "function": {"name": "ask", "arguments": arguments}}
+    row = [user("Do it"), said("", tool_calls=[call]), {"role": "tool", "content": "x"}, said("done")]
+    assert [reason for reason, _ in left_out(chat(TIDES), row)] == ["held-out (contained)"]
+    assert left_out(chat(TIDES), [user("Do it"), {**said(""), "extra": "{no JSON"}]) == []
+
+
+def test_the_last_question_of_a_conversation_counts_by_itself():
+    asked = "What does the second law of thermodynamics say about closed systems?"
+    item = make_row([user("Hi"), said("Hello there, what may I do?"), user(asked), said("reference")])
+    assert [reason for reason, _ in left_out(item, chat(asked))] == ["held-out (contained)"]
+    short = make_row([user(asked), said("So"), user("Can you say more?"), said("reference")])
+    assert left_out(short, chat("Can you say more?")) == []
+
+
+def test_items_that_share_a_frame_are_found_inside_a_longer_row():
+    frames = "now read the question and choose one of four letters without any other text"
+    items = [f"{prose((i, 'a'), 7)} {frames} {prose((i, 'b'), 7)}" for i in range(40)]
+    behind = [f"{frames} {prose((i, 'c'), 6)}" for i in range(40)]
+    held = [freeze("h", frame(map(chat, items))), freeze("g", frame(map(chat, behind)))]
+    around = [prose(("around", i), 10) for i in range(4)]
+    rows = [
+        chat(f"{around[0]} {items[3]} {around[1]}", line=1),
+        make_row([user("ask me"), said(items[4])], line=2),
+        chat(f"{around[2]} {behind[5]} {around[3]}", line=3),
+        *(chat(f"{prose(('own', i), 7)} {frames} {prose(('mine', i), 7)}", line=4) for i in range(20)),
+    ]
+    drops = without_heldout(frame(rows), held)[1]
+    assert sorted(drops["line"]) == [1, 2, 3]
+
+
+def test_nothing_may_be_made_from_an_item_or_from_a_row_that_was_left_out():
+    item, leaked = chat(TIDES, "reference"), chat(TIDES, "an answer")
+    held = [freeze("h", frame([item]))]
+    rows = [chat("quite other words", parents=[item["id"]]), chat("yet other words", parents=[leaked["id"]])]
+    stay, drops = without_heldout(frame(rows), held)
+    assert (stay["id"].to_list(), drops["reason"].to_list()) == (
+        [rows[1]["id"]],
+        ["held-out (made from one)"],
+    )
+    before = without_heldout(frame([leaked]), held)[1]
+    drops = without_heldout(frame(rows), held, before=before)[1]
+    assert drops["partner_id"].to_list() == [item["id"]] * 2
+    other = before.with_columns(step=pl.lit("dedup"))
+    assert without_heldout(frame(rows), held, before=other)[1].height == 1

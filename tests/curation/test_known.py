@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import random
+from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.dedup import How, drop_known
+from curation.dedup import How, drop_duplicates, drop_known
 from curation.export import write_rows
 from curation.intake import read_file
 from curation.known import drop_against, index_rows
-from curation.known_cache import index_folder, open_known
+from curation.known_cache import index_folder, open_known, taken
 from curation.rows import frame
-from tests.curation.test_dedup import POLICY, chat, corpus
+from tests.curation.test_dedup import POLICY, chat, corpus, with_labels_and_calls
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PLACE = ["line", "partner_line"]
 ANY = How()
@@ -51,7 +56,7 @@ HOWS = st.builds(
 @given(st.integers(0, 10**6), st.integers(1, 140), HOWS, st.sampled_from(TEMPLATES))
 @settings(deadline=None, max_examples=25)
 def test_an_index_gives_what_comparing_all_rows_gives(seed, old, how, template):
-    rows = corpus(seed, count=150, template=template)
+    rows = with_labels_and_calls(corpus(seed, count=150, template=template), seed)
     rows = pl.concat([rows, rows.sample(20, seed=seed)]).sample(fraction=1.0, shuffle=True, seed=seed)
     rows = rows.with_columns(line=pl.int_range(rows.height, dtype=pl.Int64))
     compare(rows.head(old), rows.tail(rows.height - old), how)
@@ -84,6 +89,24 @@ def test_made_rows_go_with_their_parents():
         parents=made.then(parents).otherwise("parents"),
     )
     assert compare(rows.head(80), rows.tail(40), How(0.6))
+    twice = rows.filter(pl.col("tags").list.len() > 0).head(3)
+    again = pl.concat([rows.tail(20), twice.with_columns(line=pl.col("line") + 1000)])
+    old = rows.head(100)
+    assert compare(old, again, How(0.6))
+    drops = drop_known(old, again, How(0.6)).drops.filter(pl.col("line") >= 1000)
+    assert drops.select("line", "partner_line").rows() == [(n + 1000, n) for n in twice["line"]]
+    assert set(drops["reason"]) == {"exact duplicate"}
+
+
+def test_the_children_of_a_row_that_went_for_its_own_copy_stay():
+    parent = chat("What is the highest mountain of the world?", "Everest", 1)
+    child = chat("what is the highest mountain of the world", "Everest", 2) | {
+        "tags": ["augmented"],
+        "parents": [parent["id"]],
+    }
+    old, new = frame([parent]), frame([parent | {"line": 3}, child])
+    assert drop_known(old, new).rows["line"].to_list() == [2]
+    assert drop_duplicates(pl.concat([old, new])).rows["line"].to_list() == [1, 2]
 
 
 def test_nothing_new():
@@ -144,6 +167,50 @@ def test_a_damaged_index_is_built_anew(old_file, name):
         assert built == "it was damaged"
         assert drop_against(known, corpus(9, count=10), ANY).found.rows.height
     assert opened(old_file)[1] is None
+
+
+def test_what_an_index_says_of_itself_is_covered_by_its_sum(old_file):
+    opened(old_file)
+    file = index_folder(old_file) / "about.json"
+    whole = file.read_text()
+    places = json.loads(whole)["regrind_index"]["places"]
+    distinct, partner = (json.dumps(places[name], separators=(",", ":")) for name in ("distinct", "partner"))
+    swapped = whole.replace(distinct, "X").replace(partner, distinct).replace("X", partner)
+    for changed in (swapped, whole.replace('"distinct"', '"foo"'), whole.replace('"<i8"', '"zz"')):
+        assert changed != whole
+        file.write_text(changed)
+        assert opened(old_file)[1] == "it was damaged"
+        assert file.read_text() == whole
+
+
+@pytest.mark.parametrize("kind", ["files", "another about.json", "a file", "a link to nothing"])
+def test_what_is_no_index_is_left_alone(old_file, kind):
+    folder = index_folder(old_file)
+    if kind == "a file":
+        folder.write_text("mine")
+    elif kind == "a link to nothing":
+        folder.symlink_to("nowhere")
+    else:
+        folder.mkdir()
+        name = "about.json" if kind == "another about.json" else "important.txt"
+        (folder / name).write_text("{}")
+    before = there(old_file.parent)
+    assert taken(old_file)
+    known, built = opened(old_file)
+    assert "cannot be kept" in built
+    assert drop_against(known, corpus(9, count=10), ANY).found.rows.height
+    assert before == there(old_file.parent)
+
+
+def there(folder: Path) -> list[tuple[str, int, str | None]]:
+    found = sorted(folder.rglob("*"))
+    return [(p.name, p.lstat().st_ino, p.read_text() if p.is_file() else None) for p in found]
+
+
+def test_an_index_is_not_taken_for_something_else(old_file):
+    assert not taken(old_file)
+    opened(old_file)
+    assert not taken(old_file)
 
 
 def _flipped(whole: bytes) -> bytes:

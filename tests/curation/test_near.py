@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import random
+from itertools import chain
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.near import nearest_items, residuals, similar_pairs
+from curation.near import nearest_items, own_or_shared, similar_pairs
 from curation.near import prefixes as prefixes_
 from curation.near.apart import NEITHER, Known, families
+from curation.near.filters import Groups, Profiles, mark, pass_by_bitmap, pass_by_place
 from curation.near.pipeline import cut, of_list
 from curation.near.prefixes import band_length
 from tests.curation.plain_near import connected, jaccard, pairs, shared_text, shingles
@@ -114,6 +116,8 @@ def hard_inputs() -> dict[str, list[str]]:
         "all equal": ["all rows are the same text"] * 150,
         "all empty": [""] * 60,
         "one word": ["yes"] * 40 + ["no"] * 30 + [f"w{i}" for i in range(50)],
+        "many short ones": ["hi", "", "你好", "two words"] * 30
+        + [" ".join(rng.choices(words, k=9)) for _ in range(99)],
         "one template": [TEMPLATE + " ".join(rng.choices(words, k=rng.randrange(12))) for _ in range(300)],
         "template and a word": [TEMPLATE * 3 + rng.choice(words) for _ in range(120)],
         "a cluster": one_cluster(rng),
@@ -158,6 +162,29 @@ def test_order_threads_and_blocks_do_not_change_the_pairs(rng, threshold):
     assert {(*sorted((order[a], order[b])), s) for (a, b), s in shuffled.items()} == {
         (*p, s) for p, s in one.items()
     }
+
+
+@given(st.randoms(use_true_random=False), st.sampled_from([0.3, 0.8]))
+@settings(deadline=None, max_examples=40)
+def test_whoever_passes_the_filters_is_marked_whatever_was_marked_before(rng, threshold):
+    texts = rng.randrange(2, 12)
+    bitmaps = np.array([[1 << rng.randrange(5)] * 8 for _ in range(texts)], np.uint64)
+    profiles = Profiles(np.array(rng.choices([8, 9, 20], k=texts), np.int32), bitmaps)
+    members = [rng.sample(range(texts), rng.randrange(2, texts + 1)) for _ in range(rng.randrange(6))]
+    places = [[rng.randrange(-1, 5) for _ in group] for group in members]
+    marked = np.zeros(texts, np.bool_)
+    flat = [np.array([*chain(*of)], np.int32) for of in (members, places)]
+    mark(Groups(*flat, np.array([len(group) for group in members], np.int64)), profiles, threshold, marked)
+    expected = {
+        a
+        for group, at in zip(members, places, strict=True)
+        for i, a in enumerate(group)
+        for k, b in enumerate(group)
+        if a != b
+        and pass_by_place(profiles.sizes[a], at[i], profiles.sizes[b], at[k], threshold)
+        and pass_by_bitmap(profiles.sizes[a], bitmaps[a], profiles.sizes[b], bitmaps[b], threshold)
+    }
+    assert set(np.flatnonzero(marked)) == expected
 
 
 def test_several_blocks(monkeypatch):
@@ -219,9 +246,13 @@ def test_bands_miss_few_pairs_at_the_threshold(threshold):
     assert r in {1, 16} or (1 - threshold ** (r + 1)) ** (256 // (r + 1)) > 1e-4
 
 
-def test_residuals_are_the_words_without_shared_text():
+def own_words(texts):
+    return [" ".join(word for word, own in marked if own) for marked in own_or_shared(texts)]
+
+
+def test_the_words_of_shared_text_are_told_apart():
     rng = random.Random(1)
     own = [" ".join(f"{rng.choice('bcdfgh')}{rng.randrange(900)}" for _ in range(10)) for _ in range(40)]
-    assert residuals([TEMPLATE + text for text in own]) == own
-    assert residuals(own) == own
-    assert residuals([]) == []
+    assert own_words([TEMPLATE + text for text in own]) == own
+    assert own_words(own) == own
+    assert own_words([]) == []

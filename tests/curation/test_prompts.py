@@ -14,10 +14,11 @@ from curation.export import write_rows
 from curation.heldout import Checks, freeze, without_heldout
 from curation.intake import read_file
 from curation.prompts import shape, stage
+from curation.recipe import Augment, Dedup, Redact, Select, Step, Validate
 from curation.rows import ROWS, frame, make_row, row_id
 from curation.snapshot import write_snapshot
 from curation.split import Split
-from curation.steps import Augment, Dedup, Redact, Select, Step, Validate, run_steps
+from curation.steps import run_steps
 from curation.stored import read_rows
 from curation.templates import Template
 from tests.curation.test_templates import texts

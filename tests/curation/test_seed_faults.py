@@ -12,9 +12,10 @@ import pytest
 from curation.files import resource
 from curation.heldout import freeze
 from curation.intake import read_file
+from curation.recipe import Augment, Select, Step
 from curation.snapshot import write_snapshot
 from curation.split import Split
-from curation.steps import Augment, Select, Step, run_steps
+from curation.steps import run_steps
 from curation.stored import read_rows
 from curation.verify import verify
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import numpy as np
+import polars as pl
 import pytest
 
 from curation.dedup import How, drop_duplicates
@@ -83,8 +84,18 @@ def test_the_order_of_the_file_does_not_matter():
 
 def test_what_is_no_model_is_named(tmp_path):
     pytest.importorskip("model2vec")
-    with pytest.raises(UserError):
+    with pytest.raises(UserError, match=r"found by this name|no model can be loaded") as caught:
         load_model(str(tmp_path / "nothing"))
+    assert "check the name" in caught.value.fix
+
+
+def test_rows_of_one_meaning_with_other_labels_contradict_each_other():
+    rows = corpus(5, count=60)
+    rows = pl.concat([rows, rows.with_columns(meta=pl.lit('{"label":1}'), line=pl.col("line") + 1000)])
+    done = drop_duplicates(rows, How(1.0, conflicts="keep_best"), meaning=Meaning(bags, 0.9))
+    alone = drop_duplicates(rows.head(60), How(1.0), meaning=Meaning(bags, 0.9))
+    assert drop_duplicates(rows, meaning=Meaning(bags, 0.9)).rows.height == 2 * alone.rows.height
+    assert "conflicting label" in set(done.drops["reason"])
 
 
 def test_no_rows_have_no_meaning():

@@ -14,15 +14,17 @@ from curation.augmentation.settings import Augment
 from curation.card import card
 from curation.difference import GONE, counts, diff
 from curation.errors import UserError
-from curation.files import remove_leftovers
+from curation.files import file_hash, remove_leftovers
 from curation.heldout import freeze, without_heldout
 from curation.identity import content_id
 from curation.manifest import read_manifest
+from curation.parent import Growth
+from curation.recipe import Validate
 from curation.rows import frame, make_row
-from curation.snapshot import Growth, write_snapshot
+from curation.snapshot import write_snapshot
 from curation.split import Split
 from curation.state import begin
-from curation.steps import Validate, run_steps
+from curation.steps import run_steps
 from curation.stored import read_rows
 from curation.verify import verify
 
@@ -106,8 +108,13 @@ def test_what_a_snapshot_says_changes_the_id(tmp_path):
         "tags": write(tmp_path, corpus().with_columns(tags=pl.lit(["b"]))),
         "lineage": write(tmp_path, corpus().with_columns(parents=pl.lit(["x"]))),
         "family": write(tmp_path, families.with_columns(family=pl.lit("one"))),
+        "weight": write(tmp_path, corpus().with_columns(meta=pl.lit('{"weight":0.5}'))),
+        "tools": write(tmp_path, corpus().with_columns(meta=pl.lit('{"tools":[{"type":"function"}]}'))),
         "none of these": write(tmp_path),
     }
+    written = ('{"a":1,"b":{"c":2.0}}', '{"b": {"c": 2.0}, "a": 1}')
+    one, other = (write(tmp_path, corpus().with_columns(meta=pl.lit(text))) for text in written)
+    assert one.id == other.id
     assert len({m.id for m in others.values()}) == len(others)
     assert write(tmp_path, families).id == others["none of these"].id
     growths = [Growth(others["none of these"].id), Growth(others["split"].id)]
@@ -163,10 +170,24 @@ def rename(folder):
     folder.rename(folder.with_name("0" * 16))
 
 
+def replace_by_folder(folder):
+    (folder / "train.parquet").unlink()
+    (folder / "train.parquet").mkdir()
+
+
+def other_weight(folder):
+    path = folder / "train.parquet"
+    pl.read_parquet(path).with_columns(meta=pl.lit('{"weight":9}')).write_parquet(path)
+    files = json.loads((folder / "manifest.json").read_text())["files"]
+    edit(files=files | {path.name: file_hash(path)})(folder)
+
+
 FAULTS = {
     "a flipped byte": (flip, "train.parquet: changed"),
     "a missing file": (lambda f: (f / "drops.parquet").unlink(), "drops.parquet: missing"),
     "a foreign file": (lambda f: (f / "notes.txt").write_text("x"), "notes.txt: does not belong here"),
+    "a folder in its place": (replace_by_folder, "train.parquet: no file any more"),
+    "other fields": (other_weight, "the id is not that of the content"),
     "another data card": (lambda f: (f / "README.md").write_text("x"), "README.md: changed"),
     "another recipe": (edit(recipe={}), "the id is not that of the content"),
     "another parent": (edit(parent="p"), "the id is not that of the content"),
@@ -190,8 +211,29 @@ def test_a_change_is_found(tmp_path, change, says):
 def test_a_damaged_manifest_is_the_users_to_mend(tmp_path, text):
     folder = tmp_path / write(tmp_path).id
     (folder / "manifest.json").write_text(text)
-    with pytest.raises(UserError, match="the manifest is damaged"):
+    with pytest.raises(UserError, match="the manifest is damaged") as told:
         verify(folder)
+    assert "remove it" in str(told.value)
+
+
+def test_a_manifest_of_another_format_is_named(tmp_path):
+    folder = tmp_path / write(tmp_path).id
+    edit(format=2)(folder)
+    with pytest.raises(UserError, match="format 2, this version"):
+        read_manifest(folder)
+
+
+def test_text_of_the_data_stays_in_its_cell_of_the_card(tmp_path):
+    rows = corpus().with_columns(
+        tags=pl.lit(["x\n## Fake heading | a", "<script>"]),
+        source=pl.lit("da|ta\r\n<!--.jsonl"),
+        meta=pl.lit('{"license":"mit\\n\\n# Not"}'),
+    )
+    told = (tmp_path / write(tmp_path, rows).id / "README.md").read_text().splitlines()
+    assert "| x ## Fake heading \\| a | 60 |" in told
+    assert "| mit # Not | 60 |" in told
+    assert "| da\\|ta \\<!--.jsonl | 60 |" in told
+    assert not any(line.startswith(("## Fake", "# Not", "<")) for line in told)
 
 
 def test_a_manifest_with_an_unknown_field_is_refused(tmp_path):
@@ -231,7 +273,7 @@ def test_a_difference_names_rows_added_removed_and_moved(tmp_path):
     assert set(found.removed.filter(pl.col("line") > 0)["reason"]) == {GONE}
     assert found.moved.select("split", "split_new").unique().rows() == [("train", "validation")]
     assert found.moved.height > 10
-    assert [part.height for part in diff(tmp_path / a.id, tmp_path / a.id)] == [0, 0, 0, 0]
+    assert [part.height for part in diff(tmp_path / a.id, tmp_path / a.id)] == [0] * 5
 
 
 def test_a_difference_says_which_step_dropped_a_row_and_which_prompt_was_answered_anew(tmp_path):
@@ -251,4 +293,4 @@ def test_a_difference_says_which_step_dropped_a_row_and_which_prompt_was_answere
 
 def test_the_id_is_frozen_for_all_time():
     table = frame([chat("a", line=1, tags=["t"], family="f")]).with_columns(split=pl.lit("train"))
-    assert content_id(table, [], {"k": 1}, None) == "f7baad97f5568c62"
+    assert content_id(table, [], {"k": 1}, None) == "8309bab27314e69c"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from curation.recipe import Augment, Dedup, Redact, Select, Step, Validate
 from curation.rows import frame, make_row
 from curation.rules import Settings
 from curation.state import begin
-from curation.steps import Augment, Dedup, Redact, Select, Step, Validate, run_step, run_steps
+from curation.steps import run_step, run_steps
 
 
 def chat(prompt: str, answer: str = "An answer.", line: int | None = 1, source: str = "s") -> dict:

@@ -10,10 +10,12 @@ import polars as pl
 
 from curation.files import resource
 from curation.intake import read_file
-from curation.snapshot import Growth, write_snapshot
+from curation.parent import Growth
+from curation.recipe import Dedup
+from curation.snapshot import write_snapshot
 from curation.split import Split
 from curation.state import begin
-from curation.steps import Dedup, run_steps
+from curation.steps import run_steps
 from judge.correct import from_reference
 from judge.frames import items_of
 from judge.verdict import Verdict
@@ -96,7 +98,7 @@ def filled(root: Path) -> tuple[Workspace, Manifest, Manifest]:
     lack of a reply.
     """
     workspace = build_workspace(root)
-    ledger = Ledger(workspace.store, "model")
+    ledger = Ledger(workspace.store, workspace.view, "model")
     curated = run_steps(read_file(root / "data" / "seed.jsonl").rows, [Dedup()])
     first = write_snapshot(workspace.snapshots, curated, recipe={"n": 1}, split=Split(), heldout=[])
     seed = ledger.begin("seed", "key")

@@ -11,7 +11,8 @@ import pytest
 from curation.best import Keep
 from curation.dedup import Compare, Mode, Policy
 from curation.pii import ALL
-from loop.cli.dedup import CHOICES
+from curation.rows import row_id
+from loop.cli.dedup import CHOICES, _bytes
 from loop.cli.redact import PERSONAL
 from tests.loop.byhand import capitals, write_lines
 from tests.loop.commands import ENVIRONMENT, START, lines, regrind, session
@@ -259,6 +260,77 @@ def test_dedup_against_what_is_there_already(seed: Path, tmp_path: Path) -> None
     assert "3 rows in, 1 out: 2 exact duplicate" in done.out
     assert [r["messages"][1]["content"] for r in lines(out)] == ["Ada"]
     assert "line 2: exact duplicate of line 2" in shown.out
+
+
+def test_dedup_leaves_alone_what_is_no_index(seed: Path, tmp_path: Path) -> None:
+    new, foreign = tmp_path / "new.jsonl", tmp_path / ".seed.jsonl.known"
+    write_lines(new, capitals()[:2])
+    (foreign / "sub").mkdir(parents=True)
+    (foreign / "important.txt").write_text("mine", encoding="utf8")
+    (done,) = session(["curate", "dedup", new, "--against", seed, "-o", tmp_path / "out.jsonl", "--force"])
+    assert (done.code, done.err.count("no index is kept")) == (0, 1)
+    assert "2 rows in, 0 out: 2 exact duplicate" in done.out
+    assert (foreign / "important.txt").read_text(encoding="utf8") == "mine"
+
+
+def test_dedup_tells_of_labels_calls_and_rows_that_were_made(seed: Path, tmp_path: Path) -> None:
+    labelled, made = tmp_path / "kto.jsonl", tmp_path / "made.jsonl"
+    rows = [{"prompt": f"{PAIR} {n}", "completion": "bears", "label": n} for n in (True, False)]
+    write_lines(labelled, [{**row, "prompt": PAIR} for row in rows])
+    call = [{"id": "1", "type": "function", "function": {"name": "stop", "arguments": "{}"}}]
+    turns = [{"role": "user", "content": PAIR}, {"role": "assistant", "content": None, "tool_calls": call}]
+    write_lines(made, [{"messages": turns}, {"messages": turns}, *capitals()[:0]])
+    shape = ["--shape", "messages"]
+    drops = tmp_path / "drops.jsonl"
+    told, best, shown, plain, kept = session(
+        ["curate", "dedup", labelled, "-o", tmp_path / "o.jsonl"],
+        [
+            "curate",
+            "dedup",
+            labelled,
+            "-o",
+            tmp_path / "b.jsonl",
+            "--conflicts",
+            "keep_best",
+            "--drops",
+            drops,
+        ],
+        ["curate", "dedup", made, *shape, "--explain", 2, "--json"],
+        ["curate", "dedup", made, *shape, "--explain", 2],
+        ["curate", "dedup", made, *shape, "--explain", 1, "--json"],
+    )
+    assert [d.code for d in (told, best, shown, plain, kept)] == [0] * 5
+    assert "2 rows in, 2 out: none dropped" in told.out
+    assert 'with {"label":true}' in told.out
+    assert "1 conflicting label" in best.out
+    assert json.loads(shown.out)["partner_messages"][1]["role"] == "assistant"
+    assert "tool_call stop" in plain.out
+    assert json.loads(kept.out) == {"line": 1, "reason": None, "conflicts": []}
+    assert [d["reason"] for d in lines(drops)] == ["conflicting label"]
+
+
+def test_dedup_explains_a_row_whose_parent_went(tmp_path: Path) -> None:
+    rows = [{"messages": [{"role": "user", "content": PAIR.format(w)}]} for w in ("warm", "deep", "dark")]
+    ids = [row_id(row["messages"]) for row in rows]
+    rows[2] |= {"tags": ["augmented"], "parents": [max(ids[:2])]}  # the row with the lower id stays
+    write_lines(tmp_path / "in.jsonl", rows)
+    command = ["curate", "dedup", tmp_path / "in.jsonl", "--shape", "messages"]
+    explained, done = session(
+        [*command, "--explain", 3],
+        [*command, "-o", tmp_path / "out.jsonl", "--force", "--drops", tmp_path / "drops.jsonl"],
+    )
+    assert f"line 3: made from a row that went: row {max(ids[:2])}" in explained.out
+    assert "[dark?]" in explained.out
+    assert "Warning" not in explained.err
+    assert (explained.code, done.code, len(lines(tmp_path / "drops.jsonl"))) == (0, 0, 2)
+
+
+def test_dedup_refuses_what_it_cannot_do(seed: Path, tmp_path: Path) -> None:
+    out = ["-o", tmp_path / "out.jsonl"]
+    wrong = [["-", "--against", "-"], [seed, "--memory", ""], [seed, "--memory", "1iB"]]
+    wrong += [[seed, "--memory", "1GB", "--exact"]]
+    assert [d.code for d in session(*(["curate", "dedup", *w, *out] for w in wrong))] == [2] * len(wrong)
+    assert [_bytes(size) for size in ("1GB", "1.5 KiB", "7", "2g", "1B")] == [10**9, 1536, 7, 2 * 10**9, 1]
 
 
 BAD = {

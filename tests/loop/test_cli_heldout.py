@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -109,6 +110,22 @@ def test_a_registered_set_that_was_changed_is_refused(tmp_path: Path) -> None:
     known.path.write_bytes(b"x")
     with pytest.raises(UserError, match="is damaged"):
         registered(workspace.heldout)
+
+
+def test_a_registered_set_whose_file_is_lost_stops_every_snapshot_until_it_is_back(tmp_path: Path) -> None:
+    workspace = build_workspace(tmp_path)
+    items = write_lines(tmp_path / "items.jsonl", ITEMS)
+    add = ["heldout", "add", "quiz", items, "-w", tmp_path]
+    session(add)
+    shutil.rmtree(workspace.heldout / "quiz")
+    with pytest.raises(
+        UserError, match=r"version [0-9a-f]{16} of the held-out set quiz is registered"
+    ) as caught:
+        curate(workspace, QUIET)
+    assert "regrind heldout add quiz FILE" in caught.value.fix
+    assert not list(workspace.snapshots.glob("*"))
+    session(add)
+    assert set(curate(workspace, QUIET)[0].heldout) == {"main", "quiz"}
 
 
 def test_scores_on_two_versions_of_a_set_are_never_paired_and_the_summary_says_so(tmp_path: Path) -> None:

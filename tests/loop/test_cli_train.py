@@ -40,7 +40,7 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     watched = 'eval_strategy = "steps"\neval_steps = 4\nmetric_for_best_model = "score"\nsave_steps = 2\n'
     (workspace.root / "regrind.toml").write_text(text.replace("epochs = 6\n", f"epochs = 2\n{watched}"))
     for name in ("adopt", "curate"):
-        outcome = SEED[name](Context(workspace, 1, {}, QUIET))
+        outcome = SEED[name](Context(workspace, 1, {}, QUIET, workspace.step_rows / name))
         with transaction(workspace.store) as connection:
             assert outcome.commit is not None
             outcome.commit(connection)

@@ -57,7 +57,8 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 def run(workspace: Workspace) -> tuple[dict[str, tuple[str, str, str]], correct.Outcome]:
-    outcome = correct.run(Context(workspace, 2, {"judge": {"judge": JUDGE}}, Progress(quiet=True)))
+    given = {"judge": {"judge": JUDGE}}
+    outcome = correct.run(Context(workspace, 2, given, Progress(quiet=True), workspace.step_rows))
     assert outcome.commit
     with transaction(workspace.store) as connection:
         outcome.commit(connection)
@@ -87,7 +88,8 @@ def test_the_lowest_are_corrected_first_and_not_more_than_allowed(workspace: Wor
 
 
 def test_the_spool_is_emptied_because_the_store_has_its_verdicts(workspace: Workspace) -> None:
-    open_spool(workspace.spool, workspace.store, JUDGE).put({"k": Verdict("t", JUDGE, 0, "scored", 1.0)})
+    spool = open_spool(workspace.spool, workspace.store, workspace.view, [JUDGE])
+    spool.put({"k": Verdict("t", JUDGE, 0, "scored", 1.0)})
     run(workspace)
     assert list(workspace.spool.iterdir()) == []
 

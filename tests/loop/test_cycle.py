@@ -45,7 +45,7 @@ def cycles(workspace: Workspace) -> list[tuple[int, str, str]]:
 
 
 def finished(workspace: Workspace, *kinds: str) -> Ledger:
-    ledger = Ledger(workspace.store, "model")
+    ledger = Ledger(workspace.store, workspace.view, "model")
     for kind in kinds:
         ledger.close(ledger.begin(kind, inputs_key(inputs_of(workspace))), "finished")
     return ledger
@@ -86,7 +86,7 @@ def test_a_first_step_that_asks_for_a_change_gets_it_without_more_words(tmp_path
 
 def test_a_change_after_a_step_was_done_is_refused_until_restarted(tmp_path: Path) -> None:
     workspace = without_target(tmp_path)
-    ledger = Ledger(workspace.store, "model")
+    ledger = Ledger(workspace.store, workspace.view, "model")
     cycle = ledger.begin("seed", inputs_key(inputs_of(workspace)))
     ledger.complete(cycle, 2, "curate", Outcome({}, ""), utc_now())
     changed = append(workspace, "[gate]\nrounds = 5\n")

@@ -13,26 +13,30 @@ from typer.testing import CliRunner
 
 from curation.errors import UserError
 from curation.intake import read_file
+from curation.old_index import open_index
 from curation.snapshot import write_snapshot
 from curation.split import Split
 from curation.state import begin
 from judge.frames import keyed_frame
 from judge.verdict import Verdict
 from loop.cli import app
-from loop.deletion import Choice, delete_traces
+from loop.config import Schedule
+from loop.deletion import Choice, delete_traces, forget_old
 from loop.imports.run import import_files
+from loop.inputs import inputs_key, inputs_of
+from loop.ledger import Ledger
 from loop.progress import Progress
 from loop.snapshots import record
 from loop.spool import VERDICTS, FileCache
-from loop.store import insert, publish, query, transaction
+from loop.store import insert, publish, query, transaction, utc_now
+from loop.ticks import tick
 from loop.verdicts import verdict_rows
+from loop.workspace import Workspace
 from tests.loop.byhand import _model, build_workspace, write_lines
 from tests.loop.imports.samples import PLAIN
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from loop.workspace import Workspace
 
 SECRET = "the quince harvest of Bergamo"
 OTHER = "the almond harvest of Avola"
@@ -97,7 +101,7 @@ def test_what_a_user_said_is_in_no_file_afterwards(workspace: Workspace, tmp_pat
     assert holders(workspace, SECRET) == {"traces.duckdb", "view.duckdb", VERDICTS}
     done = delete_traces(workspace, Choice("u-1", None))
     counts = {"traces": 2, "payloads": 2, "verdicts": 1, "corrections": 1, "labels": 2}
-    assert done.deleted == counts | {"spooled verdicts": 1, "training jobs": 0}
+    assert done.deleted == counts | {"spooled verdicts": 1, "training jobs": 0, "indexes": 0}
     assert (done.snapshots, done.models) == ([], [])
     assert holders(workspace, SECRET) == set()
     assert holders(workspace, OTHER) == {"traces.duckdb", "view.duckdb", VERDICTS}
@@ -142,10 +146,11 @@ def test_snapshots_and_models_that_hold_rows_of_a_user_are_named(
     with transaction(workspace.store) as connection:
         record(connection, workspace.snapshots / made.id, made, 1)
         _model(connection, 1, made.id, "production")
+    open_index(workspace.snapshots / made.id, 0.8)
     done = delete_traces(workspace, Choice("u-1", None))
     assert done.snapshots == [{"snapshot": made.id, "rows": 2}]
     assert [(m["name"], m["version"], m["snapshot"]) for m in done.models] == [("model", 1, made.id)]
-    assert done.deleted["training jobs"] == 1
+    assert (done.deleted["training jobs"], done.deleted["indexes"]) == (1, 1)
     assert all(name.endswith(".parquet") for name in holders(workspace, SECRET))
 
 
@@ -153,6 +158,21 @@ def test_old_traces_go_by_their_age(workspace: Workspace) -> None:
     assert delete_traces(workspace, Choice(None, 1000)).deleted["traces"] == 1
     assert query(workspace.view, "SELECT event FROM traces ORDER BY 1")["event"].to_list() == ["1", "2"]
     assert query(workspace.view, "SELECT reason FROM deletions")["reason"].to_list() == ["age"]
+
+
+def test_a_new_cycle_and_a_look_of_the_schedule_forget_what_is_too_old(workspace: Workspace) -> None:
+    path = workspace.root / "regrind.toml"
+    path.write_text(path.read_text() + "\n[traces]\nkeep_days = 1000\n")
+    changed = Workspace(workspace.root)
+    assert inputs_key(inputs_of(changed)) == inputs_key(inputs_of(workspace)), "no reason for a cycle"
+    ledger = Ledger(changed.store, changed.view, "model")
+    cycle = ledger.begin("seed", "key")
+    assert forget_old(changed) == 0, "an open cycle keeps its traces"
+    ledger.close(cycle, "finished")
+    tick(changed, Schedule(every="1h"), utc_now(), 1, Progress(quiet=True))
+    assert query(workspace.view, "SELECT event FROM traces ORDER BY 1")["event"].to_list() == ["1", "2"]
+    assert query(workspace.view, "SELECT reason FROM deletions")["reason"].to_list() == ["age"]
+    assert forget_old(changed) == 0
 
 
 def test_a_user_whose_id_was_hidden_is_found_by_it(workspace: Workspace, tmp_path: Path) -> None:

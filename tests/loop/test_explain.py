@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -133,9 +134,25 @@ def test_children_and_parents_are_named(tmp_path: Path) -> None:
     workspace, *_ = filled(tmp_path)
     parent, child = (row_of(workspace, f"source = 'seed.jsonl' AND line = {n}") for n in (1, 2))
     with duckdb.connect(str(workspace.view)) as connection:
-        connection.execute("UPDATE membership SET parents = [?] WHERE row_id = ?", [parent, child])
+        connection.execute("UPDATE layer_rows SET parents = [?] WHERE row_id = ?", [parent, child])
     assert f"made from row {parent}" in "\n".join(story(explain(workspace, child)))
     assert f"parent of row {child}" in "\n".join(story(explain(workspace, parent)))
+
+
+def test_the_story_goes_on_where_a_snapshots_files_are_gone(tmp_path: Path) -> None:
+    workspace, first, second = filled(tmp_path)
+    seed = row_of(workspace, "source = 'seed.jsonl' AND line = 3")
+    corrected = row_of(workspace, "trace = 'trace-p2'")
+    shutil.rmtree(workspace.snapshots / first.id)
+    assert explain(workspace, seed)["no_text"] is None  # the newer snapshot has it, too
+    shutil.rmtree(workspace.snapshots / second.id)
+    for row in (seed, corrected):
+        found = explain(workspace, row)
+        assert (found["prompt"], found["answer"]) == (None, None)
+        assert second.id in found["no_text"]
+        assert "its text is not there" in "\n".join(story(found))
+        assert found["models"]
+    assert [c["output"] for c in found["corrections"]] == ["Picasso"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import random
 from typing import TYPE_CHECKING, Any
@@ -50,7 +51,18 @@ def inside(text: str) -> str:
     return f"{prose(('around', text))} {text} {prose(('behind', text))}"
 
 
-EDITS = [str, str.upper, last_word, inside]
+def changed(place: int, text: str) -> str:
+    words = text.split()
+    words[place] += "ing"
+    return " ".join(words)
+
+
+def inside_and_changed(text: str) -> str:
+    return inside(changed(10, text))
+
+
+CHANGES = [functools.partial(changed, place) for place in range(20)]
+EDITS = [str, str.upper, last_word, inside, inside_and_changed, *CHANGES]
 ITEMS = [prose(("item", i)) for i in range(8)]
 REGISTERED = [prose(("registered", i)) for i in range(4)]
 ROADS = ["seed", "grown seed", "trace", "correction", "augmented", "messages"]
@@ -149,12 +161,13 @@ def test_planted_items_are_in_no_snapshot(
     workspace = Workspace(root)
     with transaction(workspace.store) as connection:
         traces, corrected = all_judged(connection), accepted(connection)
-    second = write(workspace, grow(workspace, first.name, traces, corrected)[0])
+    second = write(workspace, grow(workspace, first.name, traces, corrected, Progress(quiet=True))[0])
     third = write(workspace, curate(workspace, QUIET)[0])
     for folder, least in ((first, 30), (second, 35), (third, 31)):
         rows = read_rows(folder)
         assert rows.height >= least
         text = " ".join(m["content"].lower() for turns in rows["messages"].to_list() for m in turns)
+        assert not any(edit(item).lower() in text for item, edit, _ in plants)
         assert not any(last_word(item).rsplit(" ", 1)[0] in text for item in (*ITEMS, *REGISTERED))
         assert without_heldout(rows.drop("split"), kept_out(workspace))[1].height == 0
         assert not any(prose(("child", n)).lower() in text for n in range(12))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(tmp_path / "traces.duckdb", "model")
+    return Ledger(tmp_path / "traces.duckdb", tmp_path / "view.duckdb", "model")
 
 
 def outcome(*identities: str, error: Exception | None = None) -> Outcome:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.crash
-SECONDS, ROWS = 30, 20
+SECONDS, ROWS = 60, 20
 
 WRITER = """
 import pathlib, sys, time

@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
 import pytest
 
+from curation.near.shared import nothing_shared
+from curation.old_rows import OldRows
+from curation.recipe import Dedup
 from curation.rows import answer_text, frame, make_row
 from curation.state import begin
 from curation.stored import read_rows
 from judge.verdict import Item, Verdict
-from loop.growth import changed_seed, merge, offered, superseded
+from loop.growth import changed_seed, checked, merge
+from loop.offers import offered
 from loop.progress import Progress
 from loop.steps.curate import curate
 from loop.steps.merge import accepted, last_snapshot
 from loop.store import insert, transaction
+from loop.superseding import superseded
 from loop.traces import Judged
 from loop.workspace import Workspace
 from tests.judge.judges import verdict_frame
@@ -23,6 +29,8 @@ from tests.loop.byhand import JUDGE, build_workspace, filled
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from curation.state import Curated
 
 PROMPT = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Which river?"}]
 
@@ -34,6 +42,14 @@ def trace(identity: str, score: float | None, output: str = "Danube", tags: tupl
 
 def rows_of(traces: list[Judged], corrected: dict[str, tuple[str, str]], threshold: float) -> list[Any]:
     return offered(traces, corrected, threshold).to_dicts()
+
+
+def merged_with(
+    workspace: Workspace, old: pl.DataFrame, new: Curated, seed: Curated | None = None
+) -> tuple[Curated, list[str]]:
+    how = next((s for s in workspace.config.curate.step if isinstance(s, Dedup)), Dedup()).how
+    met = OldRows(old.with_columns(split=pl.lit("train"), live=pl.lit(value=True)), nothing_shared())
+    return merge(met, checked(workspace, new), seed or begin(frame([])), how)
 
 
 def test_a_high_score_is_learned_from_as_it_is() -> None:
@@ -58,9 +74,10 @@ def test_an_answer_that_was_cut_is_not_learned_from_but_its_correction_is() -> N
 
 
 def test_a_correction_drops_the_old_answers_to_its_very_prompt() -> None:
-    def row(question: str, answer: str, line: int, *tags: str) -> dict[str, object]:
+    def row(question: str, answer: str, line: int, origin: str = "") -> dict[str, object]:
         turns = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
-        return make_row(turns, tags=list(tags), source="s", line=line)
+        source, meta = (f"trace:{line}", json.dumps({"origin": origin})) if origin else ("s", "{}")
+        return make_row(turns, source=source, line=line, meta=meta)
 
     old = frame(
         [row("Which river?", "Rhine", 1), row("Which river, then?", "Elbe", 2), row("Who?", "Ada", 3)]
@@ -79,7 +96,7 @@ def test_a_row_that_was_made_from_a_superseded_one_goes_with_it() -> None:
     unlike = [{"role": "user", "content": "wich river"}, turns[1]]
     other = make_row(unlike, tags=["augmented", "typo"], parents=["another"], source="s", line=2)
     right = [turns[0], {"role": "assistant", "content": "Danube"}]
-    new = frame([make_row(right, tags=["correction"], source="s", line=4)])
+    new = frame([make_row(right, source="trace:t", line=4, meta='{"origin":"correction"}')])
     drops = superseded(frame([parent, child, other]), new)
     assert drops["row_id"].to_list() == [parent["id"], child["id"]]
 
@@ -102,7 +119,7 @@ def test_the_configured_policy_decides_on_conflicts(tmp_path: Path, policy: str,
         return make_row(turns, source="s", line=line)
 
     old, new = frame([row("Danube", 1)]), begin(frame([row("Rhine", 2)]))
-    state, gone = merge(Workspace(tmp_path), old, new, begin(frame([])))
+    state, gone = merged_with(Workspace(tmp_path), old, new)
     assert state.rows.height + old.height - len(gone) == left
     assert set(gone) <= set(state.drops["row_id"])
 
@@ -163,7 +180,7 @@ def test_old_rows_are_preferred_and_new_ones_are_checked_and_redacted(tmp_path: 
             row("What is left when nothing is said?", " ", "trace:c", 3),
         ]
     )
-    state, gone = merge(workspace, old, begin(new), begin(frame([])))
+    state, gone = merged_with(workspace, old, begin(new))
     assert gone == []
     assert [(r["source"], answer_text(r["messages"])) for r in state.rows.iter_rows(named=True)] == [
         ("trace:b", "write to [EMAIL]"),
@@ -200,7 +217,7 @@ def test_a_changed_seed_file_is_offered_again_and_an_unchanged_one_is_not(tmp_pa
     assert rejects is not None
     assert rejects.height == 1
     old = read_rows(workspace.snapshots / manifest.id).drop("split")
-    merged, gone = merge(workspace, old, begin(frame([])), seed)
+    merged, gone = merged_with(workspace, old, begin(frame([])), seed)
     assert gone == []
     assert [answer_text(m) for m in merged.rows["messages"].to_list()] == ["Bamako"]
 
@@ -215,6 +232,6 @@ def test_the_rules_of_the_workspace_are_asked_and_belong_to_the_recipe(tmp_path:
     assert strict.recipe["rules"]["levels"] == {"R304": "error"}
     assert strict.id != plain.id
     new = offered([trace("t", 1.0, "I cannot help with that."), trace("u", 1.0)], {}, 0.7)
-    merged, _ = merge(workspace, frame([]), begin(new), begin(frame([])))
+    merged, _ = merged_with(workspace, frame([]), begin(new))
     assert merged.rows["source"].to_list() == ["trace:u"]
     assert "R304 refusal or boilerplate" in merged.drops["reason"].to_list()

@@ -19,7 +19,7 @@ FILES = sorted(MIGRATIONS.glob("*.sql"))
 NEWEST = len(FILES)
 ROWS = """
     INSERT INTO snapshots VALUES ('s', NULL, 1, '2026-01-01', 1, 1, 0, 0, '{}');
-    INSERT INTO membership VALUES ('s', 'r', 'train', 'correction', 'trace:t', 1, [], 't');
+    INSERT INTO {rows} VALUES ('s', 'r', 'train', 'correction', 'trace:t', 1, [], 't');
     INSERT INTO models (name, version, base, base_id, snapshot, status, path, settings, metrics, created)
         VALUES ('m', 1, 'b', 'i', 's', 'production', NULL, '{}', '{}', '2026-01-01');
     INSERT INTO traces (id, source, event, time, cycle, model, version, messages, output, origin)
@@ -43,7 +43,9 @@ def written_by(version: int, path: Path) -> Path:
         for number, file in enumerate(FILES[:version], start=1):
             connection.execute(file.read_text(encoding="utf8"))
             connection.execute("INSERT INTO schema_version VALUES (?)", [number])
-        connection.execute(ROWS.replace("{judge}", JUDGE))
+        layered = "0008.sql" in {file.name for file in FILES[:version]}
+        rows = "layer_rows" if layered else "membership"
+        connection.execute(ROWS.replace("{judge}", JUDGE).replace("{rows}", rows))
     return path
 
 
@@ -58,6 +60,7 @@ def test_an_old_store_is_brought_forward_with_all_its_rows(tmp_path: Path, versi
     assert query(path, "SELECT trace, score, feedback FROM low_scores").rows() == [("t", 0.25, "why")]
     assert query(path, "SELECT asked, input_tokens, cycle FROM judge_cost").rows() == [(1, 3, 1)]
     assert query(path, "SELECT traces, cost_unknown FROM usage").rows() == [(1, 1)]
+    assert query(path, "SELECT snapshot, row_id, trace FROM membership").rows() == [("s", "r", "t")]
 
 
 def test_every_version_ends_with_the_same_schema(tmp_path: Path) -> None:

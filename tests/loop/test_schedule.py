@@ -19,7 +19,8 @@ from loop.inputs import inputs_key, inputs_of
 from loop.ledger import Ledger
 from loop.lock import only_one
 from loop.progress import Progress
-from loop.schedule import cron_line, keep_looking, look_once, looks_around, next_due, systemd_units, trigger
+from loop.schedule import keep_looking, look_once, looks_around, next_due, trigger
+from loop.schedule_lines import cron_line, systemd_units
 from loop.store import insert, query, transaction, utc_now
 from loop.telling import tell_failure
 from loop.ticks import Tick, tick
@@ -44,7 +45,7 @@ def scheduled(root: Path, text: str) -> Workspace:
     with (root / "regrind.toml").open("a", encoding="utf8") as stream:
         stream.write(f"[schedule]\n{text}\n")
     workspace = Workspace(root)
-    ledger = Ledger(workspace.store, "model")
+    ledger = Ledger(workspace.store, workspace.view, "model")
     for kind in ("seed", "feedback"):
         ledger.close(ledger.begin(kind, inputs_key(inputs_of(workspace))), "finished")
     return workspace

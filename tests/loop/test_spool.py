@@ -126,17 +126,17 @@ def test_verdicts_in_the_store_are_known_but_failed_ones_are_asked_again(tmp_pat
     store = tmp_path / "traces.duckdb"
     with transaction(store) as connection:
         insert(connection, "verdicts", verdict_rows(verdict_frame(given, items)))
-    spool = open_spool(tmp_path / "spool", store, ["j"])
+    spool = open_spool(tmp_path / "spool", store, tmp_path / "none", ["j"])
     known = [spool.get(content_key(item, "j", 0)) for item in items]
     assert known == [given[0], None, given[2]]
-    other = open_spool(tmp_path / "spool", store, ["another judge"])
+    other = open_spool(tmp_path / "spool", store, tmp_path / "none", ["another judge"])
     assert other.get(content_key(items[0], "j", 0)) is None
 
 
 def test_the_workspaces_spool_is_emptied_once_the_store_has_its_verdicts(tmp_path: Path) -> None:
     store = tmp_path / "traces.duckdb"
-    open_spool(tmp_path / "spool", store, ["j"]).put({"k": verdict("a")})
-    assert open_spool(tmp_path / "spool", store, ["j"]).get("k") == verdict("a")
+    open_spool(tmp_path / "spool", store, tmp_path / "none", ["j"]).put({"k": verdict("a")})
+    assert open_spool(tmp_path / "spool", store, tmp_path / "none", ["j"]).get("k") == verdict("a")
     clear_spool(tmp_path / "spool")
     clear_spool(tmp_path / "spool")
-    assert open_spool(tmp_path / "spool", store, ["j"]).get("k") is None
+    assert open_spool(tmp_path / "spool", store, tmp_path / "none", ["j"]).get("k") is None

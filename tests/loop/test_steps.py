@@ -101,6 +101,29 @@ def test_a_cycle_is_done_anew_from_a_step(workspace: Workspace) -> None:
     assert run_cycle(undone, QUIET).steps == 0
 
 
+def test_nothing_changed_spends_none_of_the_gates_budget(workspace: Workspace) -> None:
+    counts = "SELECT (SELECT count(*) FROM promotions) AS p, (SELECT max(version) FROM models) AS m"
+    before = query(workspace.view, counts).row(0)
+    ran = run_cycle(workspace, QUIET, Asked(from_step="merge"))
+    assert (ran.cycle.state, ran.steps) == ("finished", 2)
+    assert query(workspace.view, counts).row(0) == before
+    said = query(workspace.view, "SELECT summary FROM steps WHERE cycle = 2 AND name = 'train'")["summary"][0]
+    assert said.startswith("nothing new to learn: v2")
+
+
+@pytest.mark.slow
+def test_a_version_whose_steps_are_given_up_waits_for_no_gate(workspace: Workspace) -> None:
+    run_cycle(change(workspace, "epochs = 6", "epochs = 5"), QUIET, Asked(from_step="train"))
+    with transaction(workspace.store) as connection:  # as if it had been killed before the gate
+        connection.execute("UPDATE models SET status = 'staging' WHERE version = 3")
+        connection.execute("DELETE FROM steps WHERE cycle = 2 AND name = 'gate'")
+        connection.execute("DELETE FROM promotions WHERE candidate = 3")
+        connection.execute("UPDATE cycles SET state = 'running' WHERE id = 2")
+    run_cycle(change(workspace, "epochs = 5", "epochs = 4"), QUIET, Asked(from_step="train"))
+    states = query(workspace.view, "SELECT version, status FROM models ORDER BY version").rows()
+    assert states[2:] == [(2, "rejected"), (3, "archived"), (4, "rejected")]
+
+
 @pytest.mark.slow
 def test_corrections_are_made_anew_and_a_person_s_stay(workspace: Workspace) -> None:
     count = "SELECT count(*) AS n FROM corrections WHERE author = 'reference'"
@@ -145,7 +168,7 @@ def test_what_a_restarted_cycle_had_collected_waits_for_the_next(workspace: Work
 
 @pytest.mark.slow
 def test_a_cycle_that_was_finished_once_is_not_thrown_away(workspace: Workspace) -> None:
-    ledger = Ledger(workspace.store, "guard")
+    ledger = Ledger(workspace.store, workspace.view, "guard")
     cycle = ledger.last()
     assert cycle
     inputs = inputs_of(workspace)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -11,7 +12,7 @@ import pytest
 
 from curation.errors import UserError
 from loop.store import MIGRATIONS, insert, publish, query, transaction, utc_now
-from tests.loop.byhand import add_trace, evaluations
+from tests.loop.byhand import add_trace, evaluations, filled
 from tests.loop.processes import count, python
 
 if TYPE_CHECKING:
@@ -162,9 +163,9 @@ def test_an_evaluation_has_a_score_only_when_scored(store: Path, wrong: dict[str
         insert(connection, "evaluations", evaluations({1: [1.0]}, **wrong), known="none")
 
 
-def test_one_event_of_a_source_is_one_trace(store: Path) -> None:
+def test_no_two_traces_have_one_id(store: Path) -> None:
     with pytest.raises(duckdb.ConstraintException), transaction(store) as connection:
-        add_traces(connection, "t", "u", event="e")
+        add_traces(connection, "t", "t", event="e")
 
 
 def test_asking_where_there_is_no_store(tmp_path: Path) -> None:
@@ -193,3 +194,41 @@ def test_what_a_query_may_return(store: Path) -> None:
     assert frame.to_dicts() == [{"span": "01:30:00", "a b": "x", "list": [1, 2], "time": now, "n": None}]
     assert query(store, "SELECT $x AS x", {"x": 1})["x"].to_list() == [1]
     assert query(store, "").height == 0
+
+
+def test_the_copy_of_a_large_store_has_the_rows_of_slow_views(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = filled(tmp_path)[0]
+    views = ("judge_cost", "lowest", "score_by_cycle")
+    before = [query(workspace.view, f"SELECT * FROM {view} ORDER BY ALL").rows() for view in views]
+    assert all(before)
+    monkeypatch.setattr(sys.modules["loop.store.publish"], "LARGE", 1)
+    publish(workspace.store, workspace.view)
+    tables = query(workspace.view, "SELECT table_name FROM duckdb_tables()")["table_name"].to_list()
+    assert set(views) <= set(tables)
+    assert [query(workspace.view, f"SELECT * FROM {view} ORDER BY ALL").rows() for view in views] == before
+    assert (
+        query(workspace.store, "SELECT count(*) FROM duckdb_views() WHERE view_name = 'lowest'").item() == 1
+    )
+
+
+def test_the_lowest_are_a_thousand_of_each_cycle_and_judge(store: Path) -> None:
+    numbers = pl.int_range(3500, eager=True)
+    rows = pl.DataFrame({"trace": numbers.cast(pl.String), "score": (numbers * 3 % 3500) / 3500})
+    with transaction(store) as connection:
+        connection.register("rows", rows.to_arrow())
+        connection.execute(
+            "INSERT INTO traces (id, source, event, time, cycle, model, messages, output, origin)"
+            " SELECT trace, 's', trace, now(), if(trace::INT < 3000, NULL, 2), 'm', '[]', 'o', 'import'"
+            " FROM rows"
+        )
+        connection.execute(
+            "INSERT INTO verdicts (trace, judge, repeat, key, state, score, criteria, feedback, raw,"
+            " stop_reason, input_tokens, output_tokens)"
+            " SELECT trace, 'j', 0, trace, 'scored', score, '{}', '', '', '', 0, 0 FROM rows"
+        )
+    found = query(store, "SELECT cycle, trace, score FROM lowest")
+    assert found.group_by("cycle").len().sort("cycle").rows() == [(None, 1000), (2, 500)]
+    waiting = rows.filter(pl.col("trace").cast(pl.Int32) < 3000).sort("score").head(1000)
+    assert found.filter(pl.col("cycle").is_null())["trace"].to_list() == waiting["trace"].to_list()

@@ -17,11 +17,12 @@ from curation.augmentation.settings import ALL, Augment
 from curation.augmentation.thesaurus import read_thesaurus
 from curation.errors import UserError
 from curation.heldout import freeze
+from curation.recipe import Dedup
 from curation.redact import redact
 from curation.rows import ROWS, answer_text, frame, make_row, prompt_text, row_id
 from curation.split import assign_families, assign_splits
 from curation.state import begin
-from curation.steps import Dedup, run_step
+from curation.steps import run_step
 
 POLICY = "Decide whether the message below is harmful to somebody. Answer safe or unsafe."
 
