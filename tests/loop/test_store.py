@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -194,6 +195,23 @@ def test_what_a_query_may_return(store: Path) -> None:
     assert frame.to_dicts() == [{"span": "01:30:00", "a b": "x", "list": [1, 2], "time": now, "n": None}]
     assert query(store, "SELECT $x AS x", {"x": 1})["x"].to_list() == [1]
     assert query(store, "").height == 0
+
+
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ("select [interval 1 day] as x", "[1 day]"),
+        ("select union_value(a := 1) as x", "1"),
+        ("select date 'infinity' as x", "infinity"),
+        ("select timestamp '-infinity' as x", "-infinity"),
+        ("select date '-4000-01-01' as x", "4001-01-01 (BC)"),
+        ("select date '2020-01-01' as x", dt.date(2020, 1, 1)),
+    ],
+)
+def test_what_has_no_other_type_is_text(store: Path, statement: str, found: object) -> None:
+    with transaction(store):
+        pass
+    assert query(store, statement).rows() == [(found,)]
 
 
 def test_the_copy_of_a_large_store_has_the_rows_of_slow_views(
