@@ -3,35 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from curation.errors import UserError
 from curation.files import new_folder
 from curation.rows import short_hash
-from loop.store import insert, transaction
+from loop.entering import Drained, enter
+from loop.imports.batch import LABELS, PAYLOADS, RUNS, TRACES
+from loop.store import transaction
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import duckdb
-
     from loop.imports.batch import Batch
 
-TABLES = ("traces", "payloads", "labels")
+TABLES = {"traces": TRACES, "payloads": PAYLOADS, "labels": LABELS, "runs": RUNS}
 GROUP = 5
 """Batches a transaction: with few rows a checkpoint costs more than they do, with many others wait."""
-
-
-class Drained(NamedTuple):
-    """What came into the store: new traces, those that it had (or that were deleted), new labels."""
-
-    traces: int
-    known: int
-    labels: int
 
 
 def keep(folder: Path, rows: Batch) -> Path:
@@ -40,8 +33,9 @@ def keep(folder: Path, rows: Batch) -> Path:
     Raises:
         UserError: The disk is full, or the place may not be written to.
     """
-    ids = [*rows.traces["id"], *rows.labels["id"]]
-    folder = folder / short_hash(ids)
+    who = rows.traces.select("id", "user_id", "conversation_id")
+    content = [table.rows() for table in (who, rows.labels, rows.runs)]
+    folder = folder / short_hash(json.loads(json.dumps(content, default=str)))
     with new_folder(folder) as temporary:
         for name, table in zip(TABLES, rows, strict=True):
             table.write_parquet(temporary / f"{name}.parquet")
@@ -49,9 +43,9 @@ def keep(folder: Path, rows: Batch) -> Path:
 
 
 def waiting(folder: Path) -> list[Path]:
-    """Batches in the spool."""
+    """Batches in the spool, the oldest first: of two that say something of one thing, the last holds."""
     found = [path for path in folder.iterdir() if not path.name.startswith(".")] if folder.is_dir() else []
-    return sorted(found, key=lambda path: path.name)
+    return sorted(found, key=lambda path: (_written(path), path.name))
 
 
 def drain(store: Path, arrivals: Path, *, patience: float | None = None) -> Drained:
@@ -65,20 +59,34 @@ def drain(store: Path, arrivals: Path, *, patience: float | None = None) -> Drai
     Raises:
         UserError: Another process holds the store (`loop.store.StoreHeldError`): the batches stay.
     """
-    total = Drained(0, 0, 0)
+    total = Drained(0, 0, 0, 0, 0)
     folders = waiting(arrivals)
     for start in range(0, len(folders), GROUP):
         group = folders[start : start + GROUP]
         read = [tables for folder in group if (tables := _read(folder)) is not None]
         if not read:
             continue
-        together = {name: pl.concat([tables[name] for tables in read]) for name in TABLES}
+        together = {name: _together([tables[name] for tables in read], name) for name in TABLES}
         with transaction(store, patience=patience) as connection:
-            done = _enter(connection, together)
+            done = enter(connection, together)
         for folder in group:
             _remove(folder)
         total = Drained(*(a + b for a, b in zip(total, done, strict=True)))
     return total
+
+
+def _table(path: Path) -> pl.DataFrame:
+    """A table of a batch; one without runs is of an older version."""
+    if path.stem == "runs" and path.parent.is_dir() and not path.exists():
+        return pl.DataFrame(schema=RUNS)
+    return pl.read_parquet(path)
+
+
+def _written(folder: Path) -> int:
+    try:
+        return folder.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0  # another process has brought it in meanwhile
 
 
 def _remove(folder: Path) -> None:
@@ -89,10 +97,16 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(gone, ignore_errors=True)
 
 
+def _together(tables: list[pl.DataFrame], name: str) -> pl.DataFrame:
+    """The rows of some batches, of which an older version of regrind may have written one."""
+    return pl.concat([pl.DataFrame(schema=TABLES[name]), *tables], how="diagonal")
+
+
 def _read(folder: Path) -> dict[str, pl.DataFrame] | None:
     """The tables of a batch; None where another process has brought it in meanwhile."""
     try:
-        return {name: pl.read_parquet(folder / f"{name}.parquet") for name in TABLES}
+        named = {name: folder / f"{name}.parquet" for name in TABLES}
+        return {name: _table(path) for name, path in named.items()}
     except (OSError, pl.exceptions.PolarsError) as fault:
         if not folder.exists():
             return None
@@ -100,31 +114,3 @@ def _read(folder: Path) -> dict[str, pl.DataFrame] | None:
         raise UserError(
             f"a batch of imported traces is damaged: {fault}", where=str(folder), fix=fix
         ) from fault
-
-
-def _enter(connection: duckdb.DuckDBPyConnection, tables: dict[str, pl.DataFrame]) -> Drained:
-    """Insert what is new, and not again what was deleted."""
-    traces = tables["traces"].unique("id", keep="first", maintain_order=True)
-    fresh = _unseen(connection, traces, "id", "traces", "id")
-    fresh = _unseen(connection, fresh, "id", "deletions", "trace")
-    insert(connection, "traces", fresh, known="none")
-    payloads = (
-        tables["payloads"].unique("trace", keep="first").filter(pl.col("trace").is_in(fresh["id"].implode()))
-    )
-    insert(connection, "payloads", payloads, known="none")
-    labels = tables["labels"].unique("id", keep="first", maintain_order=True)
-    labels = _unseen(connection, labels, "id", "labels", "id")
-    labels = _unseen(connection, labels, "trace", "deletions", "trace")
-    insert(connection, "labels", labels, known="none")
-    return Drained(fresh.height, traces.height - fresh.height, labels.height)
-
-
-def _unseen(
-    connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame, column: str, table: str, key: str
-) -> pl.DataFrame:
-    """The rows whose value in a column is no key of a table."""
-    connection.register("incoming", rows.select(column).to_arrow())
-    sql = f"SELECT t.{key} FROM {table} t SEMI JOIN incoming i ON t.{key} = i.{column}"  # noqa: S608
-    seen = connection.sql(sql).pl().to_series()
-    connection.unregister("incoming")
-    return rows.filter(~pl.col(column).is_in(seen.implode())) if seen.len() else rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from curation.errors import UserError
@@ -22,10 +23,34 @@ if TYPE_CHECKING:
 
     from loop.workspace import Workspace
 
-TABLES = {"traces": "id", "payloads": "trace", "verdicts": "trace", "corrections": "trace", "labels": "trace"}
-"""Tables that hold text of a trace, and the column with the trace's id."""
+TABLES = {
+    "traces": "id IN (FROM gone)",
+    "payloads": "trace IN (FROM gone)",
+    "verdicts": "trace IN (FROM gone)",
+    "corrections": "trace IN (FROM gone)",
+    "labels": "id IN (FROM unsaid)",
+    "runs": "id IN (FROM ended)",
+}
+"""Tables that hold text of a trace, and the condition for what goes."""
 
-OLD = "time < ?::TIMESTAMP - to_days(?::INTEGER)"
+GONE = {
+    "user": "SELECT id FROM traces WHERE user_id IN $who"
+    " OR (user_id IS NULL AND run IN (SELECT id FROM runs WHERE user_id IN $who))",
+    "age": "SELECT id FROM traces WHERE time < $before",
+}
+ENDED = {
+    "user": " UNION SELECT id FROM runs WHERE user_id IN $who",
+    "age": " UNION SELECT id FROM runs WHERE time < $before"
+    " AND id NOT IN (SELECT run FROM traces WHERE run IS NOT NULL)",
+}
+"""Requests that go beside those of which no call is left."""
+UNSAID = {
+    "user": " OR author IN $who",
+    "age": " OR (time < $before AND trace NOT IN (SELECT id FROM traces UNION ALL"
+    " SELECT run FROM traces WHERE run IS NOT NULL))",
+}
+"""Labels that go beside those of the calls and requests that go: of a user, and of calls that nobody has."""
+
 HOLDERS = """
     WITH RECURSIVE held AS (
         SELECT row_id, snapshot FROM membership WHERE trace IN (SELECT id FROM gone)
@@ -76,26 +101,27 @@ def forget_old(workspace: Workspace) -> int:
     days = workspace.config.traces.keep_days
     if not days:
         return 0
-    open_ = "EXISTS (SELECT 1 FROM cycles WHERE state = 'running')"
-    sql = f"SELECT count(*) FROM traces WHERE {OLD} AND NOT {open_}"  # noqa: S608
     with transaction(workspace.store) as connection:
-        found = connection.execute(sql, [utc_now(), days]).fetchone()
-    if not found or not found[0]:
-        return 0
+        if connection.execute("FROM cycles WHERE state = 'running'").fetchone():
+            return 0
+        _choose(connection, Choice(None, days))
+        if not any(_count(connection, name, which) for name, which in TABLES.items()):
+            return 0
     return delete_held(workspace, Choice(None, days)).deleted["traces"]
 
 
 def delete_held(workspace: Workspace, choice: Choice, *, dry_run: bool = False) -> Deleted:
     """As `delete_traces`, in a workspace that is held already."""
+    workspace.tidy()  # a killed process may have left a copy of anything
     _finish(workspace)
     drain(workspace.store, workspace.arrivals)  # what waits there may be of the same user
     with transaction(workspace.store) as connection:
         _choose(connection, choice)
         ids = {row[0] for row in connection.execute("SELECT id FROM gone").fetchall()}
-        if not ids:
+        counts = {name: _count(connection, name, which) for name, which in TABLES.items()}
+        if not any(counts.values()):
             fix = 'look at `regrind sql "select distinct user_id from traces"`'
             raise UserError("there is nothing to delete", where=str(workspace.store), fix=fix)
-        counts = {name: _count(connection, name, key) for name, key in TABLES.items()}
         snapshots = _dicts(connection, HOLDERS)
         models = _dicts(connection, MODELS, [[s["snapshot"] for s in snapshots]])
         if not dry_run:
@@ -123,38 +149,35 @@ def _finish(workspace: Workspace) -> None:
 
 
 def _choose(connection: duckdb.DuckDBPyConnection, choice: Choice) -> None:
-    """The table `gone`: the ids that go, and the runs of which nothing is left then."""
-    given: list[Any]
-    if choice.user is not None:
-        condition, given = "user_id IN (?, ?)", [choice.user, pseudonym(choice.user)]
-    else:
-        condition, given = OLD, [utc_now(), choice.older_than]
-    connection.execute(f"CREATE TEMP TABLE gone AS SELECT id FROM traces WHERE {condition}", given)  # noqa: S608
-    connection.execute(
-        "CREATE TEMP TABLE ended AS SELECT run AS id FROM traces WHERE run IS NOT NULL"
-        " GROUP BY run HAVING bool_and(id IN (SELECT id FROM gone))"
+    """Tables of the ids that go: calls in `gone`, whole requests in `ended`, labels in `unsaid`."""
+    how = "user" if choice.user is not None else "age"
+    given: dict[str, Any] = {"who": [choice.user, pseudonym(choice.user)]}
+    if choice.older_than is not None:
+        given = {"before": utc_now() - timedelta(days=choice.older_than)}
+    connection.execute(f"CREATE TEMP TABLE gone AS {GONE[how]}", given)
+    ended = (
+        "SELECT run AS id FROM traces WHERE run IS NOT NULL GROUP BY run HAVING bool_and(id IN (FROM gone))"
     )
+    connection.execute(f"CREATE TEMP TABLE ended AS {ended}{ENDED[how]}", given)
+    about = "trace IN (FROM gone) OR trace IN (FROM ended) OR run IN (FROM ended)"
+    connection.execute(f"CREATE TEMP TABLE unsaid AS SELECT id FROM labels WHERE {about}{UNSAID[how]}", given)  # noqa: S608
 
 
 def _delete(connection: duckdb.DuckDBPyConnection, reason: str) -> None:
-    for name, key in TABLES.items():
-        connection.execute(f"DELETE FROM {name} WHERE {_among(name, key)}")  # noqa: S608
+    """Delete what was chosen, and remember under which ids it could come again."""
     connection.execute(
-        "INSERT INTO deletions SELECT id, ?, ? FROM (SELECT id FROM gone UNION SELECT id FROM ended)"
+        "INSERT INTO deletions SELECT id, ?, ? FROM (FROM gone UNION FROM ended UNION FROM unsaid UNION"
+        " SELECT response FROM traces WHERE id IN (FROM gone) AND response IS NOT NULL)"
         " WHERE id NOT IN (SELECT trace FROM deletions)",
         [reason, utc_now()],
     )
+    for name, which in TABLES.items():
+        connection.execute(f"DELETE FROM {name} WHERE {which}")  # noqa: S608
 
 
-def _count(connection: duckdb.DuckDBPyConnection, table: str, key: str) -> int:
-    row = connection.execute(f"SELECT count(*) FROM {table} WHERE {_among(table, key)}").fetchone()  # noqa: S608
+def _count(connection: duckdb.DuckDBPyConnection, table: str, which: str) -> int:
+    row = connection.execute(f"SELECT count(*) FROM {table} WHERE {which}").fetchone()  # noqa: S608
     return int(row[0]) if row else 0
-
-
-def _among(table: str, key: str) -> str:
-    """The condition for what goes: a label may be about a whole run."""
-    also = f" OR {key} IN (FROM ended)" if table == "labels" else ""
-    return f"{key} IN (FROM gone){also}"
 
 
 def _dicts(

@@ -21,26 +21,38 @@ TABLE = "parquet"
 """The form that is a table, not lines."""
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  (the store keeps UTC without a zone)
 CHATS = """
-    SELECT t.*, l.score AS rating, l.comment
-    FROM traces t LEFT JOIN labels l ON l.trace = t.id AND l.name = 'rating' AND l.origin = 'import'
-    WHERE t.id IN (SELECT id FROM traces WHERE {where}) ORDER BY t.id
+    WITH chosen AS MATERIALIZED (SELECT * FROM traces WHERE {where}),
+    keys AS (SELECT id, id AS key FROM chosen UNION ALL SELECT id, run FROM chosen WHERE run IS NOT NULL),
+    said AS (
+        SELECT t.id AS about, l.id, l.trace, l.name, l.author, l.score, l.label, l.comment, l.time
+        FROM labels l JOIN keys t ON l.trace = t.key WHERE l.origin = 'import'
+    ),
+    told AS (
+        SELECT about, list(struct_pack(id, trace, name, author, score, label, comment, time)
+                           ORDER BY time, id) AS labels,
+               max_by(struct_pack(score, label, comment), (time, id)) FILTER (name = 'rating') AS rating
+        FROM said GROUP BY about
+    )
+    SELECT t.*, labels, rating.score AS rating, rating.comment AS comment
+    FROM chosen t LEFT JOIN told ON told.about = t.id ORDER BY t.id
 """
 PREFERENCES = """
     SELECT t.id, t.messages, t.output, c.output AS corrected, c.author,
            (SELECT min(v.score) FROM verdicts v WHERE v.trace = t.id AND v.judge = c.judge) AS score
     FROM traces t JOIN corrections c ON c.trace = t.id AND c.state = 'accepted'
     WHERE t.id IN (SELECT id FROM traces WHERE {where}) AND c.output <> t.output
-    QUALIFY row_number() OVER (PARTITION BY t.id ORDER BY c.author LIKE 'person:%' DESC, c.author) = 1
+    QUALIFY row_number() OVER (PARTITION BY t.id ORDER BY c.author LIKE 'person:%' DESC, c.author DESC) = 1
     ORDER BY t.id
 """
 EVALUATIONS = """
-    SELECT t.source, t.event, v.judge, v.state, v.score, v.criteria, v.feedback,
+    SELECT t.id, t.source, t.event, v.judge, v.state, v.score, v.criteria, v.feedback,
            coalesce(v.time, t.time) AS time
     FROM verdicts v JOIN traces t ON t.id = v.trace WHERE t.id IN (SELECT id FROM traces WHERE {where})
     ORDER BY t.id, v.judge, v.repeat
 """
 ROWS = "SELECT * FROM traces WHERE {where} ORDER BY id"
 FIELDS = (
+    "run",
     "model",
     "workload",
     "user_id",
@@ -117,13 +129,23 @@ def _chat(row: dict[str, Any]) -> dict[str, Any]:
     known = {name: row[name] for name in FIELDS if row[name] is not None}
     tags = {"tags": row["tags"]} if row["tags"] else {}
     sampling = {"sampling": json.loads(row["sampling"])} if row["sampling"] not in {None, "{}"} else {}
+    labels = {"labels": [_label(label) for label in row["labels"]]} if row["labels"] else {}
     return {
         "id": row["id"],
+        "source": row["source"],
+        "event": row["event"],
         "time": f"{row['time'].isoformat()}Z",
         "messages": turns,
         **tags,
         **sampling,
         **known,
+        **labels,
+    }
+
+
+def _label(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if value is not None} | {
+        "time": f"{row['time'].isoformat()}Z"
     }
 
 
@@ -140,6 +162,7 @@ def _evaluation(row: dict[str, Any]) -> dict[str, Any]:
     said = {"gen_ai.evaluation.name": row["judge"].split("/")[-2] if "/" in row["judge"] else row["judge"]}
     said |= {"gen_ai.evaluation.score.value": row["score"], "gen_ai.evaluation.score.label": row["state"]}
     said |= {"gen_ai.evaluation.explanation": row["feedback"], "regrind.judge": row["judge"]}
+    said |= {"regrind.trace": row["id"]}
     said |= {"regrind.criteria": row["criteria"]} | ({} if span else {"gen_ai.response.id": row["event"]})
     record = {
         "timeUnixNano": str(int((row["time"] - _EPOCH).total_seconds() * 1_000_000) * 1000),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from training.model import LoadedModel
 
-_CHUNK = 16
+_CHUNK = 8
 """Answer tokens fed at once: few, because a row that is wrong is mostly wrong at once."""
 _ROUNDING = 32
 """Logits in fp32 this many units of their last place apart may stand the other way round in another batch.

@@ -75,7 +75,7 @@ def read_state(jobdir: Path) -> dict[str, Any]:
         state = read_json(jobdir / STATE)
     except UserError:  # torn: it is not synced
         state = {}
-    if not isinstance(state.get("state"), str):
+    if not all(isinstance(state.get(name), str) for name in ("state", "host")):
         return {"state": "interrupted", "step": 0, "total": 0}
     here = state.get("host") == platform.node()
     if state["state"] in RUNNING and here and not _alive(state.get("pid")):

@@ -23,6 +23,7 @@ from loop.cli.common import (
 from loop.cli.files import demand_distinct
 
 if TYPE_CHECKING:
+    from loop.entering import Drained
     from loop.imports.run import Imported
 
 app = typer.Typer(help="Import, look at, export and delete traces.", no_args_is_help=True)
@@ -97,26 +98,35 @@ def _as_json(done: Imported) -> dict[str, Any]:
         "skipped": dict(done.skipped),
     }
     found |= {"rejected": len(done.rejects), "unmapped": dict(done.unmapped.most_common())}
+    found |= {"requests": done.runs, "not_kept": dict(done.lost.most_common())}
     return found | {"stored": done.drained._asdict() if done.drained else None, "held": done.held or None}
 
 
 def _tell(done: Imported) -> None:
     for path, form in done.formats.items():
         out(f"{path}: {form}")
-    out(f"{done.calls} model calls, {done.labels} labels read")
+    runs = f", {done.runs} whole requests" if done.runs else ""
+    out(f"{done.calls} model calls, {done.labels} labels{runs} read")
     for what, count in done.skipped.most_common():
         out(f"  skipped: {count} {what}")
     for source, reject in done.rejects[:SHOWN]:
         out(f"  rejected: {source}:{reject.line}: {reject.reason}")
     if len(done.rejects) > SHOWN:
         out(f"  and {len(done.rejects) - SHOWN} more rejected (--rejects lists them)")
-    if done.unmapped:
-        told_ = ", ".join(f"{path} ({count})" for path, count in done.unmapped.most_common(SHOWN))
-        out(f"  kept in the payload only: {told_}")
+    for what, found in (("kept in the payload only", done.unmapped), ("skipped, and not kept", done.lost)):
+        if found:
+            out(f"  {what}: {', '.join(f'{path} ({count})' for path, count in found.most_common(SHOWN))}")
     if done.drained:
-        out(f"stored: {done.drained.traces} new, {done.drained.known} known, {done.drained.labels} labels")
+        _tell_stored(done.drained)
     else:
         out(f"{done.held}: what was read waits in the spool")
+
+
+def _tell_stored(drained: Drained) -> None:
+    changed = f", {drained.changed} labels changed" if drained.changed else ""
+    out(f"stored: {drained.traces} new, {drained.known} known, {drained.labels} labels{changed}")
+    if drained.apart:
+        out(f"  {drained.apart} labels are of calls that are not in the store: import these, too")
 
 
 @app.command()
@@ -153,7 +163,7 @@ def export(
 def delete(
     user: Annotated[str | None, typer.Option(help="Everything of this user.")] = None,
     older_than: Annotated[
-        int | None, typer.Option(min=0, help="Traces of more than so many days ago.")
+        int | None, typer.Option(min=0, max=100_000, help="Traces of more than so many days ago.")
     ] = None,
     dry_run: Annotated[bool, typer.Option(help="Say what it would delete; delete nothing.")] = False,
     workspace: WorkspaceDir = Path(),

@@ -13,12 +13,14 @@ from curation.fields import in_json
 from curation.pii import ALL, KINDS
 from curation.redact import redact_text
 from curation.rows import schema, short_hash
+from loop.imports.event import trace_id
 from loop.store.write import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
-    from loop.imports.event import Call, Label
+    from loop.imports.event import Call, Label, Run
 
 TRACES = schema(
     {
@@ -26,6 +28,7 @@ TRACES = schema(
         "source": pl.String,
         "event": pl.String,
         "run": pl.String,
+        "response": pl.String,
         "time": pl.Datetime("us"),
         "model": pl.String,
         "workload": pl.String,
@@ -64,30 +67,49 @@ LABELS = schema(
         "comment": pl.String,
         "time": pl.Datetime("us"),
         "origin": pl.String,
+        "run": pl.String,
+        "payload": pl.String,
+        "unmapped": pl.List(pl.String),
+    }
+)
+RUNS = schema(
+    {
+        "id": pl.String,
+        "user_id": pl.String,
+        "conversation_id": pl.String,
+        "workload": pl.String,
+        "tags": pl.List(pl.String),
+        "time": pl.Datetime("us"),
+        "payload": pl.String,
+        "unmapped": pl.List(pl.String),
     }
 )
 JSON = {"messages", "payload", "sampling"}
 """Columns whose text is JSON: redaction leaves it JSON."""
 
 FREE = {"traces": ("messages", "output", "reference", "sampling"), "payloads": ("payload",)}
-FREE |= {"labels": ("label", "comment")}
+FREE |= {"labels": ("label", "comment", "payload"), "runs": ("payload",)}
 """Columns that may hold whatever somebody typed."""
 
 
 class Batch(NamedTuple):
-    """Rows of the tables `traces`, `payloads` and `labels`."""
+    """Rows of the tables `traces`, `payloads`, `labels` and `runs`."""
 
     traces: pl.DataFrame
     payloads: pl.DataFrame
     labels: pl.DataFrame
+    runs: pl.DataFrame
 
 
-def batch(calls: Sequence[Call], labels: Iterable[Label], source: str, form: str, mapping: int) -> Batch:
+def batch(
+    calls: Sequence[Call], labels: Iterable[Label], runs: Iterable[Run], source: str, form: str, mapping: int
+) -> Batch:
     """Rows of some events, redacted.
 
     Args:
         calls: Calls of a model, with their own labels.
         labels: Labels that came by themselves.
+        runs: Whole requests.
         source: The name that event ids are unique under.
         form: The format they came in.
         mapping: Version of its mapping.
@@ -100,22 +122,20 @@ def batch(calls: Sequence[Call], labels: Iterable[Label], source: str, form: str
             "format": form,
             "mapping": mapping,
             "payload": _text(c.payload),
-            "unmapped": c.unmapped,
+            "unmapped": _paths(c.unmapped),
         }
         for t, c in zip(traces, calls, strict=True)
     ]
-    said = [_label(label, source, call.time or now) for call in calls for label in call.labels]
-    said += [_label(label, source, now) for label in labels]
+    times = {call.event: call.time or now for call in calls}
+    said = [_label(label, source, times[call.event]) for call in calls for label in call.labels]
+    said += [_label(label, source, times.get(label.event or "", now)) for label in labels]
+    asked = [_run(run, source, now) for run in runs]
     return Batch(
         _redacted(pl.DataFrame(traces, schema=TRACES), FREE["traces"]),
         _redacted(pl.DataFrame(payloads, schema=PAYLOADS), FREE["payloads"]),
         _redacted(pl.DataFrame(said, schema=LABELS), FREE["labels"]),
+        _redacted(pl.DataFrame(asked, schema=RUNS), FREE["runs"]),
     )
-
-
-def trace_id(source: str, event: str) -> str:
-    """Id of the trace that an event of a source is."""
-    return short_hash([source, event])
 
 
 @functools.lru_cache(maxsize=10_000)
@@ -133,12 +153,14 @@ def clean(text: str) -> str:
 
 
 def _trace(call: Call, source: str) -> dict[str, Any]:
+    source = call.source or source
     return {
         "id": trace_id(source, call.event),
         "source": source,
-        "event": call.event,
-        "run": trace_id(source, call.run) if call.run else None,
-        "model": call.model,
+        "event": pseudonym(call.event) if "@" in call.event else call.event,
+        "run": trace_id(source, call.run) if call.run else call.known_run,
+        "response": trace_id(source, call.response) if call.response else None,
+        "model": clean(call.model),
         "workload": clean(call.workload) if call.workload else None,
         "user_id": pseudonym(call.user_id),
         "conversation_id": pseudonym(call.conversation_id),
@@ -150,7 +172,7 @@ def _trace(call: Call, source: str) -> dict[str, Any]:
         "output_tokens": call.output_tokens,
         "latency": call.latency,
         "cost": call.cost,
-        "finish_reason": call.finish_reason,
+        "finish_reason": clean(call.finish_reason) if call.finish_reason else None,
         "sampling": _text(call.sampling),
         "origin": "import",
     }
@@ -158,11 +180,13 @@ def _trace(call: Call, source: str) -> dict[str, Any]:
 
 def _label(label: Label, source: str, moment: Any) -> dict[str, Any]:  # noqa: ANN401
     about = label.event or label.run or ""
-    trace = trace_id(source, about)
     own = label.key or [label.name, label.author, label.score, label.label, str(label.time)]
     return {
-        "id": short_hash([source, about, label.name, own]),
-        "trace": trace,
+        "id": label.known_id or short_hash([source, about, label.name, own]),
+        "trace": label.known_trace or trace_id(source, about),
+        "run": trace_id(source, label.run) if label.run else None,
+        "payload": None if label.payload is None else _text(label.payload),
+        "unmapped": _paths(label.unmapped),
         "name": clean(label.name),
         "author": pseudonym(label.author),
         "score": label.score,
@@ -171,6 +195,24 @@ def _label(label: Label, source: str, moment: Any) -> dict[str, Any]:  # noqa: A
         "time": label.time or moment,
         "origin": "import",
     }
+
+
+def _run(run: Run, source: str, now: datetime) -> dict[str, Any]:
+    return {
+        "id": trace_id(source, run.event),
+        "user_id": pseudonym(run.user_id),
+        "conversation_id": pseudonym(run.conversation_id),
+        "workload": clean(run.name) if run.name else None,
+        "tags": [clean(tag) for tag in run.tags],
+        "time": run.time or now,
+        "payload": _text(run.payload),
+        "unmapped": _paths(run.unmapped),
+    }
+
+
+def _paths(paths: list[str]) -> list[str]:
+    """Names of fields, of which one may be an address."""
+    return [clean(path) if "@" in path else path for path in paths]
 
 
 def _text(value: object) -> str:

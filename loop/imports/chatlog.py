@@ -1,61 +1,72 @@
-"""Chat logs: request and response of the OpenAI API, flywheel logs of them, and plain JSONL."""
+"""Chat logs: request and response of the OpenAI API, flywheel logs of them, and batch files."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from curation.rows import short_hash
-from loop.imports.event import Call, Label, Skipped, Unreadable
-from loop.imports.fields import Fields, as_object, as_texts
-from loop.imports.turns import said, turn, turns, unsaid
+from loop.imports.beside import CONVERSATIONS, IDS, SAMPLING, TIMES, USERS, labels, latency, sampling
+from loop.imports.completion import completion
+from loop.imports.event import Call, Skipped, Unreadable
+from loop.imports.fields import Fields, as_object, as_text, decoded
+from loop.imports.turns import asked_text, said, turn, unsaid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from loop.imports.event import Event
 
-MAPPING = 1
-SAMPLING = (
-    "temperature",
-    "top_p",
-    "top_k",
-    "max_tokens",
-    "max_completion_tokens",
-    "seed",
-    "stop",
-    "n",
-    "frequency_penalty",
-    "presence_penalty",
-)
+MAPPING = 2
 ASKED = {"messages", "metadata", *SAMPLING}
 ANSWERED = {"id", "object", "created", "model", "choices", "usage", "system_fingerprint"}
 """Which fields of a stored completion are of the request, and which of the response."""
-IDS = ("id", "event_id", "trace_id", "request_id")
-TIMES = ("time", "timestamp", "created_at", "created", "start_time")
-USERS = ("user_id", "user", "metadata.user_id")
-CONVERSATIONS = (
-    "conversation_id",
-    "session_id",
-    "thread_id",
-    "metadata.conversation_id",
-    "metadata.session_id",
-)
-RATINGS = ("rating", "feedback.rating", "feedback.score", "user_rating", "thumbs")
-COMMENTS = ("feedback.comment", "feedback.text", "comment")
-THUMBS = {"up": 1.0, "down": 0.0, "positive": 1.0, "negative": 0.0, "like": 1.0, "dislike": 0.0, "true": 1.0}
-THUMBS |= {"false": 0.0}
+BATCH = ("custom_id", "method", "url", "error")
+"""Fields of a line of a batch file that say which request it is."""
+
+
+class Chats:
+    """Reads pairs, stored completions and batch files; the requests of a batch are in a file of their own."""
+
+    def __init__(self) -> None:
+        self._requests: dict[str, Any] = {}
+
+    def read(self, record: dict[str, Any]) -> Iterator[Event]:
+        """Events of one line.
+
+        Raises:
+            Unreadable: It is an answer without its request.
+        """
+        if "custom_id" in record and "request" not in record:
+            yield from self._of_batch(record, str(record["custom_id"]))
+        else:
+            yield from read_stored(record) if "choices" in record else read_pair(record)
+
+    def _of_batch(self, record: dict[str, Any], name: str) -> Iterator[Event]:
+        if "response" not in record:
+            self._requests[name] = record.get("body")
+            yield Skipped("request of a batch: its answer is in the output file")
+        elif record["response"] is None:
+            yield Skipped("request that failed", tuple(Fields(record).rest()))
+        elif name not in self._requests:
+            raise Unreadable("an answer without its request: name the batch's input file before this one")
+        else:
+            yield from read_pair(record | {"request": self._requests[name]})
 
 
 def read_pair(record: dict[str, Any]) -> Iterator[Event]:
     """A request and the response to it, `{"request": {…}, "response": {…}}`, with what a log adds to them."""
     beside = Fields({k: v for k, v in record.items() if k not in {"request", "response"}})
-    asked, answered = Fields(_body(record.get("request"))), Fields(_body(record.get("response")))
+    asked, answered = (
+        Fields(as_object(_body(record.get("request")))),
+        Fields(completion(_body(record.get("response")))),
+    )
     choices = answered.take("choices")
     if not isinstance(choices, list) or not choices:
-        yield Skipped("request without an answer")
+        yield Skipped("request without an answer", _rest(beside, asked, answered))
         return
     event = answered.text("id") or beside.text(*IDS) or short_hash(record)
-    given = asked.take("messages")
+    if "custom_id" in record:
+        beside.take("id")
     model, client = answered.text("model") or asked.text("model") or "", beside.text("client_id")
     asked.take("model", reads=lambda named: named if named == model else None)
     created = answered.time("created")
@@ -66,16 +77,16 @@ def read_pair(record: dict[str, Any]) -> Iterator[Event]:
         workload=beside.text("workload_id", "workload"),
         user_id=asked.text("user", "metadata.user_id") or beside.text(*USERS),
         conversation_id=beside.text(*CONVERSATIONS) or asked.text("metadata.conversation_id"),
-        messages=turns(given if given is not None else asked.take("prompt")),
+        messages=_prompt(asked),
         output=_choice(choices[0]),
         tags=[f"client:{client}"] if client else [],
-        finish_reason=choices[0].get("finish_reason"),
-        prompt_tokens=answered.count("usage.prompt_tokens"),
-        output_tokens=answered.count("usage.completion_tokens"),
-        latency=_latency(beside),
+        finish_reason=as_text(choices[0].get("finish_reason")),
+        prompt_tokens=answered.count("usage.prompt_tokens", "usage.input_tokens"),
+        output_tokens=answered.count("usage.completion_tokens", "usage.output_tokens"),
+        latency=latency(beside),
         cost=beside.number("cost"),
-        sampling=_sampling(asked),
-        labels=_labels(beside, event),
+        sampling=sampling(asked),
+        labels=labels(beside, event),
         payload=record,
         unmapped=_unmapped(beside, asked, answered, choices),
     )
@@ -92,93 +103,43 @@ def read_stored(record: dict[str, Any]) -> Iterator[Event]:
         yield event if not isinstance(event, Call) else _as_it_came(event, record)
 
 
-def read_plain(record: dict[str, Any]) -> Iterator[Event]:
-    """A line of one's own: `messages` that end with the answer, or a prompt and an output.
-
-    A line without an id has the hash of its content.
-    """
-    fields = Fields(record)
-    event = fields.text(*IDS) or short_hash(record)
-    given = fields.take("messages", "prompt", "input", "question")
-    answer = fields.take("output", "response", "completion", "answer")
-    if given is None:
-        raise Unreadable("neither messages nor a prompt")
-    prompt = turns(given)
-    if answer is None and prompt and prompt[-1]["role"] == "assistant":
-        answer = prompt.pop()
-    if answer is None or not prompt:
-        yield Skipped("prompt without an answer" if prompt else "answer without a prompt")
-        return
-    answering = turn(answer, "assistant")
-    yield Call(
-        event=event,
-        time=fields.time(*TIMES),
-        model=fields.text("model") or "",
-        workload=fields.text("workload", "workload_id"),
-        user_id=fields.text(*USERS),
-        conversation_id=fields.text(*CONVERSATIONS),
-        messages=prompt,
-        output=said(answering),
-        reference=fields.text("reference"),
-        tags=as_texts(fields.take("tags")),
-        prompt_tokens=fields.count("prompt_tokens", "usage.prompt_tokens", "usage.input_tokens"),
-        output_tokens=fields.count("output_tokens", "usage.completion_tokens", "usage.output_tokens"),
-        latency=_latency(fields),
-        cost=fields.number("cost"),
-        finish_reason=fields.text("finish_reason"),
-        sampling=_sampling(fields) | as_object(fields.take("sampling")),
-        labels=_labels(fields, event),
-        payload=record,
-        unmapped=fields.rest() + unsaid(answering),
-    )
-
-
-def _body(value: object) -> dict[str, Any]:
+def _body(value: Any) -> Any:  # noqa: ANN401  (whatever a log holds)
     """A request or a response; batch files have the body one level down."""
-    found = as_object(value)
-    return as_object(found["body"]) if isinstance(found.get("body"), dict) else found
+    found = decoded(value)
+    return found["body"] if isinstance(found, dict) and isinstance(found.get("body"), dict) else found or {}
+
+
+def _prompt(asked: Fields) -> list[dict[str, Any]]:
+    """Turns of a request: its messages, its prompt, or the input of the Responses API."""
+    given = asked.take("messages")
+    told = asked.text("instructions") if given is None else None
+    given = given if given is not None else asked.take("prompt", "input")
+    if given is None:
+        raise Unreadable("the request has neither messages nor a prompt")
+    return [*([turn(told, "system")] if told else []), *asked_text(given)]
 
 
 def _choice(choice: dict[str, Any]) -> str:
     return said(turn(choice.get("message") or choice.get("text") or "", "assistant"))
 
 
-def _latency(fields: Fields) -> float | None:
-    """Seconds, from a field in seconds or in milliseconds."""
-    seconds, milliseconds = fields.number("latency", "latency_s"), fields.number("latency_ms")
-    return seconds if seconds is not None or milliseconds is None else milliseconds / 1000
-
-
-def _sampling(fields: Fields) -> dict[str, Any]:
-    found = {name: fields.take(name) for name in SAMPLING}
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def _labels(fields: Fields, event: str) -> list[Label]:
-    """The rating and the comment of the user, as one label."""
-    rating, comment = fields.take(*RATINGS, "feedback", reads=_rating), fields.text(*COMMENTS)
-    if rating is None and comment is None:
-        return []
-    word = None if rating is None else str(rating).lower()
-    number = THUMBS.get(word or "", None)
-    if number is None and isinstance(rating, int | float):
-        number = float(rating)
-    label = str(rating) if isinstance(rating, str | bool) else None
-    return [Label(name="rating", event=event, score=number, label=label, comment=comment, key=event)]
-
-
-def _rating(value: object) -> object:
-    return value if isinstance(value, str | int | float) else None
-
-
 def _unmapped(beside: Fields, asked: Fields, answered: Fields, choices: list[Any]) -> list[str]:
-    for known in ("object", "usage.total_tokens"):
-        answered.take(known)
     first = turn(choices[0].get("message") or choices[0].get("text") or "", "assistant")
     told = {"index", "message", "text", "finish_reason"}
+    if as_text(choices[0].get("finish_reason")) is None:
+        told.remove("finish_reason")
     found = unsaid(first) + [f"response.choices[0].{k}" for k, v in choices[0].items() if k not in told and v]
-    found += [f"response.choices[{n}]" for n in range(1, len(choices))] + beside.rest()
-    return found + [f"request.{p}" for p in asked.rest()] + [f"response.{p}" for p in answered.rest()]
+    found += [f"response.choices[{n}]" for n in range(1, len(choices))]
+    return found + list(_rest(beside, asked, answered))
+
+
+def _rest(beside: Fields, asked: Fields, answered: Fields) -> tuple[str, ...]:
+    for known in ("object", "usage.total_tokens"):
+        answered.take(known)
+    for known in BATCH:
+        beside.take(known)
+    found = beside.rest() + [f"request.{path}" for path in asked.rest()]
+    return (*found, *(f"response.{path}" for path in answered.rest()))
 
 
 def _as_it_came(call: Call, record: dict[str, Any]) -> Call:

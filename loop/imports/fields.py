@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,13 @@ from loop.imports.event import Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+BASIC_DATE = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
+"""A date without dashes; as seconds it would be a day of 1970."""
+UNITS = ((1e11, 1), (1e14, 1e3), (1e17, 1e6), (math.inf, 1e9))
+"""Up to which number since 1970 it is how many a second."""
+DIGITS = 9
+"""No list has more items than numbers of fewer digits."""
 
 
 def _as_it_is(value: Any) -> Any:  # noqa: ANN401
@@ -26,7 +34,7 @@ class Fields:
     """
 
     def __init__(self, record: dict[str, Any], *, flat: bool = False) -> None:
-        self._record, self._flat = record, flat
+        self.record, self._flat = record, flat
         self._taken: set[str] = set()
 
     def take(self, *paths: str, reads: Callable[[Any], Any] = _as_it_is) -> Any:  # noqa: ANN401  (any JSON)
@@ -57,22 +65,25 @@ class Fields:
         return found
 
     def time(self, *paths: str) -> datetime | None:
-        """As `take`, of times in UTC without a zone.
+        """The time, in UTC without a zone, of the first of some fields that is set.
 
         Raises:
             Unreadable: What stands there is no time.
         """
-        value = self.take(*paths)
-        return None if value is None else as_time(value)
+        for path in paths:
+            if (found := as_time(self._at(path))) is not None:
+                self._taken.add(path)
+                return found
+        return None
 
     def rest(self) -> list[str]:
         """Paths of the fields that have a value and that nobody took."""
-        return sorted(self._rest(self._record, ""))
+        return sorted(self._rest(self.record, ""))
 
     def _at(self, path: str) -> Any:  # noqa: ANN401
-        if path in self._record or self._flat:
-            return self._record.get(path)
-        value: Any = self._record
+        if path in self.record or self._flat:
+            return self.record.get(path)
+        value: Any = self.record
         for key in path.split("."):
             value = value.get(key) if isinstance(value, dict) else None
         return value
@@ -108,28 +119,32 @@ def as_number(value: object) -> float | None:
         return None
     try:
         number = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
 
 
-def as_time(value: object) -> datetime:
-    """A time in UTC without a zone, from ISO 8601 or from seconds, milliseconds or nanoseconds since 1970.
+def as_time(value: object) -> datetime | None:
+    """A time in UTC without a zone; None where none is set: nothing, an empty text, 0, or the year 1.
+
+    Args:
+        value: ISO 8601, or seconds, milliseconds, microseconds or nanoseconds since 1970.
 
     Raises:
-        Unreadable: It is neither.
+        Unreadable: It is none of these.
     """
-    number = as_number(value)
+    if value is None or value == "" or (number := as_number(value)) == 0:
+        return None
     try:
-        if number is not None:
-            unit = next(
-                u for limit, u in ((1e11, 1), (1e14, 1e3), (1e17, 1e6), (math.inf, 1e9)) if number < limit
-            )
+        if number is not None and not BASIC_DATE.fullmatch(str(value)):
+            unit = next(u for limit, u in UNITS if abs(number) < limit)
             return datetime.fromtimestamp(number / unit, UTC).replace(tzinfo=None)
         moment = datetime.fromisoformat(str(value))
+        if moment.year == 1:
+            return None
+        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
     except (ValueError, OverflowError, OSError) as fault:
-        raise Unreadable(f"{value!r} is no time") from fault
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+        raise Unreadable(f"{str(value)[:100]!r} is no time") from fault
 
 
 def decoded(value: Any) -> Any:  # noqa: ANN401  (whatever JSON can say)
@@ -140,6 +155,17 @@ def decoded(value: Any) -> Any:  # noqa: ANN401  (whatever JSON can say)
         except (ValueError, RecursionError):
             return value
     return value
+
+
+def numbered(given: dict[str, Any], head: str) -> list[dict[str, Any]]:
+    """What stands below `head.0`, `head.1` and so on, each as an object of its own."""
+    found: dict[int, dict[str, Any]] = {}
+    for path, value in given.items():
+        if path.startswith(f"{head}."):
+            number, _, rest = path.removeprefix(f"{head}.").partition(".")
+            if number.isdecimal() and len(number) < DIGITS:
+                found.setdefault(int(number), {})[rest] = value
+    return [found[number] for number in sorted(found)]
 
 
 def as_object(value: object) -> dict[str, Any]:

@@ -5,18 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from loop.imports.event import Call, Label, Skipped
-from loop.imports.fields import Fields, as_object, as_texts, as_time, decoded
+from loop.imports.fields import Fields, as_object, as_text, as_texts, as_time, numbered
 from loop.imports.genai import identity
-from loop.imports.turns import said, turn, turns, unsaid
+from loop.imports.turns import conversation, is_turn, said, turn, turns, unsaid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from loop.imports.event import Event
 
-MAPPING = 1
+MAPPING = 2
 FEEDBACK = ("annotations", "evaluations")
 SCOPES = ("", "trace.")
+WHOLE = {"metadata", "llm.invocation_parameters"}
+"""Objects that stay objects."""
 EXPORTED = ("name", "span_kind", "start_time", "end_time", "context.trace_id", "context.span_id")
 DERIVED = ("openinference.span.kind", "llm.provider", "llm.system", "input.mime_type", "output.mime_type")
 
@@ -31,6 +33,7 @@ def read_export(record: dict[str, Any]) -> Iterator[Event]:
     context = record.get("context") or {}
     flat = {k.removeprefix("attributes."): v for k, v in record.items() if k.startswith("attributes.")}
     flat |= dotted(record.get("attributes") or {})
+    flat |= dotted({name: record[name] for name in FEEDBACK if isinstance(record.get(name), list)})
     flat.setdefault("openinference.span.kind", record.get("span_kind"))
     span = {
         "traceId": context.get("trace_id") or record.get("context.trace_id"),
@@ -41,7 +44,7 @@ def read_export(record: dict[str, Any]) -> Iterator[Event]:
         "endTime": record.get("end_time"),
     }
     beside = Fields({k: v for k, v in record.items() if not k.startswith("attributes")})
-    for known in EXPORTED:
+    for known in (*EXPORTED, *FEEDBACK):
         beside.take(known)
     for event in read(span, {}):
         if isinstance(event, Call):
@@ -62,18 +65,22 @@ def read(span: dict[str, Any], resource: dict[str, Any]) -> Iterator[Event]:
     prompt, answers = _messages(given, "llm.input_messages"), _messages(given, "llm.output_messages")
     raw_in, raw_out = fields.take("input.value"), fields.take("output.value")
     if kind != "LLM" or not (prompt or raw_in) or not (answers or raw_out):
-        yield Skipped("span that is no model call" if kind != "LLM" else "model call without its messages")
+        what = "span that is no model call" if kind != "LLM" else "model call without its messages"
+        yield Skipped(what, tuple(fields.rest()) if kind == "LLM" else ())
         return
     for known in DERIVED:
         fields.take(known)
-    answer = answers[0] if answers else turn(decoded(raw_out), "assistant")
+    told = _told(raw_out)
+    answer = answers[0] if answers else turn(told[-1], "assistant")
+    others = [f"answer {n + 1}" for n in range(1, len(answers))]
+    others += [] if answers else [f"output.value[{n}]" for n in range(len(told) - 1)]
     start, end = (_moment(span, name) for name in ("start", "end"))
     yield Call(
         event=identity(span),
         run=span.get("traceId"),
         time=start,
         model=fields.text("llm.model_name") or "",
-        workload=resource.get("service.name") or resource.get("openinference.project.name"),
+        workload=as_text(resource.get("service.name")) or as_text(resource.get("openinference.project.name")),
         user_id=fields.text("user.id"),
         conversation_id=fields.text("session.id"),
         messages=prompt or turns(raw_in),
@@ -87,7 +94,7 @@ def read(span: dict[str, Any], resource: dict[str, Any]) -> Iterator[Event]:
         sampling=as_object(fields.take("llm.invocation_parameters")),
         labels=list(_labels(given, identity(span), span.get("traceId"))),
         payload=span,
-        unmapped=fields.rest() + unsaid(answer) + [f"answer {n + 1}" for n in range(1, len(answers))],
+        unmapped=[*fields.rest(), *unsaid(answer), *others],
     )
 
 
@@ -96,7 +103,7 @@ def dotted(record: dict[str, Any], before: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in record.items():
         path = f"{before}{key}"
-        if isinstance(value, dict) and path not in {"metadata"}:
+        if isinstance(value, dict) and path not in WHOLE:
             found |= dotted(value, f"{path}.")
         elif isinstance(value, list) and value and all(isinstance(v, dict) for v in value):
             found |= dotted({str(n): v for n, v in enumerate(value)}, f"{path}.")
@@ -113,14 +120,14 @@ def _part(path: str) -> bool:
 
 
 def _messages(given: dict[str, Any], head: str) -> list[dict[str, Any]]:
-    entries = _numbered(given, head)
+    entries = numbered(given, head)
     return [turn(_message(entry)) for entry in entries]
 
 
 def _message(entry: dict[str, Any]) -> dict[str, Any]:
     """A turn from attributes below one number, such as `message.role`."""
     found = {k.removeprefix("message."): v for k, v in entry.items()}
-    parts = [_text_part(p) for p in _numbered(found, "contents")]
+    parts = [_text_part(p) for p in numbered(found, "contents")]
     calls = [
         {
             "id": call.get("tool_call.id"),
@@ -129,7 +136,7 @@ def _message(entry: dict[str, Any]) -> dict[str, Any]:
                 "arguments": call.get("tool_call.function.arguments"),
             },
         }
-        for call in _numbered(found, "tool_calls")
+        for call in numbered(found, "tool_calls")
     ]
     read_ = ("role", "content", "contents.", "tool_calls.")
     others: dict[str, Any] = {k: v for k, v in found.items() if not k.startswith(read_)}
@@ -142,35 +149,30 @@ def _text_part(part: dict[str, Any]) -> dict[str, Any]:
     return {"type": plain.pop("type", "text"), **plain}
 
 
-def _numbered(given: dict[str, Any], head: str) -> list[dict[str, Any]]:
-    """What stands below `head.0`, `head.1` and so on, each as an object of its own."""
-    found: dict[int, dict[str, Any]] = {}
-    for path, value in given.items():
-        if path.startswith(f"{head}."):
-            number, _, rest = path.removeprefix(f"{head}.").partition(".")
-            if number.isdigit():
-                found.setdefault(int(number), {})[rest] = value
-    return [found[number] for number in sorted(found)]
-
-
 def _labels(given: dict[str, Any], event: str, run: str | None) -> Iterator[Label]:
     for scope in SCOPES:
         for collection, one in (("annotations", "annotation"), ("evaluations", "evaluation")):
-            for entry in _numbered(given, f"{scope}{collection}"):
+            for entry in numbered(given, f"{scope}{collection}"):
                 said_ = Fields({k.removeprefix(f"{one}."): v for k, v in entry.items()}, flat=True)
                 yield Label(
                     name=said_.text("name") or one,
                     event=None if scope else event,
                     run=run if scope else None,
                     author=(said_.text("annotator_kind") or "unknown").lower(),
-                    score=said_.number("score"),
-                    label=said_.text("label"),
-                    comment=said_.text("explanation"),
+                    score=said_.number("score", "result.score"),
+                    label=said_.text("label", "result.label"),
+                    comment=said_.text("explanation", "result.explanation"),
                     key=said_.text("identifier"),
                     unmapped=[f"{one} {path}" for path in said_.rest()],
                 )
 
 
 def _moment(span: dict[str, Any], which: str) -> Any:  # noqa: ANN401
-    found = span.get(f"{which}TimeUnixNano") or span.get(f"{which}Time")
-    return as_time(found) if found else None
+    found = as_time(span.get(f"{which}TimeUnixNano"))
+    return found or as_time(span.get(f"{which}Time"))
+
+
+def _told(value: Any) -> list[Any]:  # noqa: ANN401
+    """The turns of an output, the answer last; one that is no conversation is a turn of its own."""
+    found = conversation(value)
+    return found if isinstance(found, list) and found and all(map(is_turn, found)) else [found]

@@ -7,32 +7,67 @@ import binascii
 from typing import TYPE_CHECKING, Any
 
 from loop.imports import genai, openinference
-from loop.imports.event import Call, Event, Skipped
-from loop.imports.fields import as_time
+from loop.imports.apart import Apart
+from loop.imports.event import Call, Event, Skipped, tried
+from loop.imports.fields import as_text, as_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
 READ = {"traceId", "spanId", "name", "startTimeUnixNano", "endTimeUnixNano", "startTime", "endTime"}
-READ |= {"attributes", "events", "eventName", "timeUnixNano", "observedTimeUnixNano"}
+READ |= {"attributes", "events", "eventName", "timeUnixNano", "observedTimeUnixNano", "body"}
 """Fields of a span, of an event in it and of a log record that are read."""
 RESOURCE = {"service.name", "openinference.project.name"}
 HEX = 32
 """Digits of a trace id; the JSON that protobuf makes has it in base64 instead."""
 
 
-def read(record: dict[str, Any]) -> Iterator[Event]:
-    """Events of one export: an object with `resourceSpans` or `resourceLogs`."""
-    for group in _get(record, "resourceSpans") or []:
-        resource = attributes(_get(group.get("resource") or {}, "attributes"))
-        for scope in _get(group, "scopeSpans") or []:
-            for raw in scope.get("spans") or []:
-                yield from span(_plain(raw), resource)
-    for group in _get(record, "resourceLogs") or []:
-        resource = attributes(_get(group.get("resource") or {}, "attributes"))
-        for scope in _get(group, "scopeLogs") or []:
-            for raw in _get(scope, "logRecords") or []:
-                yield from _log(_plain(raw), resource)
+class Otlp:
+    """Reads exports; a call whose span and log records lie apart is put together from both."""
+
+    def __init__(self) -> None:
+        self._apart = Apart()
+
+    def read(self, record: dict[str, Any]) -> Iterator[Event]:
+        """Events of one export: an object with `resourceSpans` or `resourceLogs`."""
+        for group in _get(record, "resourceSpans") or []:
+            resource = attributes(_get(group.get("resource") or {}, "attributes"))
+            for scope in _get(group, "scopeSpans") or []:
+                for raw in scope.get("spans") or []:
+                    yield from tried(self._span(raw, resource), raw)
+        for group in _get(record, "resourceLogs") or []:
+            resource = attributes(_get(group.get("resource") or {}, "attributes"))
+            for scope in _get(group, "scopeLogs") or []:
+                for raw in _get(scope, "logRecords") or []:
+                    yield from tried(self._log(raw, resource), raw)
+
+    def rest(self) -> list[Event]:
+        """Events of the calls that waited for more."""
+        return [event for whole in self._apart.rest() for event in tried(span(*whole), whole[0])]
+
+    def _span(self, raw: dict[str, Any], resource: dict[str, Any]) -> Iterator[Event]:
+        raw = _plain(raw)
+        if genai.knows(raw) and not openinference.knows(raw["attributes"]) and not genai.has_messages(raw):
+            for whole in self._apart.span(raw, resource):
+                yield from span(*whole)
+        else:
+            yield from span(raw, resource)
+
+    def _log(self, raw: dict[str, Any], resource: dict[str, Any]) -> Iterator[Event]:
+        """An event that stands by itself: a verdict, or the details or one message of a call."""
+        raw = _plain(raw)
+        name = raw.get("eventName") or raw["attributes"].get("event.name")
+        if name == genai.EVALUATION:
+            label = genai.evaluation(raw["attributes"], raw, _moment(raw))
+            label.payload = {**raw, "resource": resource} if resource else raw
+            label.unmapped += _beside(raw, READ, "log") + _foreign(resource)
+            yield label
+        elif name in genai.EVENTS:
+            for whole in self._apart.log(raw | {"eventName": name}, resource):
+                yield from span(*whole)
+        else:
+            yield Skipped("log record that is no model call")
 
 
 def span(raw: dict[str, Any], resource: dict[str, Any]) -> Iterator[Event]:
@@ -50,7 +85,12 @@ def span(raw: dict[str, Any], resource: dict[str, Any]) -> Iterator[Event]:
         yield Skipped("span that is no model call")
     for event in raw.get("events") or []:
         if event.get("name") == genai.EVALUATION:
-            yield genai.evaluation(event["attributes"], raw, as_time(event.get("timeUnixNano") or 0))
+            moment = _moment(event) or as_time(raw.get("startTimeUnixNano"))
+            yield genai.evaluation(event["attributes"], raw, moment)
+
+
+def _moment(record: dict[str, Any]) -> datetime | None:
+    return as_time(record.get("timeUnixNano")) or as_time(record.get("observedTimeUnixNano"))
 
 
 def _whole(found: Iterator[Event], raw: dict[str, Any], resource: dict[str, Any]) -> Iterator[Event]:
@@ -72,21 +112,7 @@ def _beside(record: dict[str, Any], known: set[str], what: str) -> list[str]:
 
 
 def _foreign(resource: dict[str, Any]) -> list[str]:
-    return [f"resource.{key}" for key in resource if key not in RESOURCE]
-
-
-def _log(raw: dict[str, Any], resource: dict[str, Any]) -> Iterator[Event]:
-    """An event that stands by itself: a verdict, or the details of a call."""
-    name = raw.get("eventName") or raw["attributes"].get("event.name")
-    moment = raw.get("timeUnixNano") or raw.get("observedTimeUnixNano") or 0
-    if name == genai.EVALUATION:
-        label = genai.evaluation(raw["attributes"], raw, as_time(moment))
-        label.unmapped += _beside(raw, READ, "log") + _foreign(resource)
-        yield label
-    elif name == genai.DETAILS:
-        yield from _whole(genai.read(raw | {"startTimeUnixNano": moment}, resource), raw, resource)
-    else:
-        yield Skipped("log record that is no model call")
+    return [f"resource.{key}" for key in resource if key not in RESOURCE or as_text(resource[key]) is None]
 
 
 def attributes(pairs: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -118,6 +144,7 @@ def _plain(raw: dict[str, Any]) -> dict[str, Any]:
     return {
         **raw,
         "attributes": attributes(raw.get("attributes")),
+        **({"body": value(raw["body"])} if isinstance(raw.get("body"), dict) else {}),
         **({"events": events} if events else {}),
         **ids,
     }

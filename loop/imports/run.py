@@ -6,16 +6,17 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from loop.arrivals import Drained, drain, keep
+from loop.arrivals import drain, keep
 from loop.imports.batch import batch, clean
-from loop.imports.event import Call, Label, Skipped
-from loop.imports.read import MAPPINGS, Reject, read
+from loop.imports.event import Call, Label, Run, Skipped
+from loop.imports.read import MAPPINGS, Readers, Reject, read
 from loop.store import StoreHeldError, publish
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from loop.entering import Drained
     from loop.imports.event import Event
     from loop.progress import Progress
     from loop.workspace import Workspace
@@ -34,7 +35,9 @@ class Imported:
         labels: What was said about them.
         skipped: Objects that are no call, by what they are.
         rejects: What could not be read, with the file's name.
-        unmapped: How many calls have a field that only the payload keeps, by its path.
+        runs: Whole requests that were read.
+        unmapped: How many calls, labels and requests have a field that only the payload keeps, by its path.
+        lost: How many skipped objects have a field that nothing keeps, by its path.
         drained: What came into the store; None while another process holds it.
         held: Who holds it.
     """
@@ -44,7 +47,9 @@ class Imported:
     labels: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     rejects: list[tuple[str, Reject]] = field(default_factory=list)
+    runs: int = 0
     unmapped: Counter[str] = field(default_factory=Counter)
+    lost: Counter[str] = field(default_factory=Counter)
     drained: Drained | None = None
     held: str = ""
 
@@ -62,7 +67,7 @@ def import_files(
 
     Args:
         workspace: Where.
-        files: The files; for Langfuse the one with traces before the one with their observations.
+        files: The files, in any order; the input file of an OpenAI batch before its output.
         progress: Told as they are read.
         form: Their format; recognised unless given.
         source: The name that their event ids are unique under; the format's unless given.
@@ -71,19 +76,13 @@ def import_files(
     Raises:
         UserError: A file cannot be read, or the disk is full.
     """
-    done = Imported()
+    done, readers = Imported(), Readers()
     for path in files:
-        for form_, events in _batches(path, form, done, progress):
-            calls = [e for e in events if isinstance(e, Call)]
-            labels = [e for e in events if isinstance(e, Label)]
-            done.unmapped.update(path for call in calls for path in call.unmapped)
-            said = [*labels, *(label for call in calls for label in call.labels)]
-            done.unmapped.update(path for label in said for path in label.unmapped)
-            rows = batch(calls, labels, source or form_, form_, MAPPINGS[form_])
-            done.calls, done.labels = done.calls + len(calls), done.labels + rows.labels.height
-            if calls or labels:
-                keep(workspace.arrivals, rows)
+        for form_, events in _batches(read(path, form, readers), path, done, progress):
+            _keep(workspace, events, source or form_, form_, done)
         progress.end(f"{path.name}: {done.formats.get(str(path), 'nothing')}")
+    for form_, events in _batches(readers.rest(), files[-1], done, progress):
+        _keep(workspace, events, source or form_, form_, done)
     try:
         done.drained = drain(workspace.store, workspace.arrivals, patience=patience)
         publish(workspace.store, workspace.view)
@@ -92,19 +91,33 @@ def import_files(
     return done
 
 
+def _keep(workspace: Workspace, events: list[Event], source: str, form: str, done: Imported) -> None:
+    """Count the events of a batch, and put it into the spool."""
+    calls = [e for e in events if isinstance(e, Call)]
+    labels = [e for e in events if isinstance(e, Label)]
+    runs = [e for e in events if isinstance(e, Run)]
+    said = [*labels, *(label for call in calls for label in call.labels)]
+    for kind in (calls, said, runs):
+        done.unmapped.update(clean(path) for event in kind for path in event.unmapped)
+    rows = batch(calls, labels, runs, source, form, MAPPINGS[form])
+    done.calls, done.labels = done.calls + len(calls), done.labels + rows.labels.height
+    done.runs += len(runs)
+    keep(workspace.arrivals, rows)
+
+
 def _batches(
-    path: Path, form: str | None, done: Imported, progress: Progress
+    blocks: Iterator[tuple[str, list[Event | Reject]]], path: Path, done: Imported, progress: Progress
 ) -> Iterator[tuple[str, list[Event]]]:
     """Events of a file in batches; what is no event is counted."""
     waiting: list[Event] = []
-    found = form or ""
-    for found, events in read(path, form):
-        done.formats[str(path)] = found
-        done.rejects += [(str(path), e._replace(text=clean(e.text))) for e in events if isinstance(e, Reject)]
+    found = ""
+    for found, events in blocks:
+        done.formats.setdefault(str(path), found)
+        done.rejects += [(str(path), _clean(e)) for e in events if isinstance(e, Reject)]
         skipped = [e for e in events if isinstance(e, Skipped)]
         done.skipped.update(e.what for e in skipped)
-        done.unmapped.update(path for e in skipped for path in e.unmapped)
-        waiting += [e for e in events if isinstance(e, Call | Label)]
+        done.lost.update(clean(path) for e in skipped for path in e.unmapped)
+        waiting += [e for e in events if isinstance(e, Call | Label | Run)]
         so_far = done.calls + len(waiting)
         progress.step(so_far, so_far, f"events of {path.name}")
         while len(waiting) >= ROWS:
@@ -112,3 +125,7 @@ def _batches(
             waiting = waiting[ROWS:]
     if waiting:
         yield found, waiting
+
+
+def _clean(reject: Reject) -> Reject:
+    return reject._replace(reason=clean(reject.reason), text=clean(reject.text))

@@ -23,6 +23,10 @@ def migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     Raises:
         UserError: A newer regrind wrote it.
     """
+    names = {row[0] for row in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    if names and "schema_version" not in names:
+        fix = "move this file away: it is the database of another program"
+        raise UserError("this is no store of regrind", where=str(path), fix=fix)
     connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)")
     row = connection.execute("SELECT max(version) FROM schema_version").fetchone()
     have = (row and row[0]) or 0

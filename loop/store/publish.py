@@ -50,6 +50,8 @@ def publish(store: Path, view: Path, *, patience: float | None = None) -> None:
             shutil.copyfileobj(source, target, 2**20)
         if _large(connection):
             _roll_up(folder / view.name)
+        # The log of a client that wrote into the old copy: it fits no other, and may hold text.
+        view.with_name(f"{view.name}.wal").unlink(missing_ok=True)
         _into_place(folder / view.name, view)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+DAYS = {"DATE": (-719_162, 2_932_896), "TIMESTAMP": (-62_135_596_800_000_000, 253_402_300_799_999_999)}
+"""From the year 1 to the year 9999, in the units that each type counts from 1970 in."""
 READER: dict[str, str | bool | int | float | list[str]] = {"enable_external_access": "false"}
 """A reading statement neither writes nor reads any other file."""
 SHORT = 2.0
@@ -43,6 +46,14 @@ def reading(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         with duckdb.connect(str(path), read_only=True, config=READER) as connection:
             yield connection
     except duckdb.IOException as fault:
+        if "could not set lock" in str(fault).lower():
+            fix = "run `regrind publish`: it puts a new copy in place; open copies with -readonly"
+            problem = f"the copy is open for writing elsewhere: {fault}"
+            raise UserError(problem, where=str(path), fix=fix) from fault
+        if "WAL" in str(fault):
+            fix = "run `regrind publish`: it puts a new copy in place, and takes the log away"
+            problem = "another program wrote into the copy and left a log that does not fit"
+            raise UserError(problem, where=str(path), fix=fix) from fault
         fix = f"remove this file: every cycle, and `regrind curate run`, writes it anew; {BACKUP}"
         raise UserError(f"the store cannot be read: {fault}", where=str(path), fix=fix) from fault
     except duckdb.Error as fault:
@@ -96,13 +107,25 @@ def query(path: Path, sql: str, params: Sequence[Any] | Mapping[str, Any] = ()) 
 
 
 def pl_frame(relation: duckdb.DuckDBPyRelation | None) -> pl.DataFrame:
-    """A relation as a polars frame, spans of time as text; empty for a statement without a result."""
+    """A relation as a polars frame, what that has no type for as text; empty without a result."""
     import polars as pl
 
     if relation is None:
         return pl.DataFrame()
-    if "INTERVAL" in relation.types:  # polars knows no such type
-        columns = zip(relation.columns, relation.types, strict=True)
-        casts = (f'"{name}"{"::VARCHAR" if kind == "INTERVAL" else ""} AS "{name}"' for name, kind in columns)
-        relation = relation.project(", ".join(casts))
-    return relation.pl()
+    kinds = dict(zip(relation.columns, map(str, relation.types), strict=True))
+    unknown = [name for name, kind in kinds.items() if re.search("INTERVAL|UNION", kind)]
+    found = _as_text(relation, unknown).pl()
+    far = [name for name, kind in kinds.items() if kind in DAYS and _far(found[name], *DAYS[kind])]
+    return _as_text(relation, [*unknown, *far]).pl() if far else found
+
+
+def _as_text(relation: duckdb.DuckDBPyRelation, names: list[str]) -> duckdb.DuckDBPyRelation:
+    columns = [(name, name.replace('"', '""')) for name in relation.columns]
+    casts = [f'"{q}"::VARCHAR AS "{q}"' if name in names else f'"{q}"' for name, q in columns]
+    return relation.project(", ".join(casts)) if names else relation
+
+
+def _far(column: pl.Series, first: int, last: int) -> bool:
+    """Whether a time of a column is none that Python knows, such as infinity."""
+    numbers = column.to_physical()
+    return bool(((numbers < first) | (numbers > last)).any())

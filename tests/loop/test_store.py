@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -196,6 +197,23 @@ def test_what_a_query_may_return(store: Path) -> None:
     assert query(store, "").height == 0
 
 
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ("select [interval 1 day] as x", "[1 day]"),
+        ("select union_value(a := 1) as x", "1"),
+        ("select date 'infinity' as x", "infinity"),
+        ("select timestamp '-infinity' as x", "-infinity"),
+        ("select date '-4000-01-01' as x", "4001-01-01 (BC)"),
+        ("select date '2020-01-01' as x", dt.date(2020, 1, 1)),
+    ],
+)
+def test_what_has_no_other_type_is_text(store: Path, statement: str, found: object) -> None:
+    with transaction(store):
+        pass
+    assert query(store, statement).rows() == [(found,)]
+
+
 def test_the_copy_of_a_large_store_has_the_rows_of_slow_views(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,3 +250,59 @@ def test_the_lowest_are_a_thousand_of_each_cycle_and_judge(store: Path) -> None:
     assert found.group_by("cycle").len().sort("cycle").rows() == [(None, 1000), (2, 500)]
     waiting = rows.filter(pl.col("trace").cast(pl.Int32) < 3000).sort("score").head(1000)
     assert found.filter(pl.col("cycle").is_null())["trace"].to_list() == waiting["trace"].to_list()
+
+
+def test_views_tell_repeats_models_and_corrections_apart(store: Path) -> None:
+    def verdict(trace: str, repeat: int, state: str, day: int, cost: float | None) -> list[Any]:
+        score = 0.5 if state == "scored" else None
+        return [
+            trace,
+            "j",
+            repeat,
+            "k",
+            state,
+            score,
+            "{}",
+            "",
+            "",
+            "",
+            3,
+            4,
+            cost,
+            0,
+            f"2026-01-0{day}",
+        ]
+
+    with transaction(store) as connection:
+        add_traces(connection, "a", "b")
+        add_traces(connection, "c", model="another")
+        for row in (
+            verdict("a", 0, "failed", 1, None),
+            verdict("b", 0, "scored", 2, 0.25),
+            verdict("b", 1, "scored", 2, 0.25),
+            verdict("c", 0, "scored", 2, 0.25),
+        ):
+            connection.execute(f"INSERT INTO verdicts VALUES ({', '.join('?' * 15)})", row)
+        for author in ("reference", "person:x", "judge"):
+            values = ["b", "j", author, f"by {author}", "accepted", "", 1]
+            connection.execute("INSERT INTO corrections VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+        connection.execute("INSERT INTO layers VALUES ('s', 0, 's')")
+        for origin in ("correction", "trace"):
+            row = ["s", origin, "train", origin, "x", 1, [], "b"]
+            connection.execute("INSERT INTO layer_rows VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+    by_cycle = query(store, "SELECT model, traces, verdicts, scored FROM score_by_cycle").rows()
+    assert by_cycle == [("another", 1, 1, 1), ("model", 2, 3, 2)]
+    assert query(store, "SELECT trace, repeat FROM low_scores ORDER BY ALL").rows() == [
+        ("b", 0),
+        ("b", 1),
+        ("c", 0),
+    ]
+    cost = query(store, "SELECT day, asked, cost, cost_unknown FROM judge_cost").rows()
+    assert cost == [(dt.date(2026, 1, 2), 2, 0.5, 0)]
+    history = query(store, "SELECT row_id, repeat, corrected_output FROM row_history ORDER BY ALL").rows()
+    assert history == [
+        ("correction", 0, "by person:x"),
+        ("correction", 1, "by person:x"),
+        ("trace", 0, None),
+        ("trace", 1, None),
+    ]

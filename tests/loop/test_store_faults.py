@@ -6,10 +6,11 @@ import resource
 import signal
 from typing import TYPE_CHECKING
 
+import duckdb
 import pytest
 
 from curation.errors import UserError
-from loop.store import publish, transaction
+from loop.store import publish, query, transaction
 from tests.loop.byhand import add_trace
 from tests.loop.processes import count, python
 
@@ -106,3 +107,63 @@ except UserError as error:
     assert out == "no disk space left\n", err
     assert count(view, "cycles") == 0
     assert sorted(path.name for path in store.parent.iterdir()) == ["traces.duckdb", "view.duckdb"]
+
+
+WROTE = """
+import duckdb, os, sys
+connection = duckdb.connect(sys.argv[1])
+connection.execute("CREATE TABLE notes AS SELECT 1 AS x")
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_the_log_of_a_client_that_died_does_not_outlive_the_copy(store: Path) -> None:
+    view = store.with_name("view.duckdb")
+    with transaction(store):
+        pass
+    publish(store, view)
+    python(WROTE, view).communicate("")
+    log = view.with_name("view.duckdb.wal")
+    assert log.exists()
+    kept = log.read_bytes()
+    publish(store, view)
+    assert count(view, "traces") == 0
+    assert not log.exists()
+    with transaction(store) as connection:
+        add_trace(connection, "t", "said")
+    publish(store, view)
+    log.write_bytes(kept)
+    with pytest.raises(UserError, match="left a log") as caught:
+        query(view, "SELECT 1")
+    assert "regrind publish" in caught.value.fix
+    publish(store, view)
+    assert count(view, "traces") == 1
+
+
+def test_a_copy_that_is_open_for_writing_is_replaced_by_a_new_one(store: Path) -> None:
+    view = store.with_name("view.duckdb")
+    with transaction(store):
+        pass
+    publish(store, view)
+    holder = python(HOLD, view)
+    assert holder.stdout
+    assert holder.stdout.readline() == "held\n"
+    try:
+        with pytest.raises(UserError, match="open for writing elsewhere") as caught:
+            query(view, "SELECT 1")
+        assert "regrind publish" in caught.value.fix
+        publish(store, view)
+        assert query(view, "SELECT 1 AS x")["x"].to_list() == [1]
+    finally:
+        holder.communicate("")
+
+
+def test_the_database_of_another_program_is_refused_and_left_alone(tmp_path: Path) -> None:
+    store = tmp_path / "other.duckdb"
+    with duckdb.connect(str(store)) as connection:
+        connection.execute("CREATE TABLE traces (x INTEGER)")
+    with pytest.raises(UserError, match="no store of regrind") as caught, transaction(store):
+        pass
+    assert caught.value.where == str(store)
+    with duckdb.connect(str(store)) as connection:
+        assert connection.execute("SELECT table_name FROM duckdb_tables()").fetchall() == [("traces",)]

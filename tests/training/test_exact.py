@@ -15,7 +15,7 @@ from training.job import run
 from training.model import LoadedModel, load
 from training.settings import TrainSettings
 
-ROOM = 40
+ROOM = 16
 
 
 @pytest.fixture
@@ -59,9 +59,7 @@ def test_a_row_that_does_not_fit_is_refused(loaded):
     assert caught.value.where == "row 0"
 
 
-@pytest.mark.parametrize(
-    "name", ["llama", "gpt2", "qwen2", "qwen3", "gemma", "mistral+window", "qwen2+window", "gemma3+window"]
-)
+@pytest.mark.parametrize("name", ["llama", "gpt2", "mistral+window", "qwen2+window"])
 @pytest.mark.parametrize("method", ["lora", "prompt-tuning", "prefix-tuning"])
 def test_it_equals_generation_on_every_architecture(loaded, rows, name, method):
     """Answers that a random model gives are mostly spelt with other tokens than the tokenizer would take."""
@@ -88,7 +86,7 @@ def _make_it_end(loaded):
     end = loaded.tokenizer.eos_token_id
 
     def raise_(_module, _args, scores):
-        scores[..., end] = scores.amax(-1) - 0.35 * scores.std(-1)
+        scores[..., end] += 1.8 * scores.std(-1)
         return scores
 
     loaded.model.get_output_embeddings().register_forward_hook(raise_)

@@ -18,13 +18,13 @@ from training.job import run
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 TORCHRUN = ["torch.distributed.run", "--nproc-per-node=2", "--master-port=29531"]
-ACCELERATE = ["accelerate.commands.launch", "--cpu", "--num_processes=2", "--num_machines=1"]
-ACCELERATE += ["--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=29532"]
+ACCELERATE = ["accelerate.commands.launch", "--num_processes=2", "--num_machines=1", "--mixed_precision=no"]
+ACCELERATE += ["--dynamo_backend=no", "--main_process_port=29532"]
 LAUNCH = [sys.executable, "-m"]
 
 
 @pytest.mark.crash
-@pytest.mark.parametrize("launcher", [TORCHRUN, ACCELERATE], ids=["torchrun", "accelerate"])
+@pytest.mark.parametrize("launcher", [TORCHRUN, [*ACCELERATE, "--multi_gpu"]], ids=["torchrun", "accelerate"])
 def test_two_processes_train_as_one_does(make_job, rows, launcher):
     # Nine rows in batches of four: the last one is one process's alone.
     settings = {"train": rows[:9], "validation": rows[9:], "epochs": 2, "batch_size": 4, "last_layers": 1}

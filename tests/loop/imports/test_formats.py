@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from loop.imports.event import Call, Label, Skipped
-from loop.imports.read import Reject, read
+from loop.imports.event import Call, Label, Run, Skipped
+from loop.imports.read import Readers, Reject, read
 from tests.loop.byhand import write_lines
-from tests.loop.imports.samples import ASKED, LANGFUSE_TRACE, OTLP, PLAIN, PROMPT, SAID, SAMPLES, SYSTEM, logs
+from tests.loop.imports.samples import ASKED, OTLP, PLAIN, PROMPT, SAID, SAMPLES, SYSTEM, logs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 
 
 def events(path: Path, objects: list[dict[str, Any]], form: str | None = None) -> list[Any]:
-    return [event for _, found in read(write_lines(path, objects), form) for event in found]
+    write_lines(path, objects)
+    return in_files(form, path)
+
+
+def in_files(form: str | None, *paths: Path) -> list[Any]:
+    """Events of some files of one import."""
+    readers = Readers()
+    found = [event for path in paths for _, events in read(path, form, readers) for event in events]
+    return found + [event for _, events in readers.rest() for event in events]
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -30,7 +38,8 @@ def test_every_format_gives_the_same_call(tmp_path: Path, name: str) -> None:
     assert [e for e in found if isinstance(e, Reject)] == []
     (call,) = [e for e in found if isinstance(e, Call)]
     assert [(t["role"], t["content"]) for t in call.messages] == [("system", SYSTEM), ("user", ASKED)]
-    assert (call.output, call.model, call.user_id, call.conversation_id) == (SAID, "m-1", "u-17", "c-7")
+    about = next((e for e in found if isinstance(e, Run)), call)
+    assert (call.output, call.model, about.user_id, about.conversation_id) == (SAID, "m-1", "u-17", "c-7")
     assert (call.prompt_tokens, call.output_tokens, call.sampling) == (12, 2, {"temperature": 0.5})
     assert call.time is not None
     assert call.time.isoformat() == (
@@ -78,7 +87,7 @@ def test_a_field_that_nobody_knows_is_kept_or_listed(tmp_path: Path, name: str) 
         else:
             target["zz"] = "new"
         found = events(tmp_path / "f.jsonl", changed, form)
-        told = [p for e in found if isinstance(e, Call | Label | Skipped) for p in e.unmapped]
+        told = [p for e in found if isinstance(e, Call | Label | Run | Skipped) for p in e.unmapped]
         told += [p for e in found if isinstance(e, Call) for label in e.labels for p in label.unmapped]
         held = [json.dumps([e.messages, e.sampling]) for e in found if isinstance(e, Call)]
         assert any("zz" in text for text in told + held), (target, told)
@@ -118,20 +127,13 @@ def test_a_span_that_is_no_call_is_counted(tmp_path: Path) -> None:
     ]
 
 
-def test_observations_know_the_user_of_their_trace(tmp_path: Path) -> None:
-    trace = {k: v for k, v in LANGFUSE_TRACE.items() if k not in {"observations", "scores"}}
-    (observation,) = LANGFUSE_TRACE["observations"]
-    found = events(tmp_path / "f.jsonl", [trace, observation | {"traceId": "t-1"}])
-    assert [(e.user_id, e.conversation_id) for e in found if isinstance(e, Call)] == [("u-17", "c-7")]
-
-
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
         ("{", "not JSON"),
         ('{"id": 1}', "neither messages nor a prompt"),
         ('{"prompt": "a", "output": "b", "time": "soon"}', "'soon' is no time"),
-        ('{"messages": [[1]], "output": "b"}', "a turn is text or an object"),
+        ('{"messages": [[1]], "output": "b"}', "messages are a list of turns"),
         ("[1]", "array"),
     ],
 )

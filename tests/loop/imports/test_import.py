@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from loop.workspace import Workspace
 
-TABLES = ("traces", "payloads", "labels")
+TABLES = ("traces", "payloads", "labels", "runs")
 ASKED = {"role": "user", "content": "Mail anna.weber@example.org or call +49 30 1234567"}
 
 
@@ -51,16 +51,16 @@ def test_importing_twice_changes_nothing(workspace: Workspace) -> None:
     first = bring_all(workspace)
     before = contents(workspace)
     again = bring_all(workspace, 2)
-    assert {done.drained for done in first} == {(1, 0, 1)}
-    assert {done.drained for done in again} == {(0, 1, 0)}
+    assert {done.drained for done in first} == {(1, 0, 1, 0, 0)}
+    assert {done.drained for done in again} == {(0, 2, 0, 0, 0), (0, 1, 0, 0, 0)}
     assert contents(workspace) == before
     assert waiting(workspace.arrivals) == []
 
 
 def test_two_lines_that_say_the_same_are_one_trace_and_ids_belong_to_a_source(workspace: Workspace) -> None:
     nameless = {k: v for k, v in PLAIN.items() if k != "id"}
-    assert bring(workspace, nameless, nameless, PLAIN).drained == (2, 0, 2)
-    assert bring(workspace, PLAIN, source="another").drained == (1, 0, 1)
+    assert bring(workspace, nameless, nameless, PLAIN).drained == (2, 1, 2, 0, 0)
+    assert bring(workspace, PLAIN, source="another").drained == (1, 0, 1, 0, 0)
 
 
 def test_a_label_of_a_whole_run_is_found_at_its_calls_whichever_came_first(workspace: Workspace) -> None:
@@ -106,7 +106,8 @@ def test_what_cannot_be_stored_now_waits_and_comes_in_later(workspace: Workspace
     finally:
         holder.communicate("")
     ran = CliRunner().invoke(app, ["publish", "-w", str(workspace.root), "--json"])
-    assert json.loads(ran.stdout)["stored"] == {"traces": 1, "known": 0, "labels": 1}
+    stored = {"traces": 1, "known": 0, "labels": 1, "changed": 0, "apart": 0}
+    assert json.loads(ran.stdout)["stored"] == stored
     assert waiting(workspace.arrivals) == []
 
 
@@ -124,7 +125,11 @@ def test_exported_chats_come_in_again_as_they_went_out(workspace: Workspace, tmp
     done = import_files(other, [tmp_path / "out.jsonl"], Progress(quiet=True), patience=5)
     assert (done.formats, done.unmapped) == ({str(tmp_path / "out.jsonl"): "jsonl"}, {})
     there = query(other.view, f"SELECT event, {ASIS} FROM traces ORDER BY ALL").rows()
-    assert there == query(workspace.view, f"SELECT id AS event, {ASIS} FROM traces ORDER BY ALL").rows()
+    assert there == query(workspace.view, f"SELECT event, {ASIS} FROM traces ORDER BY ALL").rows()
+    before = contents(workspace)
+    bring_back = import_files(workspace, [tmp_path / "out.jsonl"], Progress(quiet=True), patience=5)
+    assert bring_back.drained == (0, len(SAMPLES), 0, 0, 0)
+    assert contents(workspace) == before
 
 
 def test_preferences_are_the_corrected_beside_the_bad_answer(tmp_path: Path) -> None:
