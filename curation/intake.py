@@ -184,7 +184,8 @@ class _Reader:
 
     def _mixed(self, other: str, number: int) -> UserError:
         first = self.first or number
-        fix = f"split the file, or name the shape that counts: --shape {self.shape}"
+        fix = "split the file by shape, or keep the rows of one: "
+        fix += f"`regrind curate convert {self.path.name} --shape {self.shape} -o FILE`"
         problem = f"two shapes in one file: line {first} is {self.shape}, line {number} is {other}"
         return UserError(problem, where=str(self.path), fix=fix)
 

@@ -47,8 +47,8 @@ def run_steps(
     """
     state = begin(rows)
     for step in steps:
-        state = run_step(state, step, rules)
-        if progress:
+        before, state = state, run_step(state, step, rules)
+        if progress and state is not before:
             done = state.tallies[-1]
             told = against_random.lines(done.notes) if isinstance(step, Select) else []
             progress("\n    ".join([f"{done.step}: {done.rows_in} rows in, {done.rows_out} out", *told]))
@@ -57,7 +57,8 @@ def run_steps(
 
 def run_step(state: Curated, step: Step, rules: Settings | None = None) -> Curated:
     """One step on the rows as they stand; `rules` are for a validate step."""
-    return _without_orphans(state, _run(state, step, rules))
+    done = _run(state, step, rules)
+    return done if done is state else _without_orphans(state, done)
 
 
 def _run(state: Curated, step: Step, rules: Settings | None) -> Curated:

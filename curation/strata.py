@@ -54,9 +54,9 @@ def stratum(rows: pl.DataFrame, by: Stratify) -> pl.Series:
 def stratified(rows: pl.DataFrame, old: Counted, ratios: Mapping[str, float], by: Stratify) -> dict[str, str]:
     """The split of each new family, so that every stratum comes near its shares.
 
-    The families of a stratum come in the order of their hashes, and each goes where most rows are missing.
-    Every stratum begins elsewhere in the turns that this gives: otherwise the first families of all strata,
-    and with them all small strata, would go to the largest split.
+    The families come in the order of their hashes, and each goes where most rows of its stratum are missing,
+    and of all strata up to its own height: otherwise the first families of all strata, and with them all
+    small strata, would go to the largest split.
 
     Args:
         rows: The rows of the new families; a family counts for the stratum that most of its rows have.
@@ -65,36 +65,25 @@ def stratified(rows: pl.DataFrame, old: Counted, ratios: Mapping[str, float], by
         by: What a stratum is.
     """
     counts = defaultdict(Counter, {name: Counter(heights) for name, heights in old.items()})
-    begins = _begins(ratios)
+    overall = sum(counts.values(), Counter[str]())
     found: dict[str, str] = {}
     for family, name, height in sorted(_families(rows, by), key=lambda entry: (_hash(entry[0]), entry[0])):
-        begin = begins[_hash(name) % TURNS]
-        found[family] = _poorest(counts[name], begin, ratios, height)
+        found[family] = _poorest(counts[name], overall, ratios, height)
         counts[name][found[family]] += height
+        overall[found[family]] += height
     return found
 
 
-TURNS = 1000
-"""So many places to begin at: shares that are whole in thousandths are met exactly on average."""
+def _poorest(counts: Counter[str], overall: Counter[str], ratios: Mapping[str, float], height: int) -> str:
+    """The split that is short of most rows if a family of this height comes to a stratum."""
+    total, every = counts.total() + height, overall.total()
 
+    def short(name: str) -> float:
+        elsewhere = ratios[name] * every - overall[name]
+        # rounded, so that shares in binary fractions decide no tie
+        return round(ratios[name] * total - counts[name] + max(-height, min(elsewhere, height)), 6)
 
-def _begins(ratios: Mapping[str, float]) -> list[dict[str, float]]:
-    """What each split is short of, in families, at each of the first turns."""
-    found, counts, nothing = [], Counter[str](), dict.fromkeys(SPLITS, 0.0)
-    for turn in range(TURNS):
-        found.append({name: ratios.get(name, 0.0) * turn - counts[name] for name in SPLITS})
-        counts[_poorest(counts, nothing, ratios, 1)] += 1
-    return found
-
-
-def _poorest(
-    counts: Counter[str], begin: Mapping[str, float], ratios: Mapping[str, float], height: int
-) -> str:
-    """The split that is short of most rows, if this family comes and the stratum begins like this."""
-    total = counts.total() + height
-    wanted = [name for name in SPLITS if ratios.get(name)]
-    # rounded, so that shares in binary fractions make no turn of their own
-    return max(wanted, key=lambda name: round(ratios[name] * total - counts[name] + height * begin[name], 6))
+    return max((name for name in SPLITS if ratios.get(name)), key=short)
 
 
 def _families(rows: pl.DataFrame, by: Stratify) -> list[tuple[str, str, int]]:

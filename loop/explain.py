@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
     from loop.workspace import Workspace
 
-MINE = "CREATE TEMP TABLE mine AS FROM membership WHERE row_id = $id OR trace = $trace"
+MINE = (
+    "CREATE TEMP TABLE mine AS FROM membership WHERE row_id = $id UNION ALL"
+    " FROM membership WHERE trace = $trace AND row_id IS DISTINCT FROM $id"
+)
 """What the other queries ask: the table of members has millions of lines, and is read once."""
 ROW = {
     "snapshots": "SELECT snapshot, split, origin, source, line, parents FROM mine"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from curation.manifest import read_manifest
+from curation.manifest import NAME, read_manifest
 from loop.gate import interval
 from loop.store import query
 
@@ -49,7 +49,8 @@ def summarise(workspace: Workspace) -> dict[str, Any]:
         entry["dropped"] = json.loads(entry["dropped"])
         rejects = workspace.snapshots / entry["id"] / "rejects.jsonl"
         entry["rejected"] = len(rejects.read_text(encoding="utf8").splitlines()) if rejects.exists() else 0
-        steps = read_manifest(workspace.snapshots / entry["id"]).steps
+        folder = workspace.snapshots / entry["id"]
+        steps = read_manifest(folder).steps if (folder / NAME).exists() else []
         entry["selection"] = next((step.notes for step in steps if step.step == "select"), {})
     decisions = query(view, "SELECT * EXCLUDE time FROM promotions ORDER BY id").to_dicts()
     for entry in decisions:

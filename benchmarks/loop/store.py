@@ -28,9 +28,9 @@ from curation.state import begin
 from judge.verdict import Item, Verdict
 from loop.arrivals import drain, keep
 from loop.explain import explain
-from loop.growth import offered
 from loop.imports.batch import LABELS, PAYLOADS, Batch
 from loop.imports.run import ROWS as BATCH
+from loop.offers import offered
 from loop.snapshots import record as record_snapshot
 from loop.store import insert, publish, query, rewrite, transaction
 from loop.traces import Judged, plain_turns

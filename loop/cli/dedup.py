@@ -161,12 +161,13 @@ def _find_new(
     from curation.known import drop_against
     from curation.known_cache import index_folder, open_known, taken
 
-    unindexed = against == STANDARD or taken(against)
-    if unindexed and against != STANDARD:
+    foreign = against != STANDARD and taken(against)
+    if foreign:
+        place = index_folder(against)
         told().say(
-            f"compared with all old rows: no index is kept, for {index_folder(against)} is something else"
+            f"compared with all old rows: no index is kept, because {place} is something else; move it"
         )
-    if how.mode == "connected" or unindexed:
+    if how.mode == "connected" or foreign or against == STANDARD:
         old = _known(against)
         return drop_known(old, rows, how, threads=threads), pl.concat([old, rows])
     known, built = open_known(against, how, lambda: _known(against), threads)

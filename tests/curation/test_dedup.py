@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from curation.dedup import How, drop_duplicates, drop_known
 from curation.errors import UserError
 from curation.known import drop_against, index_rows
+from curation.near.sameness import signatures
 from curation.rows import answer_text, frame, make_row, prompt_text
 from tests.curation.plain_near import connected, jaccard, shingles, spoken
 
@@ -268,6 +269,13 @@ def test_roles_and_other_fields_of_a_turn_tell_rows_apart():
         [{"role": "user", "content": ""}, {"role": "user", "content": "hi"}],
     ]
     assert drop_duplicates(frame(make_row(t) for t in turns), How(near=False)).drops.height == 0
+
+
+def test_contents_with_null_characters_are_told_apart():
+    answers = ["\0a", "b", "b", "\0\0", "\0", ""]
+    rows = frame([chat("x", answer, line) for line, answer in enumerate(answers)])
+    assert len(set(signatures(rows["messages"]).tolist())) == 5
+    assert drop_duplicates(rows, How(near=False)).drops.select("line", "partner_line").rows() == [(2, 1)]
 
 
 def test_equal_hashes_are_no_proof(monkeypatch):

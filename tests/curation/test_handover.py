@@ -144,6 +144,19 @@ def test_what_a_format_cannot_hold_is_refused_or_listed(tmp_path, rich):
     }
 
 
+def test_a_split_of_which_no_row_is_left_has_no_file(tmp_path):
+    rows = pairs(6)
+    rows += [r | {"messages": turns(("system", "Be brief.", None)) + r["messages"]} for r in pairs(12)[6:]]
+    rows = [make_row(r["messages"], family="a" if n < 6 else "b") for n, r in enumerate(rows)]
+    for shares in (Split(0.5, 0.5), Split(0.1, 0.9), Split(0.9, 0.1)):
+        manifest = write_snapshot(tmp_path, begin(frame(rows)), recipe={}, split=shares, heldout=[])
+        out = tmp_path / f"out{shares.train}"
+        done = hand_over(tmp_path / manifest.id, out, "alpaca", leave_out=True)
+        there = {path.stem for path in out.glob("*.jsonl")} - {"left-out"}
+        assert there == {split for split, count in done.rows.items() if count}
+        assert set(datasets.load_dataset(str(out), cache_dir=str(tmp_path / "cache"))) == there
+
+
 def test_tool_calls_and_tools_survive(tmp_path, rich):
     hand_over(rich, tmp_path / "out", "openai")
     records = [r for path in (tmp_path / "out").glob("*.jsonl") for r in lines(path)]

@@ -20,8 +20,8 @@ from judge.correct import from_reference
 from judge.frames import items_of
 from judge.verdict import Verdict
 from loop.evaluation import EVALUATIONS
-from loop.growth import offered
 from loop.ledger import Ledger, Outcome
+from loop.offers import offered
 from loop.snapshots import record
 from loop.steps.correct import correction_rows
 from loop.steps.merge import accepted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -165,6 +166,25 @@ def test_a_snapshot_is_compared_traced_and_handed_over(workspace: Workspace, tmp
     assert len((tmp_path / "out" / "train.jsonl").read_text().splitlines()) == rows["train"]
     assert (again.code, wrong.code) == (1, 2)
     assert "this exists already" in again.err
+
+
+def test_a_snapshot_whose_parent_was_deleted_is_told_of(tmp_path: Path) -> None:
+    space, first, second = filled(tmp_path)
+    shutil.rmtree(space.snapshots / first.id)
+    where = ["-w", space.root]
+    told, log, verified, change, listed = session(
+        ["snapshot", "log", *where, second.id],
+        ["snapshot", "log", *where, second.id, "--json"],
+        ["snapshot", "verify", *where, second.id],
+        ["snapshot", "diff", *where, second.id, second.id],
+        ["snapshot", "list", *where, "--json"],
+    )
+    assert f"snapshot {first.id} is not there any more" in told.out
+    assert [entry["id"] for entry in json.loads(log.out)] == [second.id]
+    assert verified.code == 0
+    assert f"its parent {first.id} is not there any more" in verified.out
+    assert change.code == 0
+    assert {s["id"]: s["there"] for s in json.loads(listed.out)} == {first.id: False, second.id: True}
 
 
 def test_a_wrong_statement_and_a_wrong_id(workspace: Workspace) -> None:

@@ -11,12 +11,12 @@ import pytest
 from curation.near.shared import nothing_shared
 from curation.old_rows import OldRows
 from curation.recipe import Dedup
-from curation.rows import answer_text, frame, make_row
+from curation.rows import answer_text, frame, make_row, prompt_text
 from curation.state import begin
-from curation.stored import read_rows
+from curation.stored import read_rows, read_table
 from judge.verdict import Item, Verdict
-from loop.growth import changed_seed, checked, merge
-from loop.offers import offered
+from loop.growth import changed_seed, checked, grow, merge
+from loop.offers import FROM_TRACE, offered
 from loop.progress import Progress
 from loop.steps.curate import curate
 from loop.steps.merge import accepted, last_snapshot
@@ -25,7 +25,7 @@ from loop.superseding import superseded
 from loop.traces import Judged
 from loop.workspace import Workspace
 from tests.judge.judges import verdict_frame
-from tests.loop.byhand import JUDGE, build_workspace, filled
+from tests.loop.byhand import HELDOUT, JUDGE, build_workspace, filled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -220,6 +220,63 @@ def test_a_changed_seed_file_is_offered_again_and_an_unchanged_one_is_not(tmp_pa
     merged, gone = merged_with(workspace, old, begin(frame([])), seed)
     assert gone == []
     assert [answer_text(m) for m in merged.rows["messages"].to_list()] == ["Bamako"]
+
+
+def test_other_fields_of_a_seed_row_come_through_a_merge_in_the_same_split(tmp_path: Path) -> None:
+    workspace = build_workspace(tmp_path)
+    first, _ = curate(workspace, Progress(quiet=True))
+    path = tmp_path / "data" / "seed.jsonl"
+    lines = [json.loads(line) | {"license": "mit"} for line in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    manifest, _ = grow(Workspace(tmp_path), first.id, [trace("t", 1.0)], {}, Progress(quiet=True))
+    before, after = (read_rows(workspace.snapshots / m.id) for m in (first, manifest))
+    assert set(after.filter(source="data/seed.jsonl")["meta"]) == {'{"license":"mit"}'}
+    splits = dict(after.select("id", "split").rows())
+    assert {i: splits[i] for i in before["id"]} == dict(before.select("id", "split").rows())
+    assert after.height == before.height + 1
+    again, _ = grow(Workspace(tmp_path), manifest.id, [trace("t", 1.0)], {}, Progress(quiet=True))
+    assert read_rows(workspace.snapshots / again.id).sort("id").equals(after.sort("id"))
+
+
+def asked(identity: str, question: str, score: float, answer: str = "an answer") -> Judged:
+    turns = [{"role": "user", "content": question}]
+    verdict = Verdict(identity, JUDGE, 0, "scored", score)
+    return Judged(Item(identity, turns, answer), verdict, ["correction"])
+
+
+def test_caps_are_filled_by_rows_that_come(tmp_path: Path) -> None:
+    workspace = build_workspace(tmp_path)
+    with (tmp_path / "regrind.toml").open("a", encoding="utf8") as stream:
+        stream.write('\n[[curate.step]]\nstep = "merge"\ntraces = 3\ncorrections = 1\n')
+        stream.write('\n[[curate.step]]\nstep = "validate"\n[[curate.step]]\nstep = "dedup"\n')
+    workspace = Workspace(tmp_path)
+    first, _ = curate(workspace, Progress(quiet=True))
+    held = [asked(f"a{i}", question, 1.0) for i, question in enumerate(HELDOUT)]
+    known = [asked("b", "Peru: capital?", 1.0, "Lima"), asked("c", "", 1.0)]
+    same = [asked(f"d{i}", "How far is the moon from here?", 0.99) for i in range(4)]
+    others = [asked(f"e{i}", question, 0.9 - i / 100) for i, question in enumerate(OTHERS)]
+    corrected = {f"f{i}": ("right", "person:x") for i in range(3)}
+    countries = enumerate(("Cuba", "Oman", "Chile"))
+    wrong = [asked(f"f{i}", f"{country}: capital?", 0.1) for i, country in countries]
+    offers = [*held, *known, *same, *others, *wrong]
+    manifest, _ = grow(workspace, first.id, offers, corrected, Progress(quiet=True))
+    folder = workspace.snapshots / manifest.id
+    rows = read_rows(folder)
+    assert sorted(rows.filter(FROM_TRACE)["source"]) == ["trace:d0", "trace:e0", "trace:e1", "trace:f0"]
+    asking = {prompt_text(m) for m in rows["messages"].to_list()}
+    assert {"Oman: capital?", "Chile: capital?"} <= asking  # what a correction over the cap said stays unsaid
+    drops = dict(read_table(folder, "drops").select("source", "reason").rows())
+    assert drops["trace:e2"] == "over the cap of 3 traces"
+    assert drops["trace:f1"] == drops["trace:f2"] == "over the cap of 1 corrections"
+    assert drops["trace:a0"] == "held-out (exact)"
+    assert drops["trace:b"] == drops["trace:d3"] == "exact duplicate"
+    assert drops["trace:c"] == "R101 empty prompt"
+    for tally in manifest.steps:
+        explained = sum(tally.dropped.values()) - tally.old
+        assert tally.rows_in - tally.rows_out == explained
+
+
+OTHERS = ["Who wrote the first novel?", "Why is the sky blue at noon?", "When do owls sleep, if ever?"]
 
 
 def test_the_rules_of_the_workspace_are_asked_and_belong_to_the_recipe(tmp_path: Path) -> None:
