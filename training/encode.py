@@ -61,7 +61,13 @@ def encode_many(tokenizer: PreTrainedTokenizerBase, conversations: Sequence[Mess
 
 
 def encode_prompt(tokenizer: PreTrainedTokenizerBase, messages: Messages) -> list[int]:
-    """Encode a conversation up to the point where the model's answer starts."""
+    """Encode a conversation up to the point where the model's answer starts.
+
+    Raises:
+        UserError: it has no turn, or the template refuses it.
+    """
+    if not messages:
+        raise UserError("a prompt without a turn", where="messages", fix="give at least one user turn")
     return _tokenise(tokenizer, [_render(tokenizer, messages, open_turn=True)])[0]
 
 
@@ -87,15 +93,27 @@ def _texts(tokenizer: PreTrainedTokenizerBase, messages: Messages) -> tuple[str,
             where="chat_template",
             fix="use a base model whose template only appends (most instruct models)",
         )
-    said = messages[-1]["content"]
-    if isinstance(said, str) and said.strip() and said.split()[0] not in full[len(prompt) :]:
-        raise UserError(
-            "the chat template leaves the answer out",
-            where="chat_template",
-            fix="use a base model whose template writes the assistant's turns",
-        )
-    # Templates write a line break after the end-of-turn token; the model never has to produce it.
-    return prompt, full.rstrip() if tokenizer.chat_template else full
+    if tokenizer.chat_template:
+        # Templates write a line break after the end-of-turn token; the model never has to produce it.
+        full = full.rstrip()
+        content = messages[-1].get("content")
+        _demand_answer(tokenizer, full[len(prompt) :], content.strip() if isinstance(content, str) else "")
+    return prompt, full
+
+
+def _demand_answer(tokenizer: PreTrainedTokenizerBase, learned: str, answer: str) -> None:
+    """Refuse a template that leaves the answer out, or that opens another turn behind it."""
+    for token in [*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()]:
+        learned, answer = learned.replace(token, ""), answer.replace(token, "")
+    _, found, after = learned.rpartition(answer) if answer else ("", "", "")
+    if answer and not learned.strip():
+        problem = "the chat template leaves the answer out"
+    elif found and after.strip():
+        problem = f"the chat template writes {after.strip()!r} behind the answer, which would be learned"
+    else:
+        return
+    fix = "use a base model whose template writes the assistant's turns, and opens one only when asked"
+    raise UserError(problem, where="chat_template", fix=fix)
 
 
 def _render(tokenizer: PreTrainedTokenizerBase, messages: Messages, *, open_turn: bool = False) -> str:

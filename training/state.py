@@ -77,8 +77,7 @@ def read_state(jobdir: Path) -> dict[str, Any]:
         state = {}
     if not all(isinstance(state.get(name), str) for name in ("state", "host")):
         return {"state": "interrupted", "step": 0, "total": 0}
-    here = state.get("host") == platform.node()
-    if state["state"] in RUNNING and here and not _alive(state.get("pid")):
+    if state["state"] in RUNNING and state["host"] == platform.node() and not _runs(jobdir, state.get("pid")):
         state["state"] = "interrupted"
     return state
 
@@ -95,20 +94,6 @@ def ask_to_stop(jobdir: Path) -> None:
     (jobdir / STOP).touch()
 
 
-def demand_free(jobdir: Path) -> None:
-    """Refuse to run a job that another process runs, or that is not there.
-
-    Raises:
-        UserError: it does, or there is none.
-    """
-    state = read_state(jobdir)
-    process, host = state.get("pid"), state.get("host")
-    if state["state"] in RUNNING and (process, host) != (os.getpid(), platform.node()):
-        problem = f"process {process} on {host} runs this job already"
-        fix = f"wait for it, or stop it; remove {jobdir / STATE} if it does not run any more"
-        raise UserError(problem, where=str(jobdir), fix=fix)
-
-
 @contextlib.contextmanager
 def claimed(jobdir: Path) -> Iterator[None]:
     """Hold a job for this process while the context lasts: of two that begin at once, one is refused.
@@ -116,20 +101,49 @@ def claimed(jobdir: Path) -> Iterator[None]:
     Raises:
         UserError: another process runs it, or there is none.
     """
-    demand_free(jobdir)
+    state = read_state(jobdir)
+    if state["state"] in RUNNING:
+        problem = f"process {state.get('pid')} on {state['host']} runs this job already"
+        fix = f"wait for it, or stop it; remove {jobdir / STATE} if it does not run any more"
+        raise UserError(problem, where=str(jobdir), fix=fix)
     held = os.open(jobdir, os.O_RDONLY)
     try:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as fault:
+        if not _free(held):
             problem = "another process runs this job already"
-            raise UserError(problem, where=str(jobdir), fix="wait for it, or stop it") from fault
-        except OSError:  # a file system without locks: the state file alone guards
-            pass
-        demand_free(jobdir)
+            raise UserError(problem, where=str(jobdir), fix="wait for it, or stop it")
         yield
     finally:
         os.close(held)
+
+
+def _free(held: int) -> bool:
+    """Take a job's lock; whoever only asks how the job stands holds it for a moment."""
+    for _ in range(5):
+        if _locked(held, fcntl.LOCK_EX) is not False:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def _locked(held: int, kind: int) -> bool | None:
+    """Lock a job's folder without waiting; False where another process holds it, None where nobody can."""
+    try:
+        fcntl.flock(held, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks: the state file alone guards
+        return None
+    return True
+
+
+def _runs(jobdir: Path, pid: object) -> bool:
+    """Whether a process of this machine runs a job: its number may be another program's by now."""
+    held = os.open(jobdir, os.O_RDONLY)
+    try:
+        locked = _locked(held, fcntl.LOCK_SH)
+    finally:
+        os.close(held)
+    return not locked if locked is not None else _alive(pid)
 
 
 def memory_mb() -> float:

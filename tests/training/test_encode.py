@@ -111,3 +111,21 @@ def test_without_a_template_only_text_is_learnt(tokenizer, content):
     tokenizer.chat_template = None
     with pytest.raises(TypeError):
         encode(tokenizer, _chat(content), 100)
+
+
+@pytest.mark.parametrize(
+    "answer", ["cards", "b", "im_end", "assistant", "a <|im_end|> in the middle", " b\n"]
+)
+def test_an_answer_may_be_any_text(tokenizer, answer):
+    assert encode(tokenizer, _chat(answer), 100) is not None
+
+
+def test_a_template_that_always_opens_a_turn_is_refused(tokenizer):
+    tokenizer.chat_template = CHAT_TEMPLATE.replace("{% if add_generation_prompt %}", "{% if true %}")
+    with pytest.raises(UserError, match="writes 'assistant' behind the answer"):
+        encode(tokenizer, _chat(), 100)
+
+
+def test_a_prompt_without_a_turn_is_refused(tokenizer):
+    with pytest.raises(UserError, match="without a turn"):
+        encode_prompt(tokenizer, [])

@@ -105,12 +105,14 @@ def test_the_state_is_told_to_another_process(make_job, capsys):
     assert read_state(job)["state"] == "prepared"
     _killed_at(job, 2)
     held = json.loads((job / "state.json").read_text())
-    (job / "state.json").write_text(json.dumps({**held, "state": "running", "pid": os.getpid()}))
-    assert read_state(job)["state"] == "running"
-    (job / "state.json").write_text(json.dumps({**held, "state": "running", "pid": os.getppid()}))
-    with pytest.raises(UserError, match=f"process {os.getppid()} .* runs this job already"):
+    with claimed(job):
+        (job / "state.json").write_text(json.dumps({**held, "state": "running"}))
+        assert read_state(job)["state"] == "running"
+    (job / "state.json").write_text(json.dumps({**held, "state": "running", "host": "another", "pid": 7}))
+    with pytest.raises(UserError, match="process 7 on another runs this job already"):
         run(job)
-    (job / "state.json").write_text(json.dumps({**held, "state": "running", "pid": 2**22 + 1}))
+    # Nobody holds the job: the number is another program's by now.
+    (job / "state.json").write_text(json.dumps({**held, "state": "running", "pid": os.getppid()}))
     assert main(["status", str(job)]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["state"] == "interrupted"
