@@ -35,14 +35,15 @@ def sections(change: Difference) -> list[Section]:
 
 def in_short(older: Manifest, newer: Manifest, change: Difference) -> str:
     """The difference in one sentence."""
-    told = [f"{sum(m.splits.values())} rows ({_by_split(m)})" for m in (older, newer)]
+    told = [f"{sum(m.splits.values())} rows ({by_split(m)})" for m in (older, newer)]
     counts = [f"{change.added.height} added", f"{change.removed.height} removed"]
     counts += [f"{change.changed.height} answered anew", f"{change.edited.height} with other fields"]
     counts += [f"{change.moved.height} moved to another split"]
     return f"{told[0]} became {told[1]}: {', '.join(counts)}."
 
 
-def _by_split(manifest: Manifest) -> str:
+def by_split(manifest: Manifest) -> str:
+    """The rows of each split, for people."""
     return ", ".join(f"{count} {name}" for name, count in manifest.splits.items())
 
 

@@ -72,6 +72,7 @@ def log(identity: Identity, workspace: WorkspaceDir = Path(), as_json: AsJson = 
     Example: regrind snapshot log -w my-loop 91bc
     """
     from curation.manifest import chain, missing_parent
+    from loop.cli.difference import by_split
     from loop.lookup import snapshot_folder
 
     folder = snapshot_folder(open_workspace(workspace), identity)
@@ -90,7 +91,8 @@ def log(identity: Identity, workspace: WorkspaceDir = Path(), as_json: AsJson = 
     if as_json:
         out_json(lines)
     else:
-        table(list(lines[0]), [list(line.values()) for line in lines])
+        shown = [line | {"splits": by_split(m)} for line, m in zip(lines, manifests, strict=True)]
+        table(list(lines[0]), [list(line.values()) for line in shown])
     if (lost := missing_parent(folder, manifests[-1])) and not as_json:
         out(f"snapshot {lost} is not there any more: what it grew from cannot be told")
     next_command(f"regrind snapshot show -w {sh(workspace)} {manifests[0].id}")
