@@ -28,7 +28,7 @@ from curation.state import begin
 from judge.verdict import Item, Verdict
 from loop.arrivals import drain, keep
 from loop.explain import explain
-from loop.imports.batch import LABELS, PAYLOADS, Batch
+from loop.imports.batch import LABELS, PAYLOADS, RUNS, TRACES, Batch
 from loop.imports.run import ROWS as BATCH
 from loop.offers import offered
 from loop.snapshots import record as record_snapshot
@@ -130,10 +130,11 @@ def one_by_one(store: Path, rows: pl.DataFrame) -> float:
 def fill(workspace: Workspace, total: int) -> tuple[float, float]:
     """Fill a store; returns the seconds into the spool, and from there into the store."""
     texts = Texts(np.random.default_rng(0))
-    nothing = PAYLOADS.to_frame(), LABELS.to_frame()
+    nothing = PAYLOADS.to_frame(), LABELS.to_frame(), RUNS.to_frame()
     spooling = 0.0
     for first in range(0, total, BATCH):
-        part = traces(texts, first, min(BATCH, total - first), total)
+        made = traces(texts, first, min(BATCH, total - first), total)
+        part = pl.concat([TRACES.to_frame(), made], how="diagonal")
         began = time.perf_counter()
         keep(workspace.arrivals, Batch(part, *nothing))
         spooling += time.perf_counter() - began

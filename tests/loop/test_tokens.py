@@ -73,7 +73,8 @@ def test_the_counts_are_those_of_training(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_row_that_cannot_be_trained_on_is_named(tmp_path: Path) -> None:
     tokenizer = build_tokenizer()
     tokenizer.chat_template = (
-        "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no') }}{% endif %}x"
+        "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no') }}{% endif %}"
+        "{% for message in messages %}{{ message['content'] }}{% endfor %}"
     )
     system = [
         {"role": "system", "content": "s"},
