@@ -10,7 +10,7 @@ import polars as pl
 
 from curation.identity import SAID, said_otherwise
 from curation.manifest import chain, missing_parent
-from curation.rows import canonical, drop_frame, split_answer
+from curation.rows import canonical, drop_frame, frame, split_answer
 from curation.stored import read_rows, read_table
 
 if TYPE_CHECKING:
@@ -52,20 +52,25 @@ def diff(a: Path, b: Path) -> Difference:
         UserError: A file of them is missing or damaged.
     """
     all_old, all_new = (_told(folder) for folder in (a, b))
-    old, new = (rows.select("id", "split").unique("id", maintain_order=True) for rows in (all_old, all_new))
-    gone = _with_prompt(a, old.join(new, on="id", how="anti"))
-    come = _with_prompt(b, new.join(old, on="id", how="anti"))
+    old, new = _once(all_old), _once(all_new)
+    met = old.join(new, on="id", how="full", suffix="_new")
+    gone = _with_prompt(a, met.filter(pl.col("id_new").is_null())["id"])
+    come = _with_prompt(b, met.filter(pl.col("id").is_null())["id_new"])
+    both = met.filter(pl.col("id").is_not_null(), pl.col("id_new").is_not_null())
     changed = gone.join(come, on="prompt", suffix="_new").unique("id", keep="first", maintain_order=True)
     pairs = changed.select("id", "id_new", "messages", "messages_new", "split", "split_new")
     removed = gone.join(changed, on="id", how="anti")
     removed = removed.join(_reasons(a, b), left_on="id", right_on="row_id", how="left")
-    both = old.join(new, on="id", suffix="_new")
+    copies = (old.height, new.height) != (all_old.height, all_new.height)
+    other = (
+        _otherwise(all_old, all_new) if copies else both.filter(pl.col("told") != pl.col("told_new"))["id"]
+    )
     return Difference(
         come.join(changed, left_on="id", right_on="id_new", how="anti").drop("prompt"),
         removed.with_columns(pl.col("reason").fill_null(_untold(a, b))).drop("prompt"),
         pairs,
-        _edited(a, b, all_old, all_new),
-        both.filter(pl.col("split") != pl.col("split_new")),
+        _edited(a, b, other, old),
+        both.filter(pl.col("split") != pl.col("split_new")).select("id", "split", "split_new"),
     )
 
 
@@ -75,14 +80,24 @@ def _told(folder: Path) -> pl.DataFrame:
     return rows.select("id", "split", told=pl.struct(*SAID).hash())
 
 
-def _edited(a: Path, b: Path, old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
-    """Rows of both of which other things are said; only those whose hashes differ are read."""
+def _once(rows: pl.DataFrame) -> pl.DataFrame:
+    """The first row of each id."""
+    if rows["id"].n_unique() == rows.height:
+        return rows
+    return rows.unique("id", keep="first", maintain_order=True)
+
+
+def _otherwise(old: pl.DataFrame, new: pl.DataFrame) -> pl.Series:
+    """Ids of rows of which, copy by copy, other things are said."""
     key = ["id", "told"]
-    seen = pl.concat([old.join(new, on=key, how="anti"), new.join(old, on=key, how="anti")])
-    ids = seen["id"].unique()
-    was, now = (read_rows(folder, columns=("id", *SAID), chosen=ids) for folder in (a, b))
-    splits = old.select("id", "split").unique("id", keep="first")
-    return said_otherwise(was, now).join(splits, on="id", maintain_order="left")
+    return pl.concat([old.join(new, on=key, how="anti"), new.join(old, on=key, how="anti")])["id"].unique()
+
+
+def _edited(a: Path, b: Path, ids: pl.Series, old: pl.DataFrame) -> pl.DataFrame:
+    """Rows of both of which other things are said; only these are read."""
+    none = frame([])
+    was, now = (read_rows(f, columns=("id", *SAID), chosen=ids) if len(ids) else none for f in (a, b))
+    return said_otherwise(was, now).join(old.select("id", "split"), on="id", maintain_order="left")
 
 
 def _reasons(a: Path, b: Path) -> pl.DataFrame:
@@ -116,8 +131,8 @@ def counts(rows: pl.DataFrame) -> dict[str, dict[str, int]]:
     return {name: dict(counter.most_common()) for name, counter in found.items()}
 
 
-def _with_prompt(folder: Path, chosen: pl.DataFrame) -> pl.DataFrame:
+def _with_prompt(folder: Path, chosen: pl.Series) -> pl.DataFrame:
     """The chosen rows, whole, with their prompts in canonical form."""
-    rows = read_rows(folder, chosen=chosen["id"])
+    rows = read_rows(folder, chosen=chosen)
     prompts = [canonical(split_answer(messages)[0]) for messages in rows["messages"].to_list()]
     return rows.with_columns(prompt=pl.Series(prompts, dtype=pl.String))
