@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
-import numpy as np
 import polars as pl
 
-from curation.arrays import Arrays, Place, file_sum, map_arrays, write_arrays
 from curation.dedup import How  # noqa: TC001  (msgspec reads it)
 from curation.errors import UserError
-from curation.files import new_folder
+from curation.kept_index import (
+    ABOUT,
+    ARRAYS,
+    BEGINNING,
+    ROWS,
+    Unfit,
+    believed,
+    demand_whole,
+    described,
+    mapped,
+    save,
+)
 from curation.known import Known, in_order, index_rows
-from curation.mapped_rows import map_rows, write_mapped
-from curation.near.growth import Watched
-from curation.near.postings import Postings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
-FORMAT = 2
-ABOUT, ARRAYS, ROWS = "about.json", "arrays.bin", "rows.arrow"
+FORMAT = 3
 
 
 class About(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,26 +38,11 @@ class About(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         files: Name, size, and times of the last changes of content and of anything (ns) of each file.
         how: The settings that the old rows were compared with.
         versions: Version of this layout, and of polars, whose hashes are in it.
-        places: Where each array stands.
-        sums: Sum of each file of the index.
     """
 
     files: list[tuple[str, int, int, int]]
     how: How
     versions: tuple[int, str]
-    places: dict[str, Place]
-    sums: dict[str, int]
-
-
-class Signed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The file that tells whose folder it is: `About`, and the sum of its bytes."""
-
-    regrind_index: msgspec.Raw
-    sum: str
-
-
-BEGINNING = b'{"regrind_index":'
-"""How that file begins, also where the rest of it is damaged."""
 
 
 class Opened(NamedTuple):
@@ -102,19 +89,15 @@ def open_known(path: Path, how: How, read: Callable[[], pl.DataFrame], threads: 
     files = _state(path)
     try:
         return Opened(_load(folder, files, how, threads), None)
-    except _Unfit as reason:
+    except Unfit as reason:
         built = str(reason)
     rows = in_order(read())
     known = index_rows(rows, how, threads)
     try:
-        _save(path, About(files, how, _versions(), {}, {}), known, rows, threads)
+        _save(path, About(files, how, _versions()), known, rows, threads)
     except UserError as fault:
         built += f", and cannot be kept ({fault.problem})"
     return Opened(known, built)
-
-
-class _Unfit(Exception):  # noqa: N818  (a reason that travels a few lines, not an error of the program)
-    """Why a kept index is of no use."""
 
 
 def _state(path: Path) -> list[tuple[str, int, int, int]]:
@@ -125,53 +108,24 @@ def _state(path: Path) -> list[tuple[str, int, int, int]]:
 
 
 def _load(folder: Path, files: list[tuple[str, int, int, int]], how: How, threads: int | None) -> Known:
-    try:
+    with believed():
         if not folder.exists():
-            raise _Unfit("there was none yet")
-        about = _about((folder / ABOUT).read_bytes())
-        if (about.versions, about.files) != (_versions(), files):
-            raise _Unfit("the rows, or this program, changed since it was built")
-        if about.how != how:
-            raise _Unfit("it was built with other settings")
-        if about.sums != {name: file_sum(folder / name, threads) for name in (ARRAYS, ROWS)}:
-            raise _Unfit("it was damaged")
-        return _known(map_arrays(folder / ARRAYS, about.places), map_rows(folder / ROWS))
-    except (OSError, KeyError, ValueError, TypeError, msgspec.MsgspecError) as fault:
-        raise _Unfit("it was damaged") from fault
-
-
-def _about(text: bytes) -> About:
-    signed = msgspec.json.decode(text, type=Signed)
-    if _sum(signed.regrind_index) != signed.sum:
-        raise _Unfit("it was damaged")
-    return msgspec.json.decode(signed.regrind_index, type=About)
-
-
-def _sum(about: bytes) -> str:
-    return hashlib.sha256(about).hexdigest()
-
-
-def _known(arrays: Arrays, take: Callable[[NDArray[np.int64]], pl.DataFrame]) -> Known:
-    single = {name: array for name, array in arrays.items() if "." not in name}
-    postings = Postings(*(arrays[f"postings.{field}"] for field in Postings._fields))  # type: ignore[arg-type]
-    watched = Watched(*(arrays[f"watched.{field}"] for field in Watched._fields))  # type: ignore[arg-type]
-    return Known(take=take, postings=postings, watched=watched, **single)  # type: ignore[arg-type]
+            raise Unfit("there was none yet")
+    kept = described(folder, About)
+    if (kept.about.versions, kept.about.files) != (_versions(), files):
+        raise Unfit("the rows, or this program, changed since it was built")
+    if kept.about.how != how:
+        raise Unfit("it was built with other settings")
+    demand_whole(kept, threads)
+    return mapped(kept, Known)
 
 
 def _save(path: Path, about: About, known: Known, rows: pl.DataFrame, threads: int | None) -> None:
-    arrays = {name: value for name, value in known._asdict().items() if isinstance(value, np.ndarray)}
-    for name in ("postings", "watched"):
-        arrays |= {f"{name}.{field}": array for field, array in getattr(known, name)._asdict().items()}
     folder = index_folder(path)
     if taken(path):
         raise UserError(f"{folder} is something else", where=str(path), fix="give that another name")
     shutil.rmtree(folder, ignore_errors=True)
-    with new_folder(folder) as temporary:
-        places = write_arrays(arrays, temporary / ARRAYS)
-        write_mapped(rows, temporary / ROWS)
-        sums = {name: file_sum(temporary / name, threads) for name in (ARRAYS, ROWS)}
-        text = msgspec.json.encode(msgspec.structs.replace(about, places=places, sums=sums))
-        (temporary / ABOUT).write_bytes(msgspec.json.encode(Signed(msgspec.Raw(text), _sum(text))))
+    save(folder, about, known, rows, threads=threads)
 
 
 def _versions() -> tuple[int, str]:

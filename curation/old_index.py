@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 
 from curation.errors import UserError
+from curation.kept_index import Unfit
 from curation.manifest import decode
 from curation.rows import ROWS
-from curation.segment import Segment, Unfit, index_rows
-from curation.segment_files import About, about_of, load, save, segment_folder, versions
+from curation.segment import Segment, index_rows
+from curation.segment_files import About, kept_of, load, save, segment_folder, versions
 from curation.stored import read_layer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from curation.kept_index import Kept
 
 
 class Opened(NamedTuple):
@@ -68,16 +71,15 @@ def _kept(snapshot: Path, layers: list[str], threshold: float) -> list[tuple[Abo
     end = next((n for n in range(len(layers), 0, -1) if folders[n - 1].exists()), 0)
     if not end:
         raise Unfit("there was no index yet")
-    abouts: list[About] = []
+    found: list[Kept[About]] = []
     while end:
-        abouts.insert(0, about_of(folders[end - 1], layers[:end]))
-        end -= len(abouts[0].layers)
-    if {about.base for about in abouts} != {abouts[0].layers[-1]}:
+        found.insert(0, kept_of(folders[end - 1], layers[:end]))
+        end -= len(found[0].about.layers)
+    if {kept.about.base for kept in found} != {found[0].about.layers[-1]}:
         raise Unfit("its parts do not fit each other")
     parts: list[tuple[About, Segment]] = []
-    for about in abouts:
-        folder = segment_folder(snapshot.with_name(about.layers[-1]), threshold)
-        parts.append((about, load(folder, about, parts[0][1].order if parts else None)))
+    for kept in found:
+        parts.append((kept.about, load(kept, parts[0][1].order if parts else None)))
     return parts
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import polars as pl
 
+from curation.kept_index import Unfit
 from curation.near.growth import Watched, extended, watch
 from curation.near.pipeline import cut, of_rows
 from curation.near.postings import Postings, postings_of
@@ -55,10 +56,6 @@ class Segment(NamedTuple):
         low, high = (np.searchsorted(self.keys, asked, side) for side in ("left", "right"))
         ranges = map(np.arange, low[low < high], high[low < high])
         return np.unique(self.keyed[np.concatenate([np.empty(0, np.int64), *ranges])])
-
-
-class Unfit(Exception):  # noqa: N818  (a reason that travels a few lines, not an error of the program)
-    """Why a kept segment is of no use."""
 
 
 def index_rows(rows: pl.DataFrame, threshold: float, before: Segment | None = None) -> Segment:

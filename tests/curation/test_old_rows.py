@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
 import shutil
 
@@ -140,6 +141,22 @@ def test_a_damaged_index_is_built_anew(folder, name):
         assert said == [f"all rows of snapshot {folder.name} were indexed: it was damaged"]
         assert all(one.equals(other) for one, other in zip(before, after, strict=True))
     assert heights(folder)[1] is None
+
+
+def test_what_a_segment_says_of_itself_is_covered_by_its_sum(folder):
+    heights(folder)
+    file = segment_folder(folder, 0.8) / "about.json"
+    whole = file.read_text()
+    places = json.loads(whole)["regrind_index"]["places"]
+    ids, keyed = (json.dumps(places[name], separators=(",", ":")) for name in ("ids", "keyed"))
+    for changed in (
+        whole.replace(ids, "X").replace(keyed, ids).replace("X", keyed),
+        whole.replace("0.8", "0.9"),
+    ):
+        assert changed != whole
+        file.write_text(changed)
+        assert heights(folder)[1] == "it was damaged"
+        assert file.read_text() == whole
 
 
 def test_a_lost_first_segment_is_no_harm(folder, tmp_path):
