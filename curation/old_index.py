@@ -9,15 +9,13 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, NamedTuple
 
-import polars as pl
-
 from curation.errors import UserError
 from curation.kept_index import Unfit
 from curation.manifest import decode
 from curation.rows import ROWS
 from curation.segment import Segment, index_rows
 from curation.segment_files import About, kept_of, load, save, segment_folder, versions
-from curation.stored import read_layer
+from curation.stored import numbered_rows, read_layer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,10 +84,7 @@ def _kept(snapshot: Path, layers: list[str], threshold: float) -> list[tuple[Abo
 def _built(snapshot: Path, first: int, before: Sequence[tuple[About, Segment]], threshold: float) -> Segment:
     """Index the layers from this one on, and keep what was made."""
     layers = decode(snapshot).layers
-    frames = [
-        read_layer(snapshot, n).with_columns(layer=pl.lit(n, pl.Int32)) for n in range(first, len(layers))
-    ]
-    rows = pl.concat(frames)
+    rows = numbered_rows(snapshot, first)
     segment = index_rows(rows, threshold, before[-1][1] if before else None)
     base = before[0][0].base if before else layers[-1]
     about = About(layers[first:], base, threshold, rows.height, versions())

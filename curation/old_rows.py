@@ -18,7 +18,7 @@ from curation.near.postings import postings_of, within_reach
 from curation.near.residue import without
 from curation.old_index import open_index
 from curation.segment import Segment, keys_of, taken_rows
-from curation.stored import gone_ids, read_layer
+from curation.stored import gone_ids, numbered_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -98,10 +98,7 @@ def meet(
 
 def all_rows(folder: Path, new: pl.DataFrame) -> OldRows:
     """All rows that a snapshot has and had."""
-    layers = range(decode(folder).own + 1)
-    old = pl.concat(
-        [read_layer(folder, layer).with_columns(layer=pl.lit(layer, pl.Int32)) for layer in layers]
-    )
+    old = numbered_rows(folder)
     prompts = pl.concat([old["messages"], new["messages"]])
     return OldRows(_with_life(folder, old), cut(*of_rows(prompts, "prompt")).shared)
 

@@ -9,9 +9,8 @@ import polars as pl
 from curation.contents import Contents, contents_of, minus
 from curation.heldout import STEP, without_heldout
 from curation.identity import SAID, sayings
-from curation.manifest import Manifest, read_manifest
+from curation.manifest import Manifest, chain, read_manifest
 from curation.old_rows import OldRows, meet
-from curation.rows import drop_frame
 from curation.state import SAME, Curated, advance
 from curation.stored import first_rows, read_rows, read_table
 from curation.strata import Counted, added, counted
@@ -137,13 +136,8 @@ def kept_out(
 
 def _left_out_before(parent: Parent) -> pl.DataFrame:
     """What was left out for a held-out item on the way to a parent, as far as the snapshots are there."""
-    found, folder, manifest = [drop_frame([])], parent.folder, parent.manifest
-    while True:
-        found.append(read_table(folder, "drops").filter(step=STEP))
-        folder = folder.parent / (manifest.parent or "")
-        if not manifest.parent or not folder.exists():
-            return pl.concat(found)
-        manifest = read_manifest(folder)
+    way = (parent.folder.with_name(manifest.id) for manifest in chain(parent.folder))
+    return pl.concat([read_table(folder, "drops").filter(step=STEP) for folder in way])
 
 
 def left_of(parent: Parent, new: pl.DataFrame, split: Split) -> Left:

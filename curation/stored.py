@@ -81,6 +81,12 @@ def read_layer(
     return pl.concat(frames)
 
 
+def numbered_rows(folder: Path, first: int = 0) -> pl.DataFrame:
+    """The rows of the layers from one on, with their `layer`; also those that a later one takes away."""
+    layers = range(first, decode(folder).own + 1)
+    return pl.concat([read_layer(folder, n).with_columns(layer=pl.lit(n, pl.Int32)) for n in layers])
+
+
 def gone_ids(folder: Path) -> pl.DataFrame:
     """Ids of rows that went (`id`), and the number of the `layer` that took each away."""
     none = NOBODY.with_columns(layer=pl.lit(0, pl.Int32))
