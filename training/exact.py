@@ -11,7 +11,7 @@ from curation.errors import UserError
 from training.encode import Encoded, Messages, encode_many, stop_ids
 from training.forced import Forced, Place
 from training.generate import GenerateSettings, generate
-from training.model import LoadedModel, as_loaded
+from training.model import LoadedModel, as_loaded, context_of
 from training.start import Start, read_start
 
 if TYPE_CHECKING:
@@ -130,23 +130,21 @@ def _text(loaded: LoadedModel, tokens: list[int]) -> str:
 
 def _generated(loaded: LoadedModel, messages: Messages, row: Encoded) -> bool:
     # Another spelling may have more tokens.
-    room = min(2 * len(row.answer_ids), _context(loaded) - len(row.prompt_ids))
+    room, limit = 2 * len(row.answer_ids), context_of(loaded)
+    if limit:
+        room = min(room, limit - len(row.prompt_ids))
     settings = GenerateSettings(max_new_tokens=room, batch_size=1)
     (answer,) = generate(loaded, [messages[:-1]], settings)
     return answer.finish_reason == "stop" and answer.text == _text(loaded, row.answer_ids[:-1])
 
 
 def _encode(loaded: LoadedModel, rows: Sequence[Messages]) -> list[Encoded]:
-    encoded, limit = encode_many(loaded.tokenizer, rows), _context(loaded)
+    encoded, limit = encode_many(loaded.tokenizer, rows), context_of(loaded)
     for index, row in enumerate(encoded):
-        if len(row.ids) > limit:
+        if limit and len(row.ids) > limit:
             raise UserError(
                 f"the row has more than the {limit} tokens the model can read",
                 where=f"row {index}",
                 fix="shorten the prompt or the answer",
             )
     return encoded
-
-
-def _context(loaded: LoadedModel) -> int:
-    return int(getattr(loaded.model.config, "max_position_embeddings", 1 << 30))

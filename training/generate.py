@@ -12,7 +12,7 @@ from curation.errors import UserError
 from training.answer import Answer, Growing
 from training.encode import Messages, encode_prompt, stop_ids
 from training.endpoint import Endpoint, ask
-from training.model import LoadedModel, as_loaded
+from training.model import LoadedModel, as_loaded, context_of
 from training.sample import choose, entropy
 from training.start import Start, lay, read_start, spread
 from training.virtual import inner_model
@@ -109,7 +109,7 @@ def generate(
 
 
 def _check_fit(loaded: LoadedModel, rows: Sequence[Growing], settings: GenerateSettings) -> None:
-    limit = getattr(loaded.model.config, "max_position_embeddings", None)
+    limit = context_of(loaded)
     for row in rows:
         if limit and len(row.prompt) + settings.max_new_tokens > limit:
             raise UserError(

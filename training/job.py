@@ -195,7 +195,8 @@ def _prepare(base: Path, settings: TrainSettings) -> LoadedModel:
 def _train(
     job: _Job, loaded: LoadedModel, rows: Rows, held: Rows, settings: TrainSettings, identity: str
 ) -> int:
-    with tempfile.TemporaryDirectory() as scratch, Stream(job.jobdir / "metrics.jsonl", first()) as stream:
+    stream = Stream(job.jobdir / "metrics.jsonl", first())
+    with tempfile.TemporaryDirectory() as scratch:
 
         def record(event: dict[str, Any]) -> None:
             stream.write(event)

@@ -15,24 +15,17 @@ class Stream:
     """The metrics of a run, a JSON line a step, with the lines of what is gone on from.
 
     Args:
-        path: The file.
+        path: The file; its lines are left alone until the run has begun, and says what it goes on from.
         writes: False in all but the first process of a job.
     """
 
     def __init__(self, path: Path, writes: bool) -> None:
         self._path, self._writes = path, writes
 
-    def __enter__(self) -> Stream:
-        """Leave the lines alone until the run has begun, and says what it goes on from."""
-        self._kept = read_metrics(self._path)
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
     def keep_up_to(self, step: int) -> None:
         """Keep the lines up to a step: those behind it are written again."""
         if self._writes:
-            lines = [json.dumps(line) for line in self._kept if line["step"] <= step]
+            lines = [json.dumps(line) for line in read_metrics(self._path) if line["step"] <= step]
             write_text(self._path, "".join(line + "\n" for line in lines))
 
     def write(self, event: dict[str, Any]) -> None:

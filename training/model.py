@@ -147,6 +147,12 @@ def device() -> torch.device:
     return torch.device("cpu")
 
 
+def context_of(loaded: LoadedModel) -> int | None:
+    """Return how many tokens the model can read; None where it does not say."""
+    limit: int | None = getattr(loaded.model.config, "max_position_embeddings", None)
+    return limit
+
+
 def dtype_of(precision: str) -> torch.dtype:
     """Turn "auto", "fp32" or "bf16" into a dtype; auto is bf16 only where the hardware multiplies it."""
     if precision == "bf16" or (precision == "auto" and _has_bf16()):

@@ -8,6 +8,7 @@ import torch
 
 from curation.errors import UserError
 from training.adapters import demand_bitsandbytes
+from training.model import context_of
 from training.together import processes, sharded
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def demand_possible(settings: TrainSettings, *, scored: bool) -> None:
 
 def readable_tokens(loaded: LoadedModel, settings: TrainSettings) -> int:
     """Return how many tokens a row may have: as many as the settings allow and the model can read."""
-    context = int(getattr(loaded.model.config, "max_position_embeddings", None) or settings.max_length)
+    context = context_of(loaded) or settings.max_length
     return min(settings.max_length, context - (settings.num_virtual_tokens if settings.virtual else 0))
 
 
