@@ -9,8 +9,8 @@ import torch
 
 from curation.errors import UserError
 from training.encode import Encoded, Messages, encode_many, stop_ids
+from training.follow import comes_to
 from training.forced import Forced, Place
-from training.generate import GenerateSettings, generate
 from training.model import LoadedModel, as_loaded, context_of
 from training.start import Start, read_start
 
@@ -31,8 +31,8 @@ def exact_match(
 
     That is: whether `generate`, with enough room, ends by itself and says what the answer's own tokens say.
     An answer's tokens are fed, a row leaves with the first that is not the likeliest, and what rounding or
-    another spelling of the text leaves in doubt is generated. With bf16 weights the two are equal up to
-    rounding, and so is generation in batches of two sizes.
+    another spelling of the text leaves in doubt is generated from there on, until it says something else.
+    With bf16 weights the two are equal up to rounding, and so is generation in batches of two sizes.
 
     Args:
         loaded: Model and tokenizer.
@@ -51,12 +51,13 @@ def exact_match(
     order = sorted(range(len(rows)), key=lambda i: len(encoded[i].prompt_ids))
     verdicts: dict[int, bool] = {}
     with torch.inference_mode(), as_loaded(loaded, precision):
-        start = read_start(loaded, [row.prompt_ids for row in encoded], max(len(row.ids) for row in encoded))
+        longest = max(len(row.prompt_ids) + _room(loaded, row) for row in encoded)
+        start = read_start(loaded, [row.prompt_ids for row in encoded], longest)
         size = 1 if start.alone else batch_size
         for place in range(0, len(rows), size):
             numbers = order[place : place + size]
-            for i, verdict in zip(numbers, _fed(loaded, [encoded[i] for i in numbers], start), strict=True):
-                verdicts[i] = _generated(loaded, rows[i], encoded[i]) if verdict is None else verdict
+            for i, row in zip(numbers, _fed(loaded, [encoded[i] for i in numbers], start), strict=True):
+                verdicts[i] = _generated(loaded, row, start) if row.verdict is None else row.verdict
             if progress:
                 progress(len(verdicts), len(rows))
     return [verdicts[i] for i in range(len(rows))]
@@ -69,6 +70,8 @@ class _Row:
     row: Encoded
     read: int = 0
     """Tokens of the answer that were compared."""
+    sure: int = 0
+    """So many of them are the likeliest without a doubt."""
     right: bool = True
     """None of them was certainly not the likeliest."""
     close: bool = False
@@ -89,7 +92,9 @@ class _Row:
     def see(self, loaded: LoadedModel, places: Sequence[Place]) -> None:
         """Take what the model makes of the next tokens, up to one that is certainly wrong."""
         for place in places:
-            if place.lead <= place.rounding:
+            if place.lead > place.rounding:
+                self.sure += not self.close
+            else:
                 self.close = True
                 self.right = place.lead >= -place.rounding
                 self.respelt = _may_say(loaded, self.row.answer_ids, self.read, place.other)
@@ -98,8 +103,8 @@ class _Row:
                 return
 
 
-def _fed(loaded: LoadedModel, rows: Sequence[Encoded], start: Start) -> list[bool | None]:
-    """Feed answers until each has its verdict; None where it is in doubt."""
+def _fed(loaded: LoadedModel, rows: Sequence[Encoded], start: Start) -> list[_Row]:
+    """Feed answers until each has its verdict, or is in doubt."""
     ends = stop_ids(loaded.tokenizer)
     found = [_Row(row, respelt=not _ends_once(row.answer_ids, ends)) for row in rows]
     forced, left = Forced(loaded, rows, start), list(found)
@@ -108,7 +113,7 @@ def _fed(loaded: LoadedModel, rows: Sequence[Encoded], start: Start) -> list[boo
         left = [row for row in left if row.open]
         for row, places in zip(left, forced.read(), strict=True):
             row.see(loaded, places)
-    return [row.verdict for row in found]
+    return found
 
 
 def _ends_once(answer: list[int], ends: Sequence[int]) -> bool:
@@ -128,14 +133,17 @@ def _text(loaded: LoadedModel, tokens: list[int]) -> str:
     return str(loaded.tokenizer.decode(tokens, skip_special_tokens=True))
 
 
-def _generated(loaded: LoadedModel, messages: Messages, row: Encoded) -> bool:
-    # Another spelling may have more tokens.
+def _generated(loaded: LoadedModel, found: _Row, start: Start) -> bool:
+    """Whether the model, left to itself where doubt begins, comes to the same text."""
+    row = found.row
+    sure, text = row.answer_ids[: found.sure], _text(loaded, row.answer_ids[:-1])
+    return comes_to(loaded, row.prompt_ids, sure, text, _room(loaded, row), start)
+
+
+def _room(loaded: LoadedModel, row: Encoded) -> int:
+    """Tokens that an answer may have: another spelling may have more."""
     room, limit = 2 * len(row.answer_ids), context_of(loaded)
-    if limit:
-        room = min(room, limit - len(row.prompt_ids))
-    settings = GenerateSettings(max_new_tokens=room, batch_size=1)
-    (answer,) = generate(loaded, [messages[:-1]], settings)
-    return answer.finish_reason == "stop" and answer.text == _text(loaded, row.answer_ids[:-1])
+    return min(room, limit - len(row.prompt_ids)) if limit else room
 
 
 def _encode(loaded: LoadedModel, rows: Sequence[Messages]) -> list[Encoded]:

@@ -100,7 +100,7 @@ def generate(
         for place in range(0, len(rows), size):
             batch = by_length[place : place + size]
             began = time.perf_counter()
-            _answer_batch(loaded, batch, start, settings, stream)
+            answer_batch(loaded, batch, start, settings, stream)
             share = (time.perf_counter() - began) / len(batch)
             answers.update({row.index: row.finish(loaded.tokenizer, share) for row in batch})
             if progress:
@@ -119,13 +119,22 @@ def _check_fit(loaded: LoadedModel, rows: Sequence[Growing], settings: GenerateS
             )
 
 
-def _answer_batch(
+def answer_batch(
     loaded: LoadedModel,
     batch: list[Growing],
     start: Start,
     settings: GenerateSettings,
-    stream: Stream | None,
+    stream: Stream | None = None,
 ) -> None:
+    """Let answers grow side by side until each has stopped, or has all its tokens.
+
+    Args:
+        loaded: Model and tokenizer.
+        batch: The answers, whose prompts begin with what `start` holds.
+        start: What all prompts start with.
+        settings: How answers are produced; their precision is the caller's.
+        stream: Called with (number of the prompt, new text) as answers grow.
+    """
     model, tokenizer = inner_model(loaded.model), loaded.tokenizer
     ids, mask, positions = lay([row.prompt for row in batch], start, model.device)
     cache = spread(loaded, start, len(batch), mask.shape[1] + settings.max_new_tokens)
