@@ -10,6 +10,8 @@ import polars as pl
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from curation.ids import Ids
+
 Keep = Literal["best", "first"]
 """`best` is by score, length and id, and of equal messages by the other fields; `first` is by place."""
 
@@ -18,19 +20,22 @@ SCORE = "score"
 
 
 def best_first(
-    rows: pl.DataFrame, chosen: NDArray[np.int64], *, keep: Keep = "best", old: int = 0
+    rows: pl.DataFrame, chosen: NDArray[np.int64], ids: Ids, *, keep: Keep = "best", old: int = 0
 ) -> NDArray[np.int64]:
     """The order of some rows, the best first, as places in `chosen` (rows chosen,).
 
     Args:
         rows: Rows with schema ROWS.
         chosen: Row numbers.
+        ids: The ids of the rows.
         keep: What makes a row better than another.
         old: The first so many rows are better than all others.
     """
     # To pick out conversations takes longer than to measure all of them.
-    table = rows.select("id", "meta", "source", "line", score=_score(), length=_length())
+    table = rows.select("meta", "source", "line", score=_score(), length=_length())
     keys = table[chosen].with_columns(new=pl.Series(chosen >= old), row=pl.Series(chosen))
+    if keep == "best":
+        keys = keys.with_columns(id=ids.of(chosen))
     best = ["score", "length", "id", "meta", "source", "line"]
     by = ["new", *(best if keep == "best" else []), "row"]
     down = [name in {"score", "length"} for name in by]

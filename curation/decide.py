@@ -13,6 +13,7 @@ from curation.errors import UserError
 from curation.exact import exact_partners
 from curation.fates import EXACT, NEAR, NORMALISED, SEMANTIC, Conflicts, Fates, both, drop, follow, write
 from curation.files import NO_SPACE, UNWRITABLE
+from curation.ids import Ids
 from curation.labels import labels
 from curation.near.clusters import components
 from curation.near.pairs import count_pairs, similarities
@@ -48,6 +49,7 @@ class Decided(NamedTuple):
         shared: Shared text of their prompts.
         hidden: Pairs of similar prompts that there would be more if that text counted; None if not counted.
         long: Rows that were looked for by MinHash.
+        ids: The ids of the rows, as far as they were asked for.
     """
 
     fates: Fates
@@ -56,6 +58,7 @@ class Decided(NamedTuple):
     shared: Shared
     hidden: int | None
     long: int
+    ids: Ids
 
 
 class Means(NamedTuple):
@@ -86,15 +89,15 @@ def decide(rows: pl.DataFrame, how: How, old: int = 0, means: Means | None = Non
         old: The first so many rows are preferred to the others.
         means: What the search may use.
     """
-    means = means or Means()
-    fates = _exact(rows, how, old, means.threads)
+    means, ids = means or Means(), Ids(rows)
+    fates = _exact(rows, ids, how, old, means.threads)
     copies, left = np.flatnonzero(fates.partner >= 0), np.flatnonzero(fates.partner < 0)
     nobody = Conflicts(copies[:0], copies[:0], np.empty(0))
-    found = Decided(fates, nobody, left, nothing_shared(), 0, 0)
+    found = Decided(fates, nobody, left, nothing_shared(), 0, 0, ids)
     if how.near:
         found = _decide_near(rows, how, old, means, found)
     if means.meaning is not None:
-        more = _by_meaning(rows, how, old, means.meaning, fates)
+        more = _by_meaning(rows, how, old, means.meaning, found)
         found = found._replace(conflicts=both(found.conflicts, more))
     follow(fates, copies)
     return found
@@ -116,10 +119,10 @@ def _decide_near(rows: pl.DataFrame, how: How, old: int, means: Means, found: De
     if long is None:
         long = sum(int((np.diff(part.starts) > LONG).sum()) for part in corpus.sets)
     compared = _compared(rows, near, corpus, how, means.threads)
-    conflicts = _near(rows, near, compared, how, (old, means.stay), found.fates)
+    conflicts = _near(rows, near, compared, how, (old, means.stay), found)
     if shared is None or not len(shared.hashes):
         hidden = _hidden(texts, corpus.shared, compared.prompts, how, means.threads)
-    return Decided(found.fates, conflicts, found.left, corpus.shared, hidden, long)
+    return found._replace(conflicts=conflicts, shared=corpus.shared, hidden=hidden, long=long)
 
 
 @contextlib.contextmanager
@@ -135,8 +138,8 @@ def _on_disk() -> Iterator[None]:
         raise UserError(problem, where=tempfile.gettempdir(), fix=fix) from fault
 
 
-def _exact(rows: pl.DataFrame, how: How, old: int, threads: int | None) -> Fates:
-    partner, raw = exact_partners(rows, keep=how.keep, old=old, threads=threads)
+def _exact(rows: pl.DataFrame, ids: Ids, how: How, old: int, threads: int | None) -> Fates:
+    partner, raw = exact_partners(rows, ids, keep=how.keep, old=old, threads=threads)
     similar = np.ones(rows.height)
     reason = np.where(raw, EXACT, NORMALISED).astype(np.uint8)
     return Fates(partner, similar, similar.copy(), reason)
@@ -170,29 +173,29 @@ def _near(
     compared: Compared,
     how: How,
     first: tuple[int, bool],
-    fates: Fates,
+    found: Decided,
 ) -> Conflicts:
-    """Write into `fates` what goes of the compared rows; `first`: how many are old, and if they stay."""
+    """Write into the fates what goes of the compared rows; `first`: how many are old, and if they stay."""
     old, stay = first
     numbers = left[compared.prompts.numbers]
-    order = best_first(rows, numbers, keep=how.keep, old=old)
+    order = best_first(rows, numbers, found.ids, keep=how.keep, old=old)
     if how.mode == "connected":
-        order = _connected(compared, order, numbers, how, fates)
+        order = _connected(compared, order, numbers, how, found.fates)
     stays = int((numbers[order] < old).sum()) if stay else 0
     one_text = compared.answers is compared.prompts
     drops = how.conflicts == "keep_best", how.conflicts == "drop_all"
     rules = Rules(how.threshold, *drops, one_text, stays)
-    return write(fates, numbers, order, remove(compared, order, rules), how, NEAR, rows["meta"])
+    return write(found.fates, numbers, order, remove(compared, order, rules), how, NEAR, rows["meta"])
 
 
-def _by_meaning(rows: pl.DataFrame, how: How, old: int, meaning: Meaning, fates: Fates) -> Conflicts:
-    """Write into `fates` which of the rows that stay say what a better one says."""
-    stay = np.flatnonzero(fates.partner < 0)
-    numbers = stay[best_first(rows, stay, keep=how.keep, old=old)]
+def _by_meaning(rows: pl.DataFrame, how: How, old: int, meaning: Meaning, found: Decided) -> Conflicts:
+    """Write into the fates which of the rows that stay say what a better one says."""
+    stay = np.flatnonzero(found.fates.partner < 0)
+    numbers = stay[best_first(rows, stay, found.ids, keep=how.keep, old=old)]
     drop_conflicting = how.conflicts == "keep_best"
     asked = rows.select("messages", "meta")[numbers]
-    found = remove_alike(asked, meaning, drop_conflicting=drop_conflicting)
-    return write(fates, numbers, np.arange(len(numbers)), found, how, SEMANTIC, rows["meta"])
+    removed = remove_alike(asked, meaning, drop_conflicting=drop_conflicting)
+    return write(found.fates, numbers, np.arange(len(numbers)), removed, how, SEMANTIC, rows["meta"])
 
 
 def _connected(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from curation.calls import with_calls
+from curation.ids import named
 from curation.rows import answer_text, prompt_text
 from curation.text import words
 
@@ -43,7 +44,7 @@ def with_words(drops: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
         drops: Rows that went (see `curation.dedup.Deduped`).
         rows: The rows that they and their partners are among.
     """
-    texts = rows.select("id", "source", "line", "messages").unique(["id", "source", "line"])
+    texts = _named(drops, rows).unique(["id", "source", "line"])
     both = drops
     for prefix, name in (("", "row_id"), ("partner_", "partner_id")):
         keys = [name, f"{prefix}source", f"{prefix}line"]
@@ -55,6 +56,18 @@ def with_words(drops: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
         only_here=pl.Series([" ".join(a) for a, _ in found], dtype=pl.String),
         only_there=pl.Series([" ".join(b) for _, b in found], dtype=pl.String),
     )
+
+
+def _named(drops: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows that have the place of a dropped row or of a partner, with their ids."""
+    place = ["source", "line"]
+    told = pl.concat(
+        [
+            drops.select(place),
+            drops.select(pl.col("partner_source", "partner_line").name.replace("partner_", "")),
+        ]
+    )
+    return named(rows.select("id", *place, "messages").join(told, on=place, how="semi", nulls_equal=True))
 
 
 def compared_text(messages: Sequence[Message]) -> str:

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from curation.best import Keep
+    from curation.ids import Ids
 
 
 def exact_partners(
-    rows: pl.DataFrame, *, keep: Keep = "best", old: int = 0, threads: int | None = None
+    rows: pl.DataFrame, ids: Ids, *, keep: Keep = "best", old: int = 0, threads: int | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """For each row that goes the row that stays in its place.
 
@@ -28,6 +29,7 @@ def exact_partners(
 
     Args:
         rows: Rows with schema ROWS.
+        ids: Their ids.
         keep: Which one of equal rows stays.
         old: The first so many rows are preferred to the others.
         threads: At most so many; all there are unless given.
@@ -42,7 +44,7 @@ def exact_partners(
     if not len(members):
         return partner, raw
     rank = np.empty(len(members), np.int64)
-    rank[best_first(rows, members, keep=keep, old=old)] = np.arange(len(members))
+    rank[best_first(rows, members, ids, keep=keep, old=old)] = np.arange(len(members))
     ordered = np.lexsort((rank, kind))
     members, kind = members[ordered], kind[ordered]
     first = np.concatenate(([True], kind[1:] != kind[:-1]))
@@ -51,7 +53,7 @@ def exact_partners(
     equal = same(rows["messages"].gather(goes), rows["messages"].gather(stays))
     goes, stays = goes[equal], stays[equal]
     partner[goes] = stays
-    raw[goes] = (rows["id"].gather(goes) == rows["id"].gather(stays)).to_numpy()
+    raw[goes] = (ids.of(goes) == ids.of(stays)).to_numpy()
     return partner, raw
 
 

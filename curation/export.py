@@ -7,7 +7,9 @@ import gzip
 import io
 import json
 import sys
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import IO, TYPE_CHECKING, Any, cast
 
 import polars as pl
@@ -82,11 +84,13 @@ def _opened(path: Path, suffix: str) -> Iterator[IO[bytes]]:
 
 
 def _lines(rows: pl.DataFrame) -> Iterator[bytes]:
-    """JSONL, a few slices at a time beside each other."""
-    parts = list(rows.iter_slices(SLICE))
+    """JSONL, made some slices ahead of what is written."""
+    parts = rows.iter_slices(SLICE)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for start in range(0, len(parts), AT_ONCE):
-            yield from pool.map(_part, parts[start : start + AT_ONCE])
+        ahead = deque(pool.submit(_part, part) for part in islice(parts, AT_ONCE))
+        while ahead:
+            yield ahead.popleft().result()
+            ahead.extend(pool.submit(_part, part) for part in islice(parts, 1))
 
 
 def _part(rows: pl.DataFrame) -> bytes:

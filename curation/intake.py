@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
-from itertools import chain, compress, count, islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import polars as pl
 
 from curation.columns import Columns, Row
 from curation.decode import Fault, decode, separators
 from curation.errors import UserError
-from curation.plain import check
+from curation.plain import check, only
 from curation.records import is_another, majority, to_row
 from curation.rows import schema
 from curation.shapes import SHAPES, recognise
@@ -22,7 +23,7 @@ from curation.tables import is_table, objects, read_table
 from curation.unpack import not_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
 REJECTS = schema(
@@ -115,21 +116,19 @@ class _Reader:
 
     def take(self, block: Block) -> None:
         """Read a block's lines."""
-        there = [bool(line) and not line.isspace() for line in block.lines]
-        numbers = list(compress(count(block.first), there))
-        lines = list(compress(block.lines, there))
+        numbers, lines = _not_blank(block)
         if self.fields is None:
             self._settle(lines)
         chats = None
         if self.shape == "messages" and self.fields is not None:
             chats, passed = check(numbers, lines, self.fields - {"messages"}, ids=self.ids)
-            numbers, lines = list(compress(numbers, ~passed)), list(compress(lines, ~passed))
+            numbers, lines = only(numbers, ~passed), only(lines, ~passed)
             self.first = self.first or next(iter(chats.numbers), 0)
         faults: list[Reject] = []
         self.columns.add(list(self._rows(numbers, lines, faults)), chats)
         self._reject(self._with_cut(block, faults) if block.cut else faults)
 
-    def _settle(self, lines: list[bytes]) -> None:
+    def _settle(self, lines: Sequence[bytes]) -> None:
         """Find out the shape, and which fields its objects have; later, where no object tells it."""
         sample = list(islice(_objects(lines), SAMPLE))
         self.shape = self.shape or majority(sample) or majority(_objects(lines))
@@ -164,7 +163,7 @@ class _Reader:
             table = pl.DataFrame(faults, schema=["line", "path", "reason", "text"], orient="row")
             self.rejects.append(table.select(pl.lit(self.source).alias("source"), pl.all()))
 
-    def _rows(self, numbers: list[int], lines: list[bytes], faults: list[Reject]) -> Iterator[Row]:
+    def _rows(self, numbers: Sequence[int], lines: Sequence[bytes], faults: list[Reject]) -> Iterator[Row]:
         for number, line, keys in zip(numbers, lines, separators(lines).tolist(), strict=True):
             try:
                 yield self._row(decode(line, keys), number)
@@ -210,6 +209,13 @@ class _Reader:
         if self.named:
             fix = f"leave out --shape {self.shape}, so that the shape is recognised"
         return UserError(f"no line can be read as a row ({said[0]})", where=str(self.path), fix=fix)
+
+
+def _not_blank(block: Block) -> tuple[Sequence[int], Sequence[bytes]]:
+    """The lines of a block that hold something, and their numbers."""
+    blank = np.fromiter(map(bytes.isspace, block.lines), np.bool_, len(block.lines))
+    there = ~blank & np.fromiter(map(len, block.lines), np.bool_, len(block.lines))
+    return only(range(block.first, block.first + len(block.lines)), there), only(block.lines, there)
 
 
 def _objects(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:

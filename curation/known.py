@@ -16,6 +16,7 @@ from curation.children import MADE
 from curation.decide import Means, decide
 from curation.dedup import Deduped, drop_known
 from curation.exact import exact_partners
+from curation.ids import Ids
 from curation.near.growth import Watched, still_shared, watch
 from curation.near.pipeline import cut, of_rows
 from curation.near.postings import Postings, postings_of, within_reach
@@ -125,7 +126,8 @@ def drop_against(known: Known, new: pl.DataFrame, how: How, threads: int | None 
     near, shared = equal[:0], nothing_shared()
     if how.near and asked.height:
         olds = known.take(equal)
-        partner, _ = exact_partners(pl.concat([olds, asked]), keep=how.keep, old=len(equal), threads=threads)
+        both = pl.concat([olds, asked])
+        partner, _ = exact_partners(both, Ids(both), keep=how.keep, old=len(equal), threads=threads)
         left = np.flatnonzero(partner[len(equal) :] < 0)
         found = _reached(known, asked["messages"], left, how, threads)
         if found is None:

@@ -64,7 +64,7 @@ _tuple = msgspec.structs.astuple
 
 
 def check(
-    numbers: list[int], lines: list[bytes], fields: frozenset[str], *, ids: bool
+    numbers: Sequence[int], lines: Sequence[bytes], fields: frozenset[str], *, ids: bool
 ) -> tuple[Chats, NDArray[np.bool_]]:
     """Find the lines that hold chats of role and content, each key once.
 
@@ -80,18 +80,19 @@ def check(
     names = sorted(filter(_NAME.fullmatch, fields.difference(_OWN)))[:MOST_FIELDS]
     own = [name for name in _OWN if name in fields]
     chat, meta = _structs(tuple(own), tuple(names))
-    chats, passed = _decoded(lines, msgspec.json.Decoder(chat).decode)
-    turns = [chat.messages for chat in chats]
-    others = [_others(chat, len(own), meta) for chat in chats] if own or names else [(0, "{}")] * len(chats)
-    counts = 1 + 2 * _numbers(map(len, turns)) + _numbers(count for count, _ in others)
-    once = counts == separators(_only(lines, passed))
-    chats, turns, others = _only(chats, once), _only(turns, once), _only(others, once)
+    decoded, passed = _decoded(lines, msgspec.json.Decoder(chat).decode)
+    said = [_others(chat, len(own), meta) for chat in decoded] if own or names else []
+    counts = 1 + 2 * _numbers(len(chat.messages) for chat in decoded)
+    if said:
+        counts += _numbers(count for count, _ in said)
+    once = counts == separators(only(lines, passed))
+    chats, others = only(decoded, once), only(said, once) if said else []
     passed[passed] = once
     tags, parents = ([getattr(chat, name) for chat in chats] if name in own else () for name in _OWN)
     return Chats(
-        _only(numbers, passed),
-        _only(lines, passed),
-        [turns_id(list(map(_tuple, chat))) for chat in turns] if ids else None,
+        only(numbers, passed),
+        only(lines, passed),
+        [turns_id(list(map(_tuple, chat.messages))) for chat in chats] if ids else None,
         [entry or [] for entry in tags] if any(tags) else None,
         [entry or [] for entry in parents] if any(parents) else None,
         [text for _, text in others] if names else None,
@@ -149,8 +150,11 @@ def _numbers(numbers: Iterable[int]) -> NDArray[np.int64]:
     return np.fromiter(numbers, np.int64)
 
 
-def _only(values: list[T], which: NDArray[np.bool_]) -> list[T]:
-    return values if which.all() else list(compress(values, which))
+def only(values: Sequence[T], which: NDArray[np.bool_]) -> Sequence[T]:
+    """The values at some places, which are mostly all of them, or none."""
+    if which.all():
+        return values
+    return list(compress(values, which.tolist())) if which.any() else []
 
 
 @functools.cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -91,9 +92,12 @@ def meta_text(fields: Mapping[str, Any] | msgspec.Struct) -> str:
 
 
 def with_ids(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows with schema ROWS that were read without ids, with them."""
-    turns = [[(m["role"], m["content"], m["extra"]) for m in messages] for messages in rows["messages"]]
-    return rows.with_columns(id=pl.Series(list(map(turns_id, turns)), dtype=pl.String))
+    """Rows with a column `messages`, with the ids that follow from them."""
+    lists = rows["messages"].to_arrow()
+    fields = (pl.Series(lists.flatten().field(name)).to_list() for name in ("role", "content", "extra"))
+    turns, ends = list(zip(*fields, strict=True)), lists.offsets.to_pylist()
+    ids = [turns_id(turns[i - ends[0] : j - ends[0]]) for i, j in pairwise(ends)]
+    return rows.with_columns(id=pl.Series(ids, dtype=pl.String))
 
 
 def make_row(

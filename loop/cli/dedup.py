@@ -112,7 +112,7 @@ def dedup(
     from curation.dedup import How, drop_duplicates
 
     demand_distinct(file, output, drops, against)
-    rows = only_rows(file, shape)
+    rows = only_rows(file, shape, ids=against is not None)
     room = _bytes(memory) if memory is not None else None
     how = How(threshold, not exact, on, conflicts, mode, keep)  # type: ignore[arg-type]
     if against:

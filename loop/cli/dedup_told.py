@@ -79,6 +79,7 @@ def explain_line(
 
     from curation.errors import UserError
     from curation.evidence import side_by_side
+    from curation.ids import named
 
     here = rows.filter(line=line)
     if not here.height:
@@ -86,11 +87,11 @@ def explain_line(
         raise UserError("no row has this line", where=f"--explain {line}", fix=fix)
     drop = next(found.drops.filter(line=line).iter_rows(named=True), None)
     if drop is None:
-        named = found.conflicts.filter((pl.col("line") == line) | (pl.col("partner_line") == line))
-        _tell_that_it_stays(line, named, as_json=as_json)
+        naming = found.conflicts.filter((pl.col("line") == line) | (pl.col("partner_line") == line))
+        _tell_that_it_stays(line, naming, as_json=as_json)
         return
-    place = {n: drop[f"partner_{n}"] for n in ("id", "source", "line") if drop[f"partner_{n}"] is not None}
-    partner = everyone.filter(**place).head(1)
+    place = {n: drop[f"partner_{n}"] for n in ("source", "line") if drop[f"partner_{n}"] is not None}
+    partner = named(everyone.filter(**place)).filter(id=drop["partner_id"]).head(1)
     pair = [side["messages"].to_list() for side in (here.head(1), partner)]
     if as_json:
         out_json(drop | {"messages": pair[0][0], "partner_messages": next(iter(pair[1]), None)})

@@ -65,7 +65,7 @@ def read(path: Path, shape: str | None = None, *, ids: bool = True) -> Intake:
     return intake
 
 
-def only_rows(path: Path, shape: str | None = None) -> pl.DataFrame:
+def only_rows(path: Path, shape: str | None = None, *, ids: bool = True) -> pl.DataFrame:
     """The rows of a file (schema ROWS); lines that are no rows stop a step, because they would be lost.
 
     Raises:
@@ -73,7 +73,7 @@ def only_rows(path: Path, shape: str | None = None) -> pl.DataFrame:
     """
     from curation.errors import UserError
 
-    rows, bad = read(path, shape)
+    rows, bad = read(path, shape, ids=ids)
     if bad.height:
         name = name_of(path)
         told = f" --shape {shape}" if shape else ""
