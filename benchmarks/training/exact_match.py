@@ -1,7 +1,8 @@
 """Exact match by teacher forcing beside generating the answers: CPU seconds, and whether they agree.
 
-64 prompts, answered greedily in one batch by the base. Half of the answers are then the expected ones, and
-in the other half one word is another. Long answers in fp32, where both must agree, and in bf16; short ones.
+64 prompts, answered greedily by the base in one batch, in batches as `generate` makes them unless told
+otherwise, and one by one. Half of the answers of the one batch are then the expected ones, and in the other
+half one word is another. Long answers in fp32, where all must agree, and in bf16; short ones.
 
 `python benchmarks/training/exact_match.py`; needs `pip install 'regrind[train]'` and the embedded model.
 """
@@ -21,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from record import record
 
 ROWS = 64
+BATCHES = (ROWS, 16, 1)
 LONG, SHORT = ("Describe {} in two or three sentences.", 100), ("Is there such a thing as {}?", 24)
 JOBS = {"long, fp32": (*LONG, "fp32"), "long, bf16": (*LONG, "bf16"), "short, bf16": (*SHORT, "bf16")}
 
@@ -48,12 +50,13 @@ def _both(question: str, most: int, precision: str) -> dict[str, Any]:
 
     loaded = load(find_model(EMBEDDED, cache()), precision=precision)
     prompts = [[{"role": "user", "content": question.format(topic)}] for topic in _topics()]
-    settings = GenerateSettings(max_new_tokens=most, batch_size=ROWS)
     generate(loaded, prompts[:4], GenerateSettings(max_new_tokens=4))
-    began = time.process_time()
-    answers = generate(loaded, prompts, settings)
-    generating = time.process_time() - began
-    said = _half_changed([answer.text for answer in answers])
+    answers, generating = {}, {}
+    for size in BATCHES:
+        began = time.process_time()
+        answers[size] = generate(loaded, prompts, GenerateSettings(max_new_tokens=most, batch_size=size))
+        generating[size] = time.process_time() - began
+    said = _half_changed([answer.text for answer in answers[ROWS]])
     rows = [
         [*prompt, {"role": "assistant", "content": text}] for prompt, text in zip(prompts, said, strict=True)
     ]
@@ -61,17 +64,22 @@ def _both(question: str, most: int, precision: str) -> dict[str, Any]:
     began = time.process_time()
     matched = exact_match(loaded, rows)
     forcing = time.process_time() - began
-    expected = [
-        answer.finish_reason == "stop" and answer.text == text
-        for answer, text in zip(answers, said, strict=True)
-    ]
+    expected = {
+        size: [a.finish_reason == "stop" and a.text == t for a, t in zip(given, said, strict=True)]
+        for size, given in answers.items()
+    }
     return {
-        "mean_answer_tokens": round(sum(answer.output_tokens for answer in answers) / ROWS, 1),
-        "cpu_seconds_generating": round(generating, 2),
+        "mean_answer_tokens": round(sum(answer.output_tokens for answer in answers[ROWS]) / ROWS, 1),
         "cpu_seconds_teacher_forcing": round(forcing, 2),
-        "times_faster": round(generating / forcing, 1),
-        "matching_by_generation": sum(expected),
-        "agreeing": sum(a == b for a, b in zip(matched, expected, strict=True)),
+        "matching": sum(matched),
+        "beside_batches_of": {
+            size: {
+                "cpu_seconds_generating": round(generating[size], 2),
+                "times_faster": round(generating[size] / forcing, 1),
+                "agreeing": sum(a == b for a, b in zip(matched, expected[size], strict=True)),
+            }
+            for size in BATCHES
+        },
     }
 
 

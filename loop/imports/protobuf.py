@@ -13,10 +13,14 @@ if TYPE_CHECKING:
 
 LENGTH = 4
 """Bytes of a message's length before it, the highest first."""
+MESSAGE = b"\n"
+"""How an export begins; a length that does is one of 160 MiB."""
 
 
-def exports(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def exports(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
     """Each export of a file as the object that OTLP's JSON has, with its number from 1.
+
+    None stands for the last one of a file that is cut, behind some that are whole.
 
     Raises:
         UserError: opentelemetry-proto is not installed, or this is no OTLP.
@@ -28,33 +32,37 @@ def exports(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
     try:
         for number, message in enumerate(_messages(path), start=1):
-            yield number, _decode(message)
+            yield number, None if message is None else _decode(message)
     except DecodeError as fault:
         fix = "name the format with --from, or export again"
         raise UserError("this is no OTLP in protobuf", where=str(path), fix=fix) from fault
 
 
-def _messages(path: Path) -> Iterator[bytes]:
+def _messages(path: Path) -> Iterator[bytes | None]:
     """The messages of a file, one at a time where they have their lengths."""
     if not _framed(path):
         yield path.read_bytes()
         return
     with path.open("rb") as stream:
         while head := stream.read(LENGTH):
-            yield stream.read(int.from_bytes(head, "big"))
+            length = int.from_bytes(head, "big")
+            message = stream.read(length)
+            yield message if len(head) == LENGTH and len(message) == length else None
 
 
 def _framed(path: Path) -> bool:
-    """Whether lengths lead from the file's beginning to its very end."""
-    place, size = 0, path.stat().st_size
+    """Whether lengths lead through the file, to its end or to where it is cut."""
+    place, size, whole = 0, path.stat().st_size, 0
     with path.open("rb") as stream:
-        while place < size:
+        unframed = stream.peek(1)[:1] == MESSAGE
+        while place + LENGTH <= size:
             stream.seek(place)
             length = int.from_bytes(stream.read(LENGTH), "big")
             place += LENGTH + length
             if not length:
                 return False
-    return place == size and size > 0
+            whole += place <= size
+    return whole > 0 and (place == size or not unframed)
 
 
 def _decode(message: bytes) -> dict[str, Any]:

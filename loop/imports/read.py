@@ -140,7 +140,7 @@ def _objects(path: Path, form: str | None) -> Iterator[list[tuple[int, dict[str,
         from loop.imports.protobuf import exports
 
         for number, export in exports(path):
-            yield [(number, export)]
+            yield [(number, Reject(number, "the file is cut here", "") if export is None else export)]
         return
     found = blocks(path)
     for block in _together(found):

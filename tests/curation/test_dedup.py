@@ -14,9 +14,11 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 from curation.dedup import How, drop_duplicates, drop_known
 from curation.errors import UserError
+from curation.evidence import with_words
 from curation.known import drop_against, index_rows
 from curation.near.sameness import signatures
 from curation.rows import answer_text, frame, make_row, prompt_text
@@ -381,6 +383,35 @@ def test_a_dropped_row_never_loses_to_one_that_is_not_kept():
     for policy in ("report", "keep_best"):
         done = drop_duplicates(rows, How(0.6, conflicts=policy))
         assert set(done.drops["partner_line"]) <= set(done.rows["line"])
+
+
+@pytest.mark.parametrize("mode", ["anchored", "connected"])
+@pytest.mark.parametrize("conflicts", ["report", "keep_best", "drop_all"])
+@pytest.mark.parametrize("near", [True, False])
+def test_rows_read_without_ids_go_and_stay_all_the_same(mode, conflicts, near):
+    rows = with_labels_and_calls(corpus(11), 11)
+    unnamed = rows.with_columns(id=pl.lit(None, pl.String))
+    how = How(0.7, near, conflicts=conflicts, mode=mode)
+    named, done = drop_duplicates(rows, how), drop_duplicates(unnamed, how)
+    assert done.drops.height > 10
+    assert_frame_equal(done.drops, named.drops)
+    assert_frame_equal(done.conflicts, named.conflicts)
+    assert_frame_equal(done.rows.drop("id"), named.rows.drop("id"))
+    assert not done.rows["id"].count()
+    assert_frame_equal(with_words(done.drops, unnamed), with_words(named.drops, rows))
+
+
+def test_rows_that_were_made_follow_their_parents_where_ids_are_not_known():
+    parent, copy = chat("one two three four", "five"), chat("One two three four", "five", 2)
+    children = [
+        chat(f"{text} again and again", "five", 3 + n, parents=[of["id"]], tags=["augmented"])
+        for n, (text, of) in enumerate((("a b c d", parent), ("e f g h", copy)))
+    ]
+    rows = frame([parent, copy, *children])
+    named, done = (drop_duplicates(of) for of in (rows, rows.with_columns(id=pl.lit(None, pl.String))))
+    assert_frame_equal(done.drops, named.drops)
+    assert done.drops.height == 2
+    assert done.rows["line"].to_list() == named.rows["line"].to_list()
 
 
 def test_the_best_row_stays_by_score_then_length_then_id():

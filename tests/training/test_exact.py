@@ -8,12 +8,14 @@ import torch
 from curation.errors import UserError
 from tests.training.shapes import make
 from training.adapters import adapt
-from training.encode import encode, stop_ids
+from training.encode import encode, encode_prompt, stop_ids
 from training.exact import exact_match
+from training.follow import comes_to
 from training.generate import GenerateSettings, generate
 from training.job import run
 from training.model import LoadedModel, load
 from training.settings import TrainSettings
+from training.start import read_start
 
 ROOM = 16
 
@@ -44,6 +46,19 @@ def test_what_the_model_says_matches_and_anything_else_does_not(loaded, rows):
     cut = exact_match(loaded, [[*prompt, right]])
     assert cut == [False]  # an untrained model goes on talking: its end-of-turn token is not the likeliest
     assert exact_match(loaded, [rows[0]["messages"]]) == [False]
+
+
+def test_generation_ends_where_it_says_something_else(loaded, rows):
+    prompt, asked = encode_prompt(loaded.tokenizer, rows[0]["messages"][:-1]), []
+    loaded.model.register_forward_hook(lambda *_: asked.append(1))
+    text = generate(loaded, [rows[0]["messages"][:-1]], GenerateSettings(40))[0].text
+    for expected, most in ((text[:8] + "something else", 10), (text, 40)):
+        asked.clear()
+        with torch.inference_mode():
+            start = read_start(loaded, [prompt], len(prompt) + 40)
+            assert not comes_to(loaded, prompt, [], expected, 40, start)  # it goes on and on
+        assert len(asked) <= most + 1
+    assert len(asked) > 30
 
 
 def test_progress_counts_to_the_end(loaded, rows):

@@ -189,3 +189,13 @@ def test_protobuf_gives_what_json_gives(tmp_path: Path, framed: bool) -> None:
             expected.output,
         )
         assert (call.time, call.latency, call.labels) == (expected.time, expected.latency, expected.labels)
+    if framed:
+        for lost in (1, len(data), len(data) + 2):  # in the last message, and in its length
+            path.write_bytes((len(data).to_bytes(4, "big") + data) * 2)
+            with path.open("r+b") as stream:
+                stream.truncate(path.stat().st_size - lost)
+            kept = [e for _, found in read(path) for e in found]
+            assert [e for e in kept if isinstance(e, Call)] == calls[:1]
+            assert [(e.line, e.reason) for e in kept if isinstance(e, Reject)] == [
+                (2, "the file is cut here")
+            ]
