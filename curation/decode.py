@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _SPACED_KEY = re.compile(rb'"[ \t\r\n]+:')
 _ANY = msgspec.json.Decoder()
+AT_ONCE = 1000
+"""Lines that are counted at once: as many as the processor's cache holds take half the time."""
 
 
 class Fault(Exception):  # noqa: N818  (a reason that travels a few lines, not an error of the program)
@@ -62,6 +64,11 @@ def separators(lines: Sequence[bytes]) -> NDArray[np.int64]:
     Returns:
         (lines,) counts.
     """
+    parts = [_separators(lines[start : start + AT_ONCE]) for start in range(0, len(lines), AT_ONCE)]
+    return np.concatenate([np.empty(0, np.int64), *parts])
+
+
+def _separators(lines: Sequence[bytes]) -> NDArray[np.int64]:
     text = np.frombuffer(b"\n".join([b"  ", *lines]), dtype=np.uint8)
     ends = np.cumsum(np.fromiter(map(len, lines), np.int64, len(lines)) + 1) + 2
     colon = np.flatnonzero(text == ord(":"))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SLICE, AT_ONCE = 20_000, 4
+SLICE, AT_ONCE = 10_000, 4
 LINES, TABLES, PACKED = {".jsonl", ".ndjson", ".json"}, {".parquet", ".hf"}, {".gz", ".zst"}
 
 

@@ -1,4 +1,4 @@
-"""Chats whose turns are role and content alone: checked and decoded by the block instead of by the row."""
+"""Chats whose turns are role and content alone: checked and decoded a block at a time, not a row."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
-import pyarrow as pa
 
 from curation.decode import keys, separators
 from curation.rows import meta_text, turns_id
@@ -18,10 +17,8 @@ from curation.shapes import Role  # noqa: TC001  (msgspec reads it)
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    import duckdb
     from numpy.typing import NDArray
 
-_MESSAGES = '{"messages":[{"role":"VARCHAR","content":"VARCHAR","extra":"VARCHAR"}]}'
 _OWN = ("tags", "parents")
 _NESTED = (dict, list)
 _NAME = re.compile(r'[^\\"\x00-\x1f]*')
@@ -45,7 +42,9 @@ class Chats(NamedTuple):
 
     Attributes:
         numbers: Line numbers.
-        lines: The lines.
+        counts: How many turns each has (chats,).
+        roles: Those of all turns.
+        contents: Those of all turns.
         ids: Row ids.
         tags: Tags.
         parents: Ids of the rows that each was made from.
@@ -53,7 +52,9 @@ class Chats(NamedTuple):
     """
 
     numbers: Sequence[int]
-    lines: Sequence[bytes]
+    counts: NDArray[np.int64]
+    roles: Sequence[str]
+    contents: Sequence[str]
     ids: Sequence[str] | None
     tags: Sequence[list[str]] | None
     parents: Sequence[list[str]] | None
@@ -82,34 +83,23 @@ def check(
     chat, meta = _structs(tuple(own), tuple(names))
     decoded, passed = _decoded(lines, msgspec.json.Decoder(chat).decode)
     said = [_others(chat, len(own), meta) for chat in decoded] if own or names else []
-    counts = 1 + 2 * _numbers(len(chat.messages) for chat in decoded)
-    if said:
-        counts += _numbers(count for count, _ in said)
-    once = counts == separators(only(lines, passed))
+    counts = _numbers(len(chat.messages) for chat in decoded)
+    keys_seen = 1 + 2 * counts + (_numbers(count for count, _ in said) if said else 0)
+    once = keys_seen == separators(only(lines, passed))
     chats, others = only(decoded, once), only(said, once) if said else []
+    turns = [turn for chat in chats for turn in chat.messages]
     passed[passed] = once
     tags, parents = ([getattr(chat, name) for chat in chats] if name in own else () for name in _OWN)
     return Chats(
         only(numbers, passed),
-        only(lines, passed),
+        counts[once],
+        [turn.role for turn in turns],
+        [turn.content for turn in turns],
         [turns_id(list(map(_tuple, chat.messages))) for chat in chats] if ids else None,
         [entry or [] for entry in tags] if any(tags) else None,
         [entry or [] for entry in parents] if any(parents) else None,
         [text for _, text in others] if names else None,
     ), passed
-
-
-def decode_messages(lines: Sequence[bytes]) -> pa.ChunkedArray:
-    """Decode the messages of lines that `check` has passed.
-
-    DuckDB does it without holding the interpreter, so that the next lines can be checked meanwhile.
-
-    Returns:
-        (lines,) messages.
-    """
-    table = _database().cursor().from_arrow(pa.table({"line": pa.array(lines, pa.large_string())}))
-    decoded = table.project(f"from_json(line, '{_MESSAGES}').messages as messages").to_arrow_table()
-    return decoded["messages"]
 
 
 @functools.lru_cache(maxsize=8)
@@ -155,10 +145,3 @@ def only(values: Sequence[T], which: NDArray[np.bool_]) -> Sequence[T]:
     if which.all():
         return values
     return list(compress(values, which.tolist())) if which.any() else []
-
-
-@functools.cache
-def _database() -> duckdb.DuckDBPyConnection:
-    import duckdb
-
-    return duckdb.connect(config={"threads": 1})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from itertools import pairwise
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -93,10 +93,10 @@ def meta_text(fields: Mapping[str, Any] | msgspec.Struct) -> str:
 
 def with_ids(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows with a column `messages`, with the ids that follow from them."""
-    lists = rows["messages"].to_arrow()
-    fields = (pl.Series(lists.flatten().field(name)).to_list() for name in ("role", "content", "extra"))
-    turns, ends = list(zip(*fields, strict=True)), lists.offsets.to_pylist()
-    ids = [turns_id(turns[i - ends[0] : j - ends[0]]) for i, j in pairwise(ends)]
+    flat = rows["messages"].to_arrow(compat_level=pl.CompatLevel.newest()).flatten()
+    turns = zip(*(pl.Series(flat.field(name)) for name in ("role", "content", "extra")), strict=True)
+    counts = rows["messages"].list.len()
+    ids = [turns_id(list(islice(turns, count))) for count in counts]
     return rows.with_columns(id=pl.Series(ids, dtype=pl.String))
 
 

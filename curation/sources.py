@@ -71,15 +71,12 @@ def _lines(chunks: Iterator[bytes], stream: io.BufferedReader, cut: list[str]) -
     number = 1
     rest: list[bytes] = []
     for chunk in chunks:
-        end = chunk.rfind(b"\n") + 1
-        if not end:
-            rest.append(chunk)
-            continue
-        # Copied as few times as can be: at this speed a copy is felt.
-        lines = b"".join([*rest, memoryview(chunk)[: end - 1]]).split(b"\n")
-        rest = [chunk[end:]]
-        yield Block(number, lines, _told(stream))
-        number += len(lines)
+        lines = chunk.split(b"\n")
+        rest.append(lines[0])
+        if len(lines) > 1:
+            lines[0], rest = b"".join(rest), [lines.pop()]
+            yield Block(number, lines, _told(stream))
+            number += len(lines)
     last = b"".join(rest)
     if last or cut:
         yield Block(number, [last], _told(stream), cut[0] if cut else None)
