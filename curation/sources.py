@@ -7,6 +7,7 @@ import io
 import json
 import re
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -56,6 +57,8 @@ def blocks(path: Path) -> Iterator[Block]:
     with _opened(path) as stream:
         cut: list[str] = []
         chunks = unpacked(stream, path, cut)
+        if path.is_file():
+            chunks = _ahead(chunks)
         first = _first(chunks, path, cut)
         if first.lstrip()[:1] == b"[":
             data = b"".join(chain([first], chunks))
@@ -80,6 +83,15 @@ def _lines(chunks: Iterator[bytes], stream: io.BufferedReader, cut: list[str]) -
     last = b"".join(rest)
     if last or cut:
         yield Block(number, [last], _told(stream), cut[0] if cut else None)
+
+
+def _ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Read and unpack the next chunk while the last one is worked on."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, chunks, b"")
+        while chunk := coming.result():
+            coming = reader.submit(next, chunks, b"")
+            yield chunk
 
 
 @contextlib.contextmanager
