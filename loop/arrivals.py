@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from loop.imports.batch import Batch
 
 TABLES = {"traces": TRACES, "payloads": PAYLOADS, "labels": LABELS, "runs": RUNS}
-GROUP = 5
+GROUP = 10
 """Batches a transaction: with few rows a checkpoint costs more than they do, with many others wait."""
 
 

@@ -99,7 +99,10 @@ def _table(path: Path) -> str:
 
 def test_what_a_user_said_is_in_no_file_afterwards(workspace: Workspace, tmp_path: Path) -> None:
     assert holders(workspace, SECRET) == {"traces.duckdb", "view.duckdb", VERDICTS}
+    before = workspace.store.stat().st_ino
     done = delete_traces(workspace, Choice("u-1", None))
+    # Another file: a search of bytes does not find what is packed.
+    assert workspace.store.stat().st_ino != before
     counts = {"traces": 2, "payloads": 2, "verdicts": 1, "corrections": 1, "labels": 2, "runs": 0}
     assert done.deleted == counts | {"spooled verdicts": 1, "training jobs": 0, "indexes": 0}
     assert (done.snapshots, done.models) == ([], [])

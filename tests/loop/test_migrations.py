@@ -46,6 +46,8 @@ def written_by(version: int, path: Path) -> Path:
         layered = "0008.sql" in {file.name for file in FILES[:version]}
         rows = "layer_rows" if layered else "membership"
         connection.execute(ROWS.replace("{judge}", JUDGE).replace("{rows}", rows))
+        if layered:
+            connection.execute("INSERT INTO layers VALUES ('s', 0, 's')")
     return path
 
 
