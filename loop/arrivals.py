@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import hashlib
 import os
 import shutil
 from typing import TYPE_CHECKING
 
+import msgspec
 import polars as pl
 
 from curation.errors import UserError
 from curation.files import new_folder
-from curation.rows import short_hash
 from loop.entering import Drained, enter
 from loop.imports.batch import LABELS, PAYLOADS, RUNS, TRACES
 from loop.store import transaction
@@ -34,11 +34,11 @@ def keep(folder: Path, rows: Batch) -> Path:
         UserError: The disk is full, or the place may not be written to.
     """
     who = rows.traces.select("id", "user_id", "conversation_id")
-    content = [table.rows() for table in (who, rows.labels, rows.runs)]
-    folder = folder / short_hash(json.loads(json.dumps(content, default=str)))
+    content = msgspec.json.encode([table.rows() for table in (who, rows.labels, rows.runs)])
+    folder = folder / hashlib.sha256(content).hexdigest()[:16]
     with new_folder(folder) as temporary:
         for name, table in zip(TABLES, rows, strict=True):
-            table.write_parquet(temporary / f"{name}.parquet")
+            table.write_parquet(temporary / f"{name}.parquet", compression="uncompressed")
     return folder
 
 

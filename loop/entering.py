@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
+from polars import selectors as cs
 
 from loop.store import insert
 
 if TYPE_CHECKING:
     import duckdb
 
+WHO = ("user_id", "conversation_id")
 FILL = """
     UPDATE traces t SET user_id = coalesce(t.user_id, r.user_id),
            conversation_id = coalesce(t.conversation_id, r.conversation_id),
@@ -98,11 +100,14 @@ def _not_exported(connection: duckdb.DuckDBPyConnection, traces: pl.DataFrame) -
 def _join(connection: duckdb.DuckDBPyConnection, **arrived: pl.DataFrame) -> None:
     """Let what arrived and what was there tell each other what only one of them knows."""
     for name, rows in arrived.items():
-        connection.register(name, rows.to_arrow())
-    for sql in (FILL, MORE):
-        connection.execute(sql)
-    if arrived["said"].height or arrived["fresh"]["response"].count():
-        connection.execute(ANSWERED)
+        connection.register(name, rows.select(cs.by_name("id", *WHO, require_all=False)).to_arrow())
+    for sql, needed in (
+        (FILL, arrived["asked"].height or arrived["fresh"]["run"].count()),
+        (MORE, arrived["again"].height),
+        (ANSWERED, arrived["said"].height or arrived["fresh"]["response"].count()),
+    ):
+        if needed:
+            connection.execute(sql)
     for name in arrived:
         connection.unregister(name)
 
@@ -118,11 +123,11 @@ def _apart(connection: duckdb.DuckDBPyConnection, labels: pl.DataFrame) -> int:
 
 
 def _with(rows: pl.DataFrame, column: str, those: pl.DataFrame) -> pl.DataFrame:
-    return rows.filter(pl.col(column).is_in(those["id"].implode()))
+    return rows.filter(pl.col(column).is_in(those["id"].implode())) if rows.height else rows
 
 
 def _without(rows: pl.DataFrame, column: str, those: pl.DataFrame) -> pl.DataFrame:
-    return rows.filter(~pl.col(column).is_in(those["id"].implode()))
+    return rows.filter(~pl.col(column).is_in(those["id"].implode())) if rows.height else rows
 
 
 def _enter_labels(connection: duckdb.DuckDBPyConnection, labels: pl.DataFrame) -> tuple[pl.DataFrame, int]:
