@@ -30,9 +30,10 @@ SETTINGS["precision"] = "fp32"
 def main() -> None:
     """Run all, and store CPU seconds and ratios."""
     from curation.files import resource
+    from curation.intake import read_file
 
-    lines = resource("safety", "seed.jsonl").read_text(encoding="utf8").splitlines()
-    rows = [row for line in lines if (row := _row(line))]
+    good = read_file(resource("safety", "seed.jsonl")).rows
+    rows = [row for one in good.iter_rows(named=True) if (row := _row(one))]
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         _cpu_seconds(Path(folder) / "warm-up", "off", rows[:1], Path(folder))
@@ -59,16 +60,13 @@ def _compared(
     }
 
 
-def _row(line: str) -> dict[str, Any] | None:
+def _row(row: dict[str, Any]) -> dict[str, Any] | None:
     """A row of the shipped data, some of which is wrong on purpose."""
-    try:
-        record = json.loads(line)
-        turns = [(turn["role"], turn["content"].strip()) for turn in record["messages"]]
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None
+    turns = [(turn["role"], (turn["content"] or "").strip()) for turn in row["messages"]]
     if [role for role, _ in turns] != ["user", "assistant"] or not all(text for _, text in turns):
         return None
-    return {"id": str(record.get("id")), "messages": record["messages"]}
+    messages = [{"role": turn["role"], "content": turn["content"]} for turn in row["messages"]]
+    return {"id": row["id"], "messages": messages}
 
 
 def _cpu_seconds(job: Path, how: str, rows: list[dict[str, Any]], folder: Path) -> dict[str, float]:

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from curation.errors import UserError
-from loop.store import MIGRATIONS, insert, publish, query, transaction, utc_now
+from loop.store import MIGRATIONS, insert, publish, query, rewrite, transaction, utc_now
 from tests.loop.byhand import add_trace, evaluations, filled
 from tests.loop.processes import count, python
 
@@ -46,6 +46,15 @@ def test_an_interrupted_migration_is_done_again(tmp_path: Path) -> None:
         connection.execute("CREATE TABLE schema_version (version INTEGER NOT NULL)")
     with transaction(path) as connection:
         assert connection.execute("SELECT count(*) FROM traces").fetchone() == (0,)
+
+
+def test_long_texts_stay_packed_when_the_store_is_written_anew(store: Path) -> None:
+    packed = "SELECT DISTINCT column_name FROM pragma_storage_info('traces') WHERE compression = 'ZSTD'"
+    with transaction(store) as connection:
+        add_traces(connection, *map(str, range(300)))
+    for _ in range(2):
+        assert sorted(query(store, packed)["column_name"]) == ["messages", "output"]
+        rewrite(store)
 
 
 @pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt(), UserError("no")])
