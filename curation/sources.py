@@ -18,7 +18,7 @@ from curation.shapes import recognise
 from curation.unpack import MARK, unpacked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
 
@@ -54,23 +54,20 @@ def blocks(path: Path) -> Iterator[Block]:
     Raises:
         UserError: There is no such file, it is empty, it cannot be read, or it is no text.
     """
-    with _opened(path) as stream:
-        cut: list[str] = []
-        chunks = unpacked(stream, path, cut)
-        if path.is_file():
-            chunks = _ahead(chunks)
+    cut, read = list[str](), [0]
+    with _opened(path) as stream, contextlib.closing(_chunks(stream, path, cut, read)) as chunks:
         first = _first(chunks, path, cut)
         if first.lstrip()[:1] == b"[":
             data = b"".join(chain([first], chunks))
             array = _array(data)
-            chunks, first = iter(() if array else [data]), b""
+            first = b"" if array else data
             if array:
-                yield array._replace(read=_told(stream), cut=cut[0] if cut else array.cut)
+                yield array._replace(read=read[0], cut=cut[0] if cut else array.cut)
                 cut.clear()
-        yield from _lines(chain([first], chunks), stream, cut)
+        yield from _lines(chain([first], chunks), read, cut)
 
 
-def _lines(chunks: Iterator[bytes], stream: io.BufferedReader, cut: list[str]) -> Iterator[Block]:
+def _lines(chunks: Iterator[bytes], read: list[int], cut: list[str]) -> Iterator[Block]:
     number = 1
     rest: list[bytes] = []
     for chunk in chunks:
@@ -78,19 +75,38 @@ def _lines(chunks: Iterator[bytes], stream: io.BufferedReader, cut: list[str]) -
         rest.append(lines[0])
         if len(lines) > 1:
             lines[0], rest = b"".join(rest), [lines.pop()]
-            yield Block(number, lines, _told(stream))
+            yield Block(number, lines, read[0])
             number += len(lines)
     last = b"".join(rest)
     if last or cut:
-        yield Block(number, [last], _told(stream), cut[0] if cut else None)
+        yield Block(number, [last], read[0], cut[0] if cut else None)
 
 
-def _ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Read and unpack the next chunk while the last one is worked on."""
-    with ThreadPoolExecutor(1) as reader:
-        coming = reader.submit(next, chunks, b"")
+def _chunks(
+    stream: io.BufferedReader, path: Path, cut: list[str], read: list[int]
+) -> Generator[bytes, None, None]:
+    """The bytes of a text; of a file the next ones are read, and unpacked, while the last are worked on.
+
+    Args:
+        stream: The file as it lies on the disk; the thread that reads ahead is the only one to touch it.
+        path: Its name.
+        cut: As for `unpacked`.
+        read: Gets the bytes of the file that were read so far.
+    """
+    chunks = unpacked(stream, path, cut)
+
+    def fetch() -> bytes:
+        chunk = next(chunks, b"")
+        read[0] = _told(stream)
+        return chunk
+
+    if not path.is_file():  # nobody could interrupt a thread that waits for a pipe
+        yield from iter(fetch, b"")
+        return
+    with ThreadPoolExecutor(1) as ahead:
+        coming = ahead.submit(fetch)
         while chunk := coming.result():
-            coming = reader.submit(next, chunks, b"")
+            coming = ahead.submit(fetch)
             yield chunk
 
 

@@ -94,6 +94,25 @@ def test_a_cut_gzip_file_keeps_every_line_before_the_cut(tmp_path, kept):
     assert rejects["line"][0] == rows.height + 1
 
 
+@pytest.mark.parametrize("packed", ["plain", "gzip", "zstd"])
+def test_reading_ahead_gives_the_same_lines_every_time(tmp_path, packed, monkeypatch):
+    """The thread that reads may close the file while the last lines are worked on."""
+    monkeypatch.setattr(unpack, "BLOCK", 1 << 16)
+    path = written(tmp_path / "in", PACK[packed](text(20_000)))
+    for _ in range(25):
+        assert sum(len(block.lines) for block in blocks(path)) == 20_000
+
+
+def test_a_reader_that_is_left_early_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr(unpack, "BLOCK", 1 << 12)
+    before = threading.active_count()
+    for _ in range(5):
+        found = blocks(written(tmp_path / "in", text(2000)))
+        next(found)
+        found.close()
+    assert threading.active_count() == before
+
+
 def test_a_damaged_gzip_file_and_a_cut_zstd_file_keep_what_can_be_read(tmp_path):
     noise = random.Random(0)
     lines = b"".join(row(i).replace("xxx", noise.randbytes(40).hex()).encode() + b"\n" for i in range(5000))
