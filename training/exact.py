@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
 
 from curation.errors import UserError
 from training.encode import Encoded, Messages, encode_many, stop_ids
-from training.follow import comes_to
+from training.follow import comes_to, next_token
 from training.forced import Forced, Place
 from training.model import LoadedModel, as_loaded, context_of
 from training.start import Start, read_start
@@ -30,9 +30,10 @@ def exact_match(
     """Say for each row whether greedy generation would give exactly its answer, in the order given.
 
     That is: whether `generate`, with enough room, ends by itself and says what the answer's own tokens say.
-    An answer's tokens are fed, a row leaves with the first that is not the likeliest, and what rounding or
-    another spelling of the text leaves in doubt is generated from there on, until it says something else.
-    With bf16 weights the two are equal up to rounding, and so is generation in batches of two sizes.
+    An answer's tokens are fed, and a row leaves with the first that is not the likeliest. Where rounding
+    leaves a doubt that token is generated; where the same text may come by other tokens, the rest is, until
+    it says something else. With bf16 weights the two are equal up to
+    rounding, and so is generation in batches of two sizes.
 
     Args:
         loaded: Model and tokenizer.
@@ -57,7 +58,7 @@ def exact_match(
         for place in range(0, len(rows), size):
             numbers = order[place : place + size]
             for i, row in zip(numbers, _fed(loaded, [encoded[i] for i in numbers], start), strict=True):
-                verdicts[i] = _generated(loaded, row, start) if row.verdict is None else row.verdict
+                verdicts[i] = _decided(loaded, row, start)
             if progress:
                 progress(len(verdicts), len(rows))
     return [verdicts[i] for i in range(len(rows))]
@@ -70,19 +71,12 @@ class _Row:
     row: Encoded
     read: int = 0
     """Tokens of the answer that were compared."""
-    sure: int = 0
-    """So many of them are the likeliest without a doubt."""
     right: bool = True
     """None of them was certainly not the likeliest."""
-    close: bool = False
-    """One of them was the likeliest, or was not, by no more than rounding."""
     respelt: bool = False
     """The model may come to the same text by other tokens, or end elsewhere than the row."""
-
-    @property
-    def verdict(self) -> bool | None:
-        """None where only generation can tell."""
-        return None if self.respelt or (self.right and self.close) else self.right
+    doubts: list[int] = field(default_factory=list)
+    """Places of tokens that were the likeliest, or were not, by no more than rounding."""
 
     @property
     def open(self) -> bool:
@@ -92,15 +86,13 @@ class _Row:
     def see(self, loaded: LoadedModel, places: Sequence[Place]) -> None:
         """Take what the model makes of the next tokens, up to one that is certainly wrong."""
         for place in places:
-            if place.lead > place.rounding:
-                self.sure += not self.close
-            else:
-                self.close = True
-                self.right = place.lead >= -place.rounding
+            if place.lead < -place.rounding:
+                self.right = False
                 self.respelt = _may_say(loaded, self.row.answer_ids, self.read, place.other)
-            self.read += 1
-            if not self.open:
                 return
+            if place.lead <= place.rounding:
+                self.doubts.append(self.read)
+            self.read += 1
 
 
 def _fed(loaded: LoadedModel, rows: Sequence[Encoded], start: Start) -> list[_Row]:
@@ -133,11 +125,20 @@ def _text(loaded: LoadedModel, tokens: list[int]) -> str:
     return str(loaded.tokenizer.decode(tokens, skip_special_tokens=True))
 
 
-def _generated(loaded: LoadedModel, found: _Row, start: Start) -> bool:
-    """Whether the model, left to itself where doubt begins, comes to the same text."""
-    row = found.row
-    sure, text = row.answer_ids[: found.sure], _text(loaded, row.answer_ids[:-1])
-    return comes_to(loaded, row.prompt_ids, sure, text, _room(loaded, row), start)
+def _decided(loaded: LoadedModel, found: _Row, start: Start) -> bool:
+    """Let the model say what is in doubt: a token where that is a place, the rest where it is the text."""
+    row, ends = found.row, stop_ids(loaded.tokenizer)
+    for place in found.doubts:
+        said, token = row.answer_ids[:place], row.answer_ids[place]
+        chosen = next_token(loaded, row.prompt_ids + said, start)
+        if chosen != token and not (chosen in ends and token in ends):
+            return _says_it(loaded, row, said, start)
+    return _says_it(loaded, row, row.answer_ids[: found.read], start) if found.respelt else found.right
+
+
+def _says_it(loaded: LoadedModel, row: Encoded, said: list[int], start: Start) -> bool:
+    text = _text(loaded, row.answer_ids[:-1])
+    return comes_to(loaded, row.prompt_ids, said, text, _room(loaded, row), start)
 
 
 def _room(loaded: LoadedModel, row: Encoded) -> int:

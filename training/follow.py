@@ -36,6 +36,13 @@ class _Following(Growing):
         self.stopped |= not self.expected.startswith(self.text(tokenizer).rstrip("\ufffd"))
 
 
+def next_token(loaded: LoadedModel, tokens: list[int], start: Start) -> int:
+    """The token that greedy generation chooses behind others, which begin with what `start` holds."""
+    answer = Growing(0, tokens)
+    answer_batch(loaded, [answer], start, GenerateSettings(max_new_tokens=1, batch_size=1))
+    return answer.tokens[0]
+
+
 def comes_to(
     loaded: LoadedModel, prompt: list[int], said: list[int], expected: str, room: int, start: Start
 ) -> bool:
