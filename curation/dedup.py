@@ -153,23 +153,23 @@ def _dedup(rows: pl.DataFrame, how: How, first: tuple[int, int], means: Means) -
 def _once(children: pl.DataFrame, unseen: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The first of equal rows that were made, and the drops of the others, without the first `unseen`."""
     kind = ["id", "labels"]
-    named = children.select("id", "source", "line", labels=labels(children["meta"])).with_columns(
+    places = children.select("id", "source", "line", labels=labels(children["meta"])).with_columns(
         pl.col("id", "source", "line").first().over(kind).name.prefix("partner_"),
         twice=~pl.struct(kind).is_first_distinct(),
     )[unseen:]
-    again = named.filter("twice").drop("labels", "twice").rename({"id": "row_id"})
+    again = places.filter("twice").drop("labels", "twice").rename({"id": "row_id"})
     told = again.with_columns(step=pl.lit("dedup"), reason=pl.lit(REASONS[EXACT]))
-    return children[unseen:].filter(~named["twice"]), drop_frame(told.to_dicts())
+    return children[unseen:].filter(~places["twice"]), drop_frame(told.to_dicts())
 
 
 def _of_read(rows: pl.DataFrame, how: How, first: tuple[int, int], means: Means) -> Deduped:
     old, unseen = first
     found = decide(rows, how, old, means)
-    named = templates(found.shared, rows["messages"], found.left) if means.shared is None else []
+    told = templates(found.shared, rows["messages"], found.left) if means.shared is None else []
     return Deduped(
         *_split(rows, found, unseen),
         _listed(rows, found, unseen),
-        named,
+        told,
         found.hidden,
         found.long,
     )

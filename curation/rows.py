@@ -95,7 +95,7 @@ def with_ids(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows with a column `messages`, with the ids that follow from them."""
     flat = rows["messages"].to_arrow(compat_level=pl.CompatLevel.newest()).flatten()
     turns = zip(*(pl.Series(flat.field(name)) for name in ("role", "content", "extra")), strict=True)
-    counts = rows["messages"].list.len()
+    counts = rows["messages"].list.len().fill_null(0)
     ids = [turns_id(list(islice(turns, count))) for count in counts]
     return rows.with_columns(id=pl.Series(ids, dtype=pl.String))
 

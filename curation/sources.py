@@ -32,7 +32,7 @@ class Block(NamedTuple):
     Attributes:
         first: Number of the first line, from 1; in a JSON array the number of its first item.
         lines: The lines without their ends.
-        read: Bytes of the file that were read so far.
+        read: Bytes of the file that were read so far, some of them ahead.
         cut: Why the file ends behind the last line although it should go on, or None.
     """
 
@@ -100,7 +100,7 @@ def _chunks(
         read[0] = _told(stream)
         return chunk
 
-    if not path.is_file():  # nobody could interrupt a thread that waits for a pipe
+    if str(path) == "-" or not path.is_file():  # nobody could interrupt a thread that waits for a pipe
         yield from iter(fetch, b"")
         return
     with ThreadPoolExecutor(1) as ahead:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import polars as pl
 from polars import selectors as cs
@@ -75,9 +75,9 @@ def enter(connection: duckdb.DuckDBPyConnection, tables: dict[str, pl.DataFrame]
         connection: An open transaction.
         tables: By name `traces`, `payloads`, `labels` and `runs`.
     """
-    runs = _allowed(connection, tables["runs"].unique("id", keep="last", maintain_order=True), ["id"])
+    runs = _allowed(connection, _requests(connection, tables["runs"]), ["id"])
     insert(connection, "runs", runs, known="replace")
-    traces = tables["traces"].unique("id", keep="first", maintain_order=True)
+    traces = _once(tables["traces"], "first")
     new = _unseen(connection, traces, "id", "traces", "id")
     own = _not_exported(connection, new)
     fresh = _allowed(connection, own, ["id", "run", "response"])
@@ -88,6 +88,26 @@ def enter(connection: duckdb.DuckDBPyConnection, tables: dict[str, pl.DataFrame]
     _join(connection, fresh=fresh, asked=runs, said=labels, again=_without(traces, "id", new))
     apart = _apart(connection, labels)
     return Drained(fresh.height, tables["traces"].height - fresh.height, labels.height, changed, apart)
+
+
+def _requests(connection: duckdb.DuckDBPyConnection, runs: pl.DataFrame) -> pl.DataFrame:
+    """The last of each request, with who asked from any of them, those of the store among them."""
+    connection.register("incoming", runs.select("id").to_arrow())
+    known = "SELECT id, user_id, conversation_id FROM runs SEMI JOIN incoming USING (id)"
+    both = pl.concat([connection.sql(known).pl(), runs], how="diagonal")
+    connection.unregister("incoming")
+    return _once(both, "last").select(runs.columns)
+
+
+def _once(rows: pl.DataFrame, keep: Literal["first", "last"]) -> pl.DataFrame:
+    """One row of each id, with who it is from, whichever row says so: whoever deletes by user must find it."""
+    once = rows.unique("id", keep=keep, maintain_order=True)
+    if once.height == rows.height:
+        return once
+    told = rows.group_by("id").agg(pl.col(*WHO).drop_nulls().first())
+    joined = once.join(told, on="id", how="left", suffix="_told", maintain_order="left")
+    filled = [pl.coalesce(name, f"{name}_told").alias(name) for name in WHO]
+    return joined.with_columns(filled).select(once.columns)
 
 
 def _not_exported(connection: duckdb.DuckDBPyConnection, traces: pl.DataFrame) -> pl.DataFrame:

@@ -43,11 +43,14 @@ def _messages(path: Path) -> Iterator[bytes | None]:
     if not _framed(path):
         yield path.read_bytes()
         return
+    size = path.stat().st_size
     with path.open("rb") as stream:
         while head := stream.read(LENGTH):
             length = int.from_bytes(head, "big")
-            message = stream.read(length)
-            yield message if len(head) == LENGTH and len(message) == length else None
+            if len(head) < LENGTH or not 0 < length <= size - stream.tell():
+                yield None
+                return
+            yield stream.read(length)
 
 
 def _framed(path: Path) -> bool:
@@ -60,7 +63,7 @@ def _framed(path: Path) -> bool:
             length = int.from_bytes(stream.read(LENGTH), "big")
             place += LENGTH + length
             if not length:
-                return False
+                break
             whole += place <= size
     return whole > 0 and (place == size or not unframed)
 

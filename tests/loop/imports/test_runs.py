@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
 import pytest
 
+from loop import arrivals
 from loop.deletion import Choice, delete_traces
 from loop.exports import export_traces
+from loop.imports.batch import LABELS, PAYLOADS, RUNS, TRACES, Batch
 from loop.imports.run import import_files
 from loop.progress import Progress
 from loop.store import query
@@ -173,3 +178,26 @@ def test_a_batch_of_an_earlier_version_still_comes_in(workspace: Workspace) -> N
     folder = keep(workspace.arrivals, older)
     (folder / "runs.parquet").unlink()
     assert drain(workspace.store, workspace.arrivals) == (1, 0, 1, 0, 0)
+
+
+@pytest.mark.parametrize("group", [1, 10])
+def test_who_asked_is_known_whichever_batch_of_a_group_says_it(
+    tmp_path: Path, group: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrivals, "GROUP", group)
+    moment = datetime(2026, 1, 1)  # noqa: DTZ001  (as the store keeps it)
+    call = {"source": "s", "time": moment, "model": "m", "messages": "[]", "output": "o", "origin": "import"}
+    run = {"id": "r", "time": moment, "payload": "{}", "unmapped": []}
+    parts = [
+        ({"id": "1", "event": "1"}, {}),
+        ({"id": "1", "event": "1", "user_id": "u"}, {"user_id": "w"}),
+        ({"id": "2", "event": "2", "run": "r"}, {}),
+    ]
+    for number, (trace, said) in enumerate(parts):
+        frames = [[call | trace], [], [], [run | said]]
+        schemas = (TRACES, PAYLOADS, LABELS, RUNS)
+        rows = Batch(*(pl.DataFrame(f, schema=s) for f, s in zip(frames, schemas, strict=True)))
+        os.utime(arrivals.keep(tmp_path / "spool", rows), (number, number))
+    arrivals.drain(tmp_path / "traces.duckdb", tmp_path / "spool")
+    found = query(tmp_path / "traces.duckdb", "SELECT id, user_id FROM traces ORDER BY id")
+    assert found.rows() == [("1", "u"), ("2", "w")]
