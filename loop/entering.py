@@ -100,7 +100,7 @@ def _requests(connection: duckdb.DuckDBPyConnection, runs: pl.DataFrame) -> pl.D
 
 
 def _once(rows: pl.DataFrame, keep: Literal["first", "last"]) -> pl.DataFrame:
-    """One row of each id, with who it is from, whichever row says so: whoever deletes by user must find it."""
+    """One row of each id, with who it is from, whichever row says so: deleting by user must find it."""
     once = rows.unique("id", keep=keep, maintain_order=True)
     if once.height == rows.height:
         return once
