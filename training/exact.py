@@ -9,7 +9,7 @@ import torch
 
 from curation.errors import UserError
 from training.encode import Encoded, Messages, encode_many, stop_ids
-from training.follow import comes_to, next_token
+from training.follow import follow, next_token
 from training.forced import Forced, Place
 from training.model import LoadedModel, as_loaded, context_of
 from training.start import Start, read_start
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _BATCH = 64
+_TRIES = 8
+"""So often are tokens fed again that the model spells otherwise; then it says the rest by itself."""
 
 
 def exact_match(
@@ -125,20 +127,33 @@ def _text(loaded: LoadedModel, tokens: list[int]) -> str:
     return str(loaded.tokenizer.decode(tokens, skip_special_tokens=True))
 
 
-def _decided(loaded: LoadedModel, found: _Row, start: Start) -> bool:
-    """Let the model say what is in doubt: a token where that is a place, the rest where it is the text."""
+def _decided(loaded: LoadedModel, found: _Row, start: Start, tries: int = _TRIES) -> bool:
+    """Let the model say what is in doubt: a token where that is a place, more where it is the spelling."""
     row, ends = found.row, stop_ids(loaded.tokenizer)
     for place in found.doubts:
         said, token = row.answer_ids[:place], row.answer_ids[place]
         chosen = next_token(loaded, row.prompt_ids + said, start)
         if chosen != token and not (chosen in ends and token in ends):
-            return _says_it(loaded, row, said, start)
-    return _says_it(loaded, row, row.answer_ids[: found.read], start) if found.respelt else found.right
+            return _respelt(loaded, row, said, start, tries)
+    return _respelt(loaded, row, row.answer_ids[: found.read], start, tries) if found.respelt else found.right
 
 
-def _says_it(loaded: LoadedModel, row: Encoded, said: list[int], start: Start) -> bool:
-    text = _text(loaded, row.answer_ids[:-1])
-    return comes_to(loaded, row.prompt_ids, said, text, _room(loaded, row), start)
+def _respelt(loaded: LoadedModel, row: Encoded, said: list[int], start: Start, tries: int) -> bool:
+    """Whether the model says the same by other tokens: its own until they meet the row's, which are fed."""
+    answer, ends = row.answer_ids, stop_ids(loaded.tokenizer)
+    meets: dict[str, int] = {}
+    if tries and _ends_once(answer, ends):
+        meets = {_text(loaded, answer[:place]): place for place in range(len(said) + 1, len(answer))}
+        meets = {text: place for text, place in meets.items() if not text.endswith("\ufffd")}
+    room = _room(loaded, row)
+    found = follow(loaded, row.prompt_ids, said, _text(loaded, answer[:-1]), meets, room, start)
+    if found is None or found[0][-1] in ends:
+        return found is not None
+    spelt = found[0] + answer[meets[found[1]] :]
+    if len(spelt) > room:
+        return False
+    (again,) = _fed(loaded, [row._replace(answer_ids=spelt)], start)
+    return _decided(loaded, again, start, tries - 1)
 
 
 def _room(loaded: LoadedModel, row: Encoded) -> int:

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class _Following(Growing):
-    """An answer that ends where it says something else than is expected."""
+    """An answer that ends where it says something else than is expected, or comes to one of some texts."""
 
     expected: str = ""
+    meets: Collection[str] = ()
 
     def add(
         self,
@@ -32,8 +33,9 @@ class _Following(Growing):
         tokenizer: PreTrainedTokenizerBase,
     ) -> None:
         super().add(token, entropy, ends, stops, tokenizer)
+        text = self.text(tokenizer)
         # Half a character decodes to a replacement character until its other bytes are there.
-        self.stopped |= not self.expected.startswith(self.text(tokenizer).rstrip("\ufffd"))
+        self.stopped |= text in self.meets or not self.expected.startswith(text.rstrip("\ufffd"))
 
 
 def next_token(loaded: LoadedModel, tokens: list[int], start: Start) -> int:
@@ -43,21 +45,33 @@ def next_token(loaded: LoadedModel, tokens: list[int], start: Start) -> int:
     return answer.tokens[0]
 
 
-def comes_to(
-    loaded: LoadedModel, prompt: list[int], said: list[int], expected: str, room: int, start: Start
-) -> bool:
-    """Say whether greedy generation comes to a text.
+def follow(
+    loaded: LoadedModel,
+    prompt: list[int],
+    said: list[int],
+    expected: str,
+    meets: Collection[str],
+    room: int,
+    start: Start,
+) -> tuple[list[int], str] | None:
+    """Let greedy generation go on for as long as it says what is expected.
 
     Args:
         loaded: Model and tokenizer.
         prompt: Token ids.
         said: Those of the answer's beginning, which are taken for granted.
         expected: The text of the whole answer.
+        meets: Beginnings of it at which generation may be left.
         room: So many tokens may the answer have.
         start: What the prompt starts with.
+
+    Returns:
+        The answer's tokens and text, up to its end or to one of these beginnings; None where it says
+        something else, or has no end in its room.
     """
-    answer = _Following(0, prompt + said, list(said), expected=expected)
+    answer = _Following(0, prompt + said, list(said), expected=expected, meets=meets)
     settings = GenerateSettings(max_new_tokens=room - len(said), batch_size=1)
     answer_batch(loaded, [answer], start, settings)
     found = answer.finish(loaded.tokenizer, 0.0)
-    return found.finish_reason == "stop" and found.text == expected
+    whole = found.finish_reason == "stop" and found.text == expected
+    return (answer.tokens, found.text) if whole or found.text in meets else None
