@@ -54,7 +54,7 @@ class Columns:
             messages = _lists(np.fromiter(map(len, turns), np.int64), roles, contents, extras)
             parts.append(self._table(numbers, messages, ids, *beside))
         if chats and chats.numbers:
-            messages = _lists(chats.counts, chats.roles, chats.contents, None)
+            messages = _lists(chats.counts, chats.roles, chats.contents, [None] * len(chats.roles))
             parts.append(self._table(chats.numbers, messages, *chats[4:]))
         if parts:
             self._blocks.append(pl.concat(parts).sort("line") if len(parts) > 1 else parts[0])
@@ -96,13 +96,11 @@ def _lists(
     counts: NDArray[np.int64],
     roles: Sequence[str],
     contents: Sequence[str],
-    extras: Sequence[str | None] | None,
+    extras: Sequence[str | None],
 ) -> pa.LargeListArray:
     """(rows,) lists of turns, so many each."""
     offsets = _arrow(pl.Series(np.concatenate(([0], np.cumsum(counts))), dtype=pl.Int64))
-    texts = [_arrow(pl.Series(column, dtype=pl.String)) for column in (roles, contents, extras or [])]
-    if extras is None:
-        texts[-1] = pa.nulls(len(roles), pa.string_view())
+    texts = [_arrow(pl.Series(column, dtype=pl.String)) for column in (roles, contents, extras)]
     return pa.LargeListArray.from_arrays(offsets, pa.StructArray.from_arrays(texts, fields=list(_TURN)))
 
 

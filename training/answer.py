@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from transformers import PreTrainedTokenizerBase
 
@@ -33,11 +33,14 @@ class Growing:
     Attributes:
         index: Number of its prompt.
         prompt: The prompt's token ids.
+        tokens: Those of the answer so far.
+        until: Whether an answer with this text may stop before its end.
     """
 
     index: int
     prompt: list[int]
     tokens: list[int] = field(default_factory=list)
+    until: Callable[[str], bool] | None = None
     entropy: float = 0.0
     stopped: bool = False
     _ended: bool = False
@@ -58,6 +61,8 @@ class Growing:
         self.tokens.append(token)
         self.entropy += entropy
         self.stopped = self._ended = token in ends
+        if self.until and not self._ended:
+            self.stopped = self.until(self.text(tokenizer))
         if stops and not self._ended:
             text = self.text(tokenizer)
             found = [place for place in (text.find(stop) for stop in stops) if place >= 0]

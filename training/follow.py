@@ -2,40 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from training.answer import Growing
+from training.encode import stop_ids
 from training.generate import GenerateSettings, answer_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
-    from transformers import PreTrainedTokenizerBase
+    from collections.abc import Collection
 
     from training.model import LoadedModel
     from training.start import Start
-
-
-@dataclass
-class _Following(Growing):
-    """An answer that ends where it says something else than is expected, or comes to one of some texts."""
-
-    expected: str = ""
-    meets: Collection[str] = ()
-
-    def add(
-        self,
-        token: int,
-        entropy: float,
-        ends: Collection[int],
-        stops: Sequence[str],
-        tokenizer: PreTrainedTokenizerBase,
-    ) -> None:
-        super().add(token, entropy, ends, stops, tokenizer)
-        text = self.text(tokenizer)
-        # Half a character decodes to a replacement character until its other bytes are there.
-        self.stopped |= text in self.meets or not self.expected.startswith(text.rstrip("\ufffd"))
 
 
 def next_token(loaded: LoadedModel, tokens: list[int], start: Start) -> int:
@@ -69,9 +46,14 @@ def follow(
         The answer's tokens and text, up to its end or to one of these beginnings; None where it says
         something else, or has no end in its room.
     """
-    answer = _Following(0, prompt + said, list(said), expected=expected, meets=meets)
+
+    def leaves(text: str) -> bool:
+        # Half a character decodes to a replacement character until its other bytes are there.
+        return text in meets or not expected.startswith(text.rstrip("\ufffd"))
+
+    answer = Growing(0, prompt + said, list(said), leaves)
     settings = GenerateSettings(max_new_tokens=room - len(said), batch_size=1)
     answer_batch(loaded, [answer], start, settings)
-    found = answer.finish(loaded.tokenizer, 0.0)
-    whole = found.finish_reason == "stop" and found.text == expected
-    return (answer.tokens, found.text) if whole or found.text in meets else None
+    text = answer.text(loaded.tokenizer)
+    ended = answer.tokens[-1] in stop_ids(loaded.tokenizer)
+    return (answer.tokens, text) if (text == expected if ended else text in meets) else None
