@@ -14,7 +14,7 @@ import polars as pl
 from curation.columns import Columns, Row
 from curation.decode import Fault, decode, separators
 from curation.errors import UserError
-from curation.plain import check, only
+from curation.plain import check, check_all, only
 from curation.records import is_another, majority, to_row
 from curation.rows import schema
 from curation.shapes import SHAPES, recognise
@@ -25,6 +25,8 @@ from curation.unpack import not_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
+
+    from curation.plain import Chats
 
 REJECTS = schema(
     {"source": pl.String, "line": pl.Int64, "path": pl.String, "reason": pl.String, "text": pl.String}
@@ -85,7 +87,7 @@ def read_file(
             for block in blocks(path):
                 reader.take(block)
                 if progress:
-                    progress(block.read, block.first + len(block.lines) - 1)
+                    progress(block.read, block.numbers.stop - 1)
     return reader.intake()
 
 
@@ -112,32 +114,45 @@ class _Reader:
         self.fields: frozenset[str] | None = None
         self.rejects: list[pl.DataFrame] = []
         self.binary = False
+        self.clean = False
         self.first = self.seen = 0
 
     def take(self, block: Block) -> None:
         """Read a block's lines."""
-        numbers, lines = _not_blank(block)
         if self.fields is None:
-            self._settle(lines)
-        chats = None
-        if self.shape == "messages" and self.fields is not None:
-            chats, passed = check(numbers, lines, self.fields - {"messages"}, ids=self.ids)
-            numbers, lines = only(numbers, ~passed), only(lines, ~passed)
-            self.first = self.first or next(iter(chats.numbers), 0)
+            self._settle(block)
+        chats, numbers, lines = self._chats(block)
+        numbers, lines = _not_blank(numbers, lines)
         faults: list[Reject] = []
         self.columns.add(list(self._rows(numbers, lines, faults)), chats)
         self._reject(self._with_cut(block, faults) if block.cut else faults)
 
-    def _settle(self, lines: Sequence[bytes]) -> None:
+    def _chats(self, block: Block) -> tuple[Chats | None, Sequence[int], Sequence[bytes]]:
+        """The chats of role and content, and the lines that hold something else.
+
+        A block behind one of such chats alone is first tried at once, which fails where a line is odd.
+        """
+        if self.shape != "messages" or self.fields is None:
+            return None, block.numbers, block.lines()
+        fields = self.fields - {"messages"}
+        chats = check_all(block, fields, ids=self.ids) if self.clean else None
+        if chats:
+            return chats, [], []
+        lines = block.lines()
+        chats, passed = check(block.numbers, lines, fields, ids=self.ids)
+        self.clean, self.first = bool(passed.all()), self.first or next(iter(chats.numbers), 0)
+        return chats, only(block.numbers, ~passed), only(lines, ~passed)
+
+    def _settle(self, block: Block) -> None:
         """Find out the shape, and which fields its objects have; later, where no object tells it."""
-        sample = list(islice(_objects(lines), SAMPLE))
-        self.shape = self.shape or majority(sample) or majority(_objects(lines))
+        sample = list(islice(_objects(block.lines()), SAMPLE))
+        self.shape = self.shape or majority(sample) or majority(_objects(block.lines()))
         if self.shape:
             self.fields = frozenset(chain(*sample))
 
     def _with_cut(self, block: Block, faults: list[Reject]) -> list[Reject]:
         """The place where the file is cut: its last line, or behind that where it is whole."""
-        last, line = block.first + len(block.lines) - 1, block.lines[-1]
+        last, line = block.numbers.stop - 1, block.lines()[-1]
         others = [fault for fault in faults if fault[0] != last]
         if len(others) == len(faults) and line.strip():
             last, line = last + 1, b""
@@ -211,11 +226,10 @@ class _Reader:
         return UserError(f"no line can be read as a row ({said[0]})", where=str(self.path), fix=fix)
 
 
-def _not_blank(block: Block) -> tuple[Sequence[int], Sequence[bytes]]:
-    """The lines of a block that hold something, and their numbers."""
-    blank = np.fromiter(map(bytes.isspace, block.lines), np.bool_, len(block.lines))
-    there = ~blank & np.fromiter(map(len, block.lines), np.bool_, len(block.lines))
-    return only(range(block.first, block.first + len(block.lines)), there), only(block.lines, there)
+def _not_blank(numbers: Sequence[int], lines: Sequence[bytes]) -> tuple[Sequence[int], Sequence[bytes]]:
+    """The lines that hold something, and their numbers."""
+    there = np.fromiter((bool(line.strip()) for line in lines), np.bool_, len(lines))
+    return only(numbers, there), only(lines, there)
 
 
 def _objects(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:

@@ -12,6 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
+import numpy as np
 
 from curation.errors import UserError
 from curation.shapes import recognise
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from pathlib import Path
 
+    from numpy.typing import NDArray
 
+LINE_END = ord("\n")
 _BETWEEN = re.compile(r"[ \t\r\n,]*")
 _BEGINNING = re.compile(r"[,\n\]}]\s*\{")
 
@@ -31,15 +34,28 @@ class Block(NamedTuple):
 
     Attributes:
         first: Number of the first line, from 1; in a JSON array the number of its first item.
-        lines: The lines without their ends.
+        text: The lines; behind each is its end, but not behind the last line of a file without one.
+        ends: Where they end (lines,).
         read: Bytes of the file that were read so far, some of them ahead.
         cut: Why the file ends behind the last line although it should go on, or None.
+        items: Those of an array, in place of lines.
     """
 
     first: int
-    lines: list[bytes]
+    text: bytes
+    ends: NDArray[np.int64]
     read: int
     cut: str | None = None
+    items: list[bytes] | None = None
+
+    @property
+    def numbers(self) -> range:
+        """The numbers of the lines."""
+        return range(self.first, self.first + len(self.ends if self.items is None else self.items))
+
+    def lines(self) -> list[bytes]:
+        """The lines without their ends."""
+        return self.text.removesuffix(b"\n").split(b"\n") if self.items is None else self.items
 
 
 def blocks(path: Path) -> Iterator[Block]:
@@ -67,25 +83,38 @@ def blocks(path: Path) -> Iterator[Block]:
         yield from _lines(chain([first], chunks), read, cut)
 
 
-def _lines(chunks: Iterator[bytes], read: list[int], cut: list[str]) -> Iterator[Block]:
+def _lines(texts: Iterator[bytes], read: list[int], cut: list[str]) -> Iterator[Block]:
     number = 1
-    rest: list[bytes] = []
+    for text in texts:
+        ends = np.flatnonzero(np.frombuffer(text, np.uint8) == LINE_END)
+        if text.endswith(b"\n"):
+            yield Block(number, text, ends, read[0])
+            number += len(ends)
+        else:
+            yield Block(number, text, np.append(ends, len(text)), read[0], cut[0] if cut else None)
+            return
+    if cut:
+        yield Block(number, b"", np.zeros(1, np.int64), read[0], cut[0])
+
+
+def _whole(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Whole lines with their ends; only the last one of all may have none."""
+    rest: list[bytes | memoryview] = []
     for chunk in chunks:
-        lines = chunk.split(b"\n")
-        rest.append(lines[0])
-        if len(lines) > 1:
-            lines[0], rest = b"".join(rest), [lines.pop()]
-            yield Block(number, lines, read[0])
-            number += len(lines)
+        end = chunk.rfind(b"\n") + 1
+        if end:
+            yield b"".join([*rest, memoryview(chunk)[:end]])
+            rest.clear()
+        rest.append(memoryview(chunk)[end:])
     last = b"".join(rest)
-    if last or cut:
-        yield Block(number, [last], read[0], cut[0] if cut else None)
+    if last:
+        yield last
 
 
 def _chunks(
     stream: io.BufferedReader, path: Path, cut: list[str], read: list[int]
 ) -> Generator[bytes, None, None]:
-    """The bytes of a text; of a file the next ones are read, and unpacked, while the last are worked on.
+    """Whole lines of a text; of a file the next ones are read, and unpacked, while the last are worked on.
 
     Args:
         stream: The file as it lies on the disk; the thread that reads ahead is the only one to touch it.
@@ -93,7 +122,7 @@ def _chunks(
         cut: As for `unpacked`.
         read: Gets the bytes of the file that were read so far.
     """
-    chunks = unpacked(stream, path, cut)
+    chunks = _whole(unpacked(stream, path, cut))
 
     def fetch() -> bytes:
         chunk = next(chunks, b"")
@@ -154,7 +183,7 @@ def _array(data: bytes) -> Block | None:
         items = msgspec.json.decode(data, type=list[msgspec.Raw])
     except (msgspec.DecodeError, RecursionError):
         return _broken_array(data)
-    return Block(1, [bytes(item) for item in items], 0)
+    return _of_items([bytes(item) for item in items])
 
 
 def _broken_array(data: bytes) -> Block | None:
@@ -173,7 +202,11 @@ def _broken_array(data: bytes) -> Block | None:
         place = _behind(text, end)
     if not shapes or text[place + 1 :].strip():
         return None  # lines, of which the first begins with a bracket
-    return Block(1, items, 0, _fault_between(items) if text[place:] else "the array is broken here")
+    return _of_items(items, _fault_between(items) if text[place:] else "the array is broken here")
+
+
+def _of_items(items: list[bytes], cut: str | None = None) -> Block:
+    return Block(1, b"", np.empty(0, np.int64), 0, cut, items)
 
 
 def _fault_between(items: list[bytes]) -> str | None:

@@ -144,18 +144,19 @@ def _objects(path: Path, form: str | None) -> Iterator[list[tuple[int, dict[str,
         return
     found = blocks(path)
     for block in _together(found):
-        last = block.first + len(block.lines) - 1
+        last = block.numbers.stop - 1
+        lines = zip(block.numbers, block.lines(), strict=True)
         objects: list[tuple[int, dict[str, Any] | Reject]]
-        objects = [(n, _object(n, line)) for n, line in enumerate(block.lines, block.first) if line.strip()]
+        objects = [(n, _object(n, line)) for n, line in lines if line.strip()]
         yield objects + ([(last, Reject(last, block.cut, ""))] if block.cut else [])
 
 
 def _together(found: Iterator[Block]) -> Iterator[Block]:
     """Blocks of lines; one object over all lines, as in a pretty-printed export, becomes one line."""
     for block in found:
-        if block.first == 1 and block.lines[0].strip() == b"{":
-            lines = chain(block.lines, *(more.lines for more in found))
-            yield block._replace(lines=[b"\n".join(lines)])
+        if block.first == 1 and block.lines()[0].strip() == b"{":
+            lines = chain(block.lines(), *(more.lines() for more in found))
+            yield block._replace(items=[b"\n".join(lines)])
         else:
             yield block
 

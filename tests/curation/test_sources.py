@@ -40,7 +40,7 @@ def text(rows: int, size: int = 10) -> bytes:
 
 
 def lines_of(path: Path) -> list[bytes]:
-    return [line for block in blocks(path) for line in block.lines if line]
+    return [line for block in blocks(path) for line in block.lines() if line]
 
 
 def written(path: Path, data: bytes) -> Path:
@@ -74,7 +74,7 @@ def test_lines_keep_their_numbers(tmp_path_factory, lines):
     path.write_bytes(data)
     found = {}
     for block in blocks(path):
-        found |= dict(enumerate(block.lines, block.first))
+        found |= dict(enumerate(block.lines(), block.first))
     expected = dict(enumerate(data.split(b"\n"), 1))
     assert {n: line for n, line in found.items() if line} == {n: line for n, line in expected.items() if line}
 
@@ -100,7 +100,7 @@ def test_reading_ahead_gives_the_same_lines_every_time(tmp_path, packed, monkeyp
     monkeypatch.setattr(unpack, "BLOCK", 1 << 16)
     path = written(tmp_path / "in", PACK[packed](text(20_000)))
     for _ in range(25):
-        assert sum(len(block.lines) for block in blocks(path)) == 20_000
+        assert sum(len(block.lines()) for block in blocks(path)) == 20_000
 
 
 def test_a_reader_that_is_left_early_ends(tmp_path, monkeypatch):

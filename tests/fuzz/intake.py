@@ -18,14 +18,17 @@ with atheris.instrument_imports(include=["curation"]):
     from curation.decode import decode, separators
     from curation.errors import UserError
     from curation.intake import read_file
+    from curation.plain import check, check_all
+    from curation.sources import blocks
 
 PLAIN = b'{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}]}'
 TAGGED = PLAIN.replace(b"}]}", b'}], "id": 1}')
+FIELDS = frozenset({"id"})
 FOLDER = tempfile.TemporaryDirectory()
 PATH = Path(FOLDER.name) / "in.jsonl"
 
 
-def check(data: bytes) -> None:
+def consider(data: bytes) -> None:
     """One input: a file of a good line, the data, and a good line."""
     good = TAGGED if data[:1] < b"\x80" else PLAIN
     content = good + b"\n" + data + b"\n" + good
@@ -39,6 +42,10 @@ def check(data: bytes) -> None:
     assert not kept & set(rejects["line"]), "a line is both"
     with contextlib.suppress(UserError):  # two shapes
         read_file(PATH)
+    with contextlib.suppress(UserError):  # no text
+        for block in blocks(PATH):
+            if check_all(block, FIELDS, ids=False):
+                assert check(block.numbers, block.lines(), FIELDS, ids=False)[1].all(), "an odd line passed"
     for line, count in zip(lines, separators(lines).tolist(), strict=True):
         if line.strip():
             assert _decoded(line, count) == _decoded(line, -1), "the quick look and the slow one differ"
@@ -62,5 +69,5 @@ def corpus() -> str:
 
 
 if __name__ == "__main__":
-    atheris.Setup([*sys.argv, corpus()], check)
+    atheris.Setup([*sys.argv, corpus()], consider)
     atheris.Fuzz()
