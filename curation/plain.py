@@ -120,10 +120,9 @@ def _one_each(block: Block) -> bool:
     Each end stands between two braces, and no object has `}` and `{` with only white space between them. So
     where there are as many objects as lines, each line is one.
     """
-    data, begins = np.frombuffer(block.text, np.uint8), block.ends[:-1] + 1
-    return bool(
-        block.text[:1] == b"{" and (data[begins] == OPENS).all() and (data[begins - 2] == CLOSES).all()
-    )
+    data, inner = np.frombuffer(block.text, np.uint8), block.ends[:-1]
+    between = (data[inner - 1] == CLOSES) & (data[inner + 1] == OPENS)
+    return block.text[:1] == b"{" and bool(between.all())
 
 
 class _Form(NamedTuple):
