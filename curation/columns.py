@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from curation.rows import ROWS, Turn, turns_id
+from curation.rows import ROWS, Turn, turns_id, with_ids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,10 +59,15 @@ class Columns:
         if parts:
             self._blocks.append(pl.concat(parts).sort("line") if len(parts) > 1 else parts[0])
 
+    def add_messages(self, numbers: Sequence[int], messages: pl.Series) -> None:
+        """Append rows that are conversations alone."""
+        table = self._table(numbers, messages, None, None, None, None)
+        self._blocks.append(with_ids(table) if self._ids else table)
+
     def _table(
         self,
         numbers: Sequence[int],
-        messages: pa.LargeListArray,
+        messages: pa.LargeListArray | pl.Series,
         ids: Sequence[str] | None,
         tags: Sequence[list[str]] | None,
         parents: Sequence[list[str]] | None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,10 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_SPACE = b" \t\r\n"
-SPACES = 100
-"""So much white space may stand before a colon to be looked through."""
-
+_SPACED_KEY = re.compile(rb'"[ \t\r\n]+:')
 _ANY = msgspec.json.Decoder()
 AT_ONCE = 1000
 """Lines that are counted at once: as many as the processor's cache holds take half the time."""
@@ -70,40 +68,23 @@ def separators(lines: Sequence[bytes]) -> NDArray[np.int64]:
     return np.concatenate([np.empty(0, np.int64), *parts])
 
 
-def separators_in(text: bytes) -> int:
-    """How many keys some JSON texts have together, at least; -1 where that cannot be told so."""
-    certain, doubtful = _ends_of_keys(text)
-    return -1 if len(doubtful) else len(certain)
-
-
 def _separators(lines: Sequence[bytes]) -> NDArray[np.int64]:
-    certain, doubtful = _ends_of_keys(b"\n".join([b"  ", *lines]))
+    text = np.frombuffer(b"\n".join([b"  ", *lines]), dtype=np.uint8)
     ends = np.cumsum(np.fromiter(map(len, lines), np.int64, len(lines)) + 1) + 2
-    counts = np.diff(np.searchsorted(certain, ends), prepend=0)
-    counts[np.searchsorted(ends, doubtful)] = -1
-    return counts
-
-
-def _ends_of_keys(text: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Places of colons that end a key, or begin a string; and of those of which that cannot be told."""
-    data = np.frombuffer(text, np.uint8)
-    colon = np.flatnonzero(data == ord(":"))
-    before = data[colon - 1]
+    colon = np.flatnonzero(text == ord(":"))
+    before = text[colon - 1]
     quoted = before == ord('"')
-    escaped = quoted & (data[colon - 2] == ord("\\"))
+    escaped = quoted & (text[colon - 2] == ord("\\"))
+    counts = np.diff(np.searchsorted(colon[quoted & ~escaped], ends), prepend=0)
     # A key, or a text, that ends with a backslash: the quote behind it may be a real one.
-    either = colon[escaped & (data[colon - 3] == ord("\\"))]
+    counts[np.searchsorted(ends, colon[escaped & (text[colon - 3] == ord("\\"))])] = -1
     # A colon behind a space is common in text; a key's has a quote before the space, or another space.
     behind = colon[before <= ord(" ")]
-    behind = behind[(data[behind - 2] == ord('"')) | (data[behind - 2] <= ord(" "))]
-    spaced = [place for place in behind.tolist() if _behind_quote(text[max(0, place - SPACES) : place])]
-    return colon[quoted & ~escaped], np.concatenate((either, np.array(spaced, np.int64)))
-
-
-def _behind_quote(text: bytes) -> bool:
-    """Whether a text ends with a quote that ends a string, and white space; or nothing else can be seen."""
-    seen = text.rstrip(_SPACE)
-    return not seen or (seen.endswith(b'"') and (not seen.endswith(b'\\"') or seen.endswith(b'\\\\"')))
+    behind = behind[(text[behind - 2] == ord('"')) | (text[behind - 2] <= ord(" "))]
+    for spaced in np.unique(np.searchsorted(ends, behind)):
+        if _SPACED_KEY.search(lines[spaced]):
+            counts[spaced] = -1
+    return counts
 
 
 def keys(value: object) -> int:

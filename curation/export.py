@@ -50,9 +50,14 @@ def write_rows(rows: pl.DataFrame, path: Path) -> None:
         for part in _lines(rows):
             sys.stdout.write(part.decode())
     else:
+        unpacked = path.with_suffix("") if path.suffix in PACKED else path
         with new_file(path) as temporary, _opened(temporary, path.suffix) as stream:
-            unpacked = path.with_suffix("") if path.suffix in PACKED else path
-            stream.writelines(_array(rows) if unpacked.suffix == ".json" else _lines(rows))
+            if unpacked.suffix == ".json":
+                stream.writelines(_array(rows))
+            elif unpacked == path and _is_plain(rows):
+                _plain(rows).lazy().sink_ndjson(stream)
+            else:
+                stream.writelines(_lines(rows))
 
 
 def demand_form(path: Path) -> None:
@@ -94,7 +99,9 @@ def _lines(rows: pl.DataFrame) -> Iterator[bytes]:
 
 
 def _part(rows: pl.DataFrame) -> bytes:
-    return _plain_lines(rows) if _is_plain(rows) else "".join(f"{t}\n" for t in _texts(rows)).encode()
+    if _is_plain(rows):
+        return _plain(rows).write_ndjson().encode()
+    return "".join(f"{text}\n" for text in _texts(rows)).encode()
 
 
 def _array(rows: pl.DataFrame) -> Iterator[bytes]:
@@ -118,12 +125,10 @@ def _is_plain(rows: pl.DataFrame) -> bool:
     return not rows.select(other.any()).item() and missing == 0
 
 
-def _plain_lines(rows: pl.DataFrame) -> bytes:
-    """JSONL of plain rows, ten times as fast as row by row."""
+def _plain(rows: pl.DataFrame) -> pl.DataFrame:
+    """Plain rows as they are written: a tenth of the time of row by row."""
     turn = pl.struct(pl.element().struct.field("role"), pl.element().struct.field("content"))
-    stream = io.BytesIO()
-    rows.select(pl.col("messages").list.eval(turn)).write_ndjson(stream)
-    return stream.getvalue()
+    return rows.select(pl.col("messages").list.eval(turn))
 
 
 def _record(row: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,13 +36,20 @@ def writing(target: Path) -> Iterator[None]:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as fault:
-        if fault.errno in NO_SPACE:
+        number = error_number(fault)
+        if number in NO_SPACE:
             fix = "free some space, then run the same command again"
             raise UserError("no disk space left", where=str(target), fix=fix) from fault
-        if fault.errno in UNWRITABLE:
+        if number in UNWRITABLE:
             fix = "choose a folder that you may write to, and a name that no folder has"
             raise UserError("this place cannot be written to", where=str(target), fix=fix) from fault
         raise
+
+
+def error_number(fault: OSError) -> int | None:
+    """The system's number of an error, which polars only has in the text."""
+    said = re.search(r"\(os error (\d+)\)", str(fault))
+    return int(said[1]) if fault.errno is None and said else fault.errno
 
 
 @contextlib.contextmanager

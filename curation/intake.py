@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import polars as pl
 
+from curation.bare import FIELDS, with_messages
 from curation.columns import Columns, Row
 from curation.decode import Fault, decode, separators
 from curation.errors import UserError
-from curation.plain import check, check_all, only
+from curation.plain import check, only
 from curation.records import is_another, majority, to_row
 from curation.rows import schema
 from curation.shapes import SHAPES, recognise
@@ -25,8 +26,6 @@ from curation.unpack import not_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
-
-    from curation.plain import Chats
 
 REJECTS = schema(
     {"source": pl.String, "line": pl.Int64, "path": pl.String, "reason": pl.String, "text": pl.String}
@@ -84,8 +83,8 @@ def read_file(
             for part in objects(read_table(path)):
                 reader.take_objects(part)
         else:
-            for block in blocks(path):
-                reader.take(block)
+            for block, messages in with_messages(blocks(path), reader.bare):
+                reader.take(block, messages)
                 if progress:
                     progress(block.read, block.numbers.stop - 1)
     return reader.intake()
@@ -114,39 +113,37 @@ class _Reader:
         self.fields: frozenset[str] | None = None
         self.rejects: list[pl.DataFrame] = []
         self.binary = False
-        self.clean = False
         self.first = self.seen = 0
 
-    def take(self, block: Block) -> None:
-        """Read a block's lines."""
-        if self.fields is None:
-            self._settle(block)
-        chats, numbers, lines = self._chats(block)
-        numbers, lines = _not_blank(numbers, lines)
+    def bare(self) -> bool:
+        """Whether the objects so far had nothing but a chat."""
+        return self.shape == "messages" and self.fields == FIELDS
+
+    def take(self, block: Block, messages: pl.Series | None) -> None:
+        """Read a block's lines; of some the conversations are known already."""
         faults: list[Reject] = []
-        self.columns.add(list(self._rows(numbers, lines, faults)), chats)
+        if messages is None:
+            self._take_lines(block, faults)
+        else:
+            self.columns.add_messages(block.numbers, messages)
+            self.first = self.first or block.first
         self._reject(self._with_cut(block, faults) if block.cut else faults)
 
-    def _chats(self, block: Block) -> tuple[Chats | None, Sequence[int], Sequence[bytes]]:
-        """The chats of role and content, and the lines that hold something else.
+    def _take_lines(self, block: Block, faults: list[Reject]) -> None:
+        numbers, lines = _not_blank(block)
+        if self.fields is None:
+            self._settle(lines)
+        chats = None
+        if self.shape == "messages" and self.fields is not None:
+            chats, passed = check(numbers, lines, self.fields - FIELDS, ids=self.ids)
+            numbers, lines = only(numbers, ~passed), only(lines, ~passed)
+            self.first = self.first or next(iter(chats.numbers), 0)
+        self.columns.add(list(self._rows(numbers, lines, faults)), chats)
 
-        A block behind one of such chats alone is first tried at once, which fails where a line is odd.
-        """
-        if self.shape != "messages" or self.fields is None:
-            return None, block.numbers, block.lines()
-        fields = self.fields - {"messages"}
-        chats = check_all(block, fields, ids=self.ids) if self.clean else None
-        if chats:
-            return chats, [], []
-        lines = block.lines()
-        chats, passed = check(block.numbers, lines, fields, ids=self.ids)
-        self.clean, self.first = bool(passed.all()), self.first or next(iter(chats.numbers), 0)
-        return chats, only(block.numbers, ~passed), only(lines, ~passed)
-
-    def _settle(self, block: Block) -> None:
+    def _settle(self, lines: Sequence[bytes]) -> None:
         """Find out the shape, and which fields its objects have; later, where no object tells it."""
-        sample = list(islice(_objects(block.lines()), SAMPLE))
-        self.shape = self.shape or majority(sample) or majority(_objects(block.lines()))
+        sample = list(islice(_objects(lines), SAMPLE))
+        self.shape = self.shape or majority(sample) or majority(_objects(lines))
         if self.shape:
             self.fields = frozenset(chain(*sample))
 
@@ -226,10 +223,11 @@ class _Reader:
         return UserError(f"no line can be read as a row ({said[0]})", where=str(self.path), fix=fix)
 
 
-def _not_blank(numbers: Sequence[int], lines: Sequence[bytes]) -> tuple[Sequence[int], Sequence[bytes]]:
-    """The lines that hold something, and their numbers."""
+def _not_blank(block: Block) -> tuple[Sequence[int], Sequence[bytes]]:
+    """The lines of a block that hold something, and their numbers."""
+    lines = block.lines()
     there = np.fromiter((bool(line.strip()) for line in lines), np.bool_, len(lines))
-    return only(numbers, there), only(lines, there)
+    return only(block.numbers, there), only(lines, there)
 
 
 def _objects(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 import msgspec
 import numpy as np
 
-from curation.decode import keys, separators, separators_in
+from curation.decode import keys, separators
 from curation.rows import meta_text, turns_id
 from curation.shapes import Role  # noqa: TC001  (msgspec reads it)
 
@@ -19,14 +19,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from curation.sources import Block
-
 _OWN = ("tags", "parents")
 _NESTED = (dict, list)
 _NAME = re.compile(r'[^\\"\x00-\x1f]*')
 """Names that a decoder can be made for."""
 
-OPENS, CLOSES = b"{}"
 MOST_FIELDS = 100
 NEVER = -(10**6)
 """Added to a number of keys, gives one that no line has."""
@@ -81,80 +78,28 @@ def check(
     Returns:
         These lines, and which of all they are (lines,). The others hold something else, good or bad.
     """
-    form = _form(fields)
-    decoded, passed = _decoded(lines, form.decoder.decode)
-    said = _said(decoded, form)
-    once = _keys(decoded, said) == separators(only(lines, passed))
-    passed[passed] = once
-    return _chats(only(numbers, passed), only(decoded, once), only(said, once), form, ids=ids), passed
-
-
-def check_all(block: Block, fields: frozenset[str], *, ids: bool) -> Chats | None:
-    """As `check`, of lines that are not cut out of their text: in two thirds of the time.
-
-    Args:
-        block: The lines.
-        fields: Keys that their objects may have beside `messages`.
-        ids: Whether to name the rows.
-
-    Returns:
-        The chats; None where a line holds something else, or where that cannot be told.
-    """
-    form = _form(fields)
-    if not _one_each(block):
-        return None
-    try:
-        decoded = form.decoder.decode_lines(block.text)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    said = _said(decoded, form)
-    kept = _keys(decoded, said)
-    if len(decoded) != len(block.ends) or (kept < 0).any() or kept.sum() != separators_in(block.text):
-        return None
-    return _chats(block.numbers, decoded, said, form, ids=ids)
-
-
-def _one_each(block: Block) -> bool:
-    """Whether no object of a text goes over the end of a line, if all of it is objects.
-
-    Each end stands between two braces, and no object has `}` and `{` with only white space between them. So
-    where there are as many objects as lines, each line is one.
-    """
-    data, inner = np.frombuffer(block.text, np.uint8), block.ends[:-1]
-    between = (data[inner - 1] == CLOSES) & (data[inner + 1] == OPENS)
-    return block.text[:1] == b"{" and bool(between.all())
-
-
-class _Form(NamedTuple):
-    """How lines of a file are decoded: how many of its fields are columns, and a type for the others."""
-
-    decoder: Any
-    own: tuple[str, ...]
-    meta: type[Any] | None
-
-
-def _form(fields: frozenset[str]) -> _Form:
     names = sorted(filter(_NAME.fullmatch, fields.difference(_OWN)))[:MOST_FIELDS]
-    own = tuple(name for name in _OWN if name in fields)
-    chat, meta = _structs(own, tuple(names))
-    return _Form(msgspec.json.Decoder(chat), own, meta if names else None)
-
-
-def _chats(
-    numbers: Sequence[int], chats: Sequence[Any], said: Sequence[tuple[int, str]], form: _Form, *, ids: bool
-) -> Chats:
+    own = [name for name in _OWN if name in fields]
+    chat, meta = _structs(tuple(own), tuple(names))
+    decoded, passed = _decoded(lines, msgspec.json.Decoder(chat).decode)
+    said = [_others(chat, len(own), meta) for chat in decoded] if own or names else []
+    counts = _numbers(len(chat.messages) for chat in decoded)
+    keys_seen = 1 + 2 * counts + (_numbers(count for count, _ in said) if said else 0)
+    once = keys_seen == separators(only(lines, passed))
+    chats, others = only(decoded, once), only(said, once) if said else []
     turns = [turn for chat in chats for turn in chat.messages]
-    tags, parents = ([getattr(chat, name) for chat in chats] if name in form.own else () for name in _OWN)
+    passed[passed] = once
+    tags, parents = ([getattr(chat, name) for chat in chats] if name in own else () for name in _OWN)
     return Chats(
-        numbers,
-        _numbers(len(chat.messages) for chat in chats),
+        only(numbers, passed),
+        counts[once],
         [turn.role for turn in turns],
         [turn.content for turn in turns],
         [turns_id(list(map(_tuple, chat.messages))) for chat in chats] if ids else None,
         [entry or [] for entry in tags] if any(tags) else None,
         [entry or [] for entry in parents] if any(parents) else None,
-        [text for _, text in said] if form.meta else None,
-    )
+        [text for _, text in others] if names else None,
+    ), passed
 
 
 @functools.lru_cache(maxsize=8)
@@ -181,25 +126,14 @@ def _decoded(lines: Sequence[bytes], decode: Callable[[bytes], Any]) -> tuple[li
     return chats, passed
 
 
-def _said(chats: Sequence[Any], form: _Form) -> list[tuple[int, str]]:
-    """How many keys each chat has beside its turns, and those that are no column, as JSON."""
-    return [_others(chat, form) for chat in chats] if form.own or form.meta else []
-
-
-def _others(chat: Any, form: _Form) -> tuple[int, str]:  # noqa: ANN401  (made by `_structs`)
+def _others(chat: Any, own: int, meta: type[Any]) -> tuple[int, str]:  # noqa: ANN401  (made by `_structs`)
+    """How many keys a chat has beside its turns, and those that are no column, as JSON."""
     _, *values = _tuple(chat)
     try:
         nested = [keys(value) for value in values if type(value) in _NESTED]
-        text = meta_text(form.meta(*values[len(form.own) :])) if form.meta else ""
-        return len(values) - values.count(msgspec.UNSET) + sum(nested), text
+        return len(values) - values.count(msgspec.UNSET) + sum(nested), meta_text(meta(*values[own:]))
     except RecursionError:
         return NEVER, ""
-
-
-def _keys(chats: Sequence[Any], said: Sequence[tuple[int, str]]) -> NDArray[np.int64]:
-    """How many keys were kept of each chat, at all depths (chats,)."""
-    counts = 1 + 2 * _numbers(len(chat.messages) for chat in chats)
-    return counts + _numbers(count for count, _ in said) if said else counts
 
 
 def _numbers(numbers: Iterable[int]) -> NDArray[np.int64]:

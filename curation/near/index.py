@@ -29,9 +29,8 @@ class Index(NamedTuple):
         groups: The group of each entry: those who share a shingle are one (entries,), rarest first.
         places: Its place in the order of that member's shingles (entries,).
         posts: Where the postings of each group begin (groups + 1,).
-        hashes: The members' shingle sets (shingles,), uint64; each is sorted when it is first needed so.
+        hashes: The members' shingle sets (shingles,), uint64, each in ascending order.
         sets: Where each member's set begins (members + 1,).
-        ordered: Whether a member's set is sorted (members,).
         bitmaps: A bit for each shingle of a member (members, BITMAP), uint64.
     """
 
@@ -42,7 +41,6 @@ class Index(NamedTuple):
     posts: NDArray[np.int64]
     hashes: NDArray[np.uint64]
     sets: NDArray[np.int64]
-    ordered: NDArray[np.bool_]
     bitmaps: NDArray[np.uint64]
 
 
@@ -72,8 +70,7 @@ def build(entries: list[Entries], sets: list[Sets], threshold: float, threads: i
     numbers, starts, groups, ordered = _by_text(texts, places, sizes, len(found))
     posts = np.concatenate(([0], np.cumsum(sizes)))
     hashes, begins = _gather(numbers, sets, threads)
-    unsorted = np.zeros(len(numbers), np.bool_)
-    return Index(numbers, starts, groups, ordered, posts, hashes, begins, unsorted, profiles.bitmaps[numbers])
+    return Index(numbers, starts, groups, ordered, posts, hashes, begins, profiles.bitmaps[numbers])
 
 
 def _alive(entries: Sequence[Entries], part: int) -> Groups:
@@ -152,7 +149,7 @@ def _sort_by_place(groups: NDArray[np.int64], places: NDArray[np.int32]) -> None
 def _gather(
     numbers: NDArray[np.int64], sets: list[Sets], threads: int | None
 ) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """The sets of the members, and where they begin."""
+    """The sets of the members, each in order, and where they begin."""
     first = np.cumsum([0, *(len(part.starts) - 1 for part in sets)])
     edges = np.searchsorted(numbers, first)
     own = [numbers[edges[b] : edges[b + 1]] - first[b] for b in range(len(sets))]
@@ -161,7 +158,7 @@ def _gather(
     hashes = np.empty(starts[-1], np.uint64)
 
     def work(block: int) -> None:
-        _copy(sets[block], own[block], hashes[starts[edges[block]] :])
+        _copy_in_order(sets[block], own[block], hashes[starts[edges[block]] :])
         sets[block] = NONE
 
     for _ in over(work, range(len(sets)), threads):
@@ -170,9 +167,11 @@ def _gather(
 
 
 @compiled
-def _copy(sets: Sets, own: NDArray[np.int64], hashes: NDArray[np.uint64]) -> None:
+def _copy_in_order(sets: Sets, own: NDArray[np.int64], hashes: NDArray[np.uint64]) -> None:
     at = 0
     for text in own:
+        begin = at
         for h in sets.hashes[sets.starts[text] : sets.starts[text + 1]]:
             hashes[at] = h
             at += 1
+        hashes[begin:at].sort()

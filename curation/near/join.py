@@ -118,8 +118,6 @@ def more(index: Index, asked: Asked, member: int, threshold: float) -> bool:
 @compiled
 def similarity(index: Index, a: int, b: int, threshold: float) -> float:
     """Jaccard similarity of two members; 0 where it is below the threshold."""
-    _in_order(index, a)
-    _in_order(index, b)
     i, i_end, j, j_end = index.sets[a], index.sets[a + 1], index.sets[b], index.sets[b + 1]
     both = i_end - i + j_end - j
     common = threshold / (1 + threshold) * both - EPSILON
@@ -131,10 +129,3 @@ def similarity(index: Index, a: int, b: int, threshold: float) -> float:
         j += right <= left
     found = shared / (both - shared)
     return found if found >= threshold - SAME else 0.0
-
-
-@compiled
-def _in_order(index: Index, member: int) -> None:
-    if not index.ordered[member]:
-        index.hashes[index.sets[member] : index.sets[member + 1]].sort()
-        index.ordered[member] = True

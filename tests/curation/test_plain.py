@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 
 import pytest
 from hypothesis import given, settings
@@ -12,9 +11,8 @@ from hypothesis import strategies as st
 from curation.columns import Columns
 from curation.decode import Fault, decode
 from curation.intake import read_file
-from curation.plain import check, check_all
+from curation.plain import check
 from curation.records import to_row
-from curation.sources import blocks
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(
     ['":', "\\", '\\":', ":a"]
@@ -88,55 +86,3 @@ def test_plain_chats_are_read_by_the_block():
     chats, passed = check([3, 7], lines, frozenset({"n", "tags"}), ids=True)
     assert passed.all()
     assert (chats.numbers, chats.tags, chats.metas) == ([3, 7], [[], ["x"]], ["{}", '{"n":1000.0}'])
-
-
-def _listed(part):
-    return None if part is None else list(part)
-
-
-@st.composite
-def broken_lines(draw):
-    """Lines of chats, now and then two in one line, or one in two where JSON may have white space."""
-    text = "\n".join(draw(st.lists(lines(), min_size=1, max_size=5)))
-    for _ in range(draw(st.integers(0, 2))):
-        text = text.replace("\n", draw(st.sampled_from([" ", "", ","])), 1)
-    places = [m.start() for m in re.finditer(r"[][{}]", text)]
-    for place in sorted(draw(st.lists(st.sampled_from(places), max_size=2)), reverse=True):
-        text = text[: place + 1] + "\n" + text[place + 1 :]
-    return text + draw(st.sampled_from(["", "\n", "\n\n"]))
-
-
-@given(broken_lines(), st.booleans())
-@settings(deadline=None, max_examples=600)
-def test_what_is_read_at_once_is_what_is_read_line_by_line(tmp_path_factory, text, ids):
-    path = tmp_path_factory.mktemp("plain") / "in.jsonl"
-    path.write_text(text, newline="")
-    fields = frozenset({"id", "tags", "field0"})
-    for block in blocks(path):
-        found = check_all(block, fields, ids=ids)
-        expected, passed = check(block.numbers, block.lines(), fields, ids=ids)
-        if found:
-            assert passed.all()
-            assert [_listed(part) for part in found] == [_listed(part) for part in expected]
-
-
-@pytest.mark.parametrize("said", ["Hi", 'the "word" : a text', "a  : b", "\\: c:\\"])
-def test_chats_alone_are_read_at_once(tmp_path, said):
-    row = json.dumps({"messages": [{"role": "user", "content": said}], "id": 1})
-    path = tmp_path / "in.jsonl"
-    path.write_text(f"{row}\n" * 3)
-    (block,) = blocks(path)
-    found = check_all(block, frozenset({"id"}), ids=False)
-    assert found is not None
-    assert (list(found.numbers), found.contents) == ([1, 2, 3], [said] * 3)
-
-
-@pytest.mark.parametrize(
-    "odd", ['{"messages":[]}', "", "[]", '{"messages":\n[{"role":"user","content":""}]}']
-)
-def test_an_odd_line_is_not_read_at_once(tmp_path, odd):
-    row = '{"messages":[{"role":"user","content":"Hi"}]}'
-    path = tmp_path / "in.jsonl"
-    path.write_text(f"{row}\n{row} {row}\n{odd}\n{row}\n")
-    (block,) = blocks(path)
-    assert check_all(block, frozenset(), ids=False) is None
