@@ -61,6 +61,24 @@ def test_generation_ends_where_it_says_something_else(loaded, rows):
     assert len(asked) > 30
 
 
+def test_an_end_where_the_text_meets_the_rows_is_an_end_all_the_same(loaded, rows):
+    """A token of the row that decodes to nothing leaves the text as it is: what ends there has not said all."""
+    prompt = encode_prompt(loaded.tokenizer, rows[0]["messages"][:-1])
+    said = [loaded.tokenizer.encode("a", add_special_tokens=False)[0]]
+    text = loaded.tokenizer.decode(said)
+    end = loaded.tokenizer.eos_token_id
+
+    def only_end(_module, _args, scores):
+        scores[..., end] = 1e3
+        return scores
+
+    loaded.model.get_output_embeddings().register_forward_hook(only_end)
+    with torch.inference_mode():
+        start = read_start(loaded, [prompt], len(prompt) + 9)
+        assert follow(loaded, prompt, said, text + "b", {text}, 9, start) is None
+        assert follow(loaded, prompt, said, text, {text}, 9, start) == ([*said, end], text)
+
+
 def test_progress_counts_to_the_end(loaded, rows):
     seen = []
     exact_match(loaded, [row["messages"] for row in rows], 8, progress=lambda *counts: seen.append(counts))
