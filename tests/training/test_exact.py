@@ -62,7 +62,7 @@ def test_generation_ends_where_it_says_something_else(loaded, rows):
 
 
 def test_an_end_where_the_text_meets_the_rows_is_an_end_all_the_same(loaded, rows):
-    """A token of the row that decodes to nothing leaves the text as it is: what ends there has not said all."""
+    """A token that decodes to nothing leaves the text as it is: what ends there has not said all."""
     prompt = encode_prompt(loaded.tokenizer, rows[0]["messages"][:-1])
     said = [loaded.tokenizer.encode("a", add_special_tokens=False)[0]]
     text = loaded.tokenizer.decode(said)
