@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
-import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
 import numpy as np
 
 from curation.errors import UserError
-from curation.shapes import recognise
+from curation.items import items_of
 from curation.unpack import MARK, unpacked
 
 if TYPE_CHECKING:
@@ -25,8 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LINE_END = ord("\n")
-_BETWEEN = re.compile(r"[ \t\r\n,]*")
-_BEGINNING = re.compile(r"[,\n\]}]\s*\{")
 
 
 class Block(NamedTuple):
@@ -74,12 +69,12 @@ def blocks(path: Path) -> Iterator[Block]:
     with _opened(path) as stream, contextlib.closing(_chunks(stream, path, cut, read)) as chunks:
         first = _first(chunks, path, cut)
         if first.lstrip()[:1] == b"[":
-            data = b"".join(chain([first], chunks))
-            array = _array(data)
-            first = b"" if array else data
+            first = b"".join(chain([first], chunks))
+            array = items_of(first)
             if array:
-                yield array._replace(read=read[0], cut=cut[0] if cut else array.cut)
-                cut.clear()
+                fault = cut[0] if cut else array.fault
+                yield Block(1, b"", np.empty(0, np.int64), read[0], fault, array.items)
+                return
         yield from _lines(chain([first], chunks), read, cut)
 
 
@@ -175,62 +170,3 @@ def _first(chunks: Iterator[bytes], path: Path, cut: list[str]) -> bytes:
     if cut:
         raise UserError(cut[0], where=str(path), fix="fetch or pack the file again")
     raise UserError("the file is empty", where=str(path), fix="put one JSON object on each line")
-
-
-def _array(data: bytes) -> Block | None:
-    """The items of a JSON array, each as its own bytes; None where the data are no array."""
-    try:
-        items = msgspec.json.decode(data, type=list[msgspec.Raw])
-    except (msgspec.DecodeError, RecursionError):
-        return _broken_array(data)
-    return _of_items([bytes(item) for item in items])
-
-
-def _broken_array(data: bytes) -> Block | None:
-    """The items of an array in which some are broken; what stands between two good ones is an item, too."""
-    text, decoder = data.decode("utf8", "surrogateescape"), json.JSONDecoder()
-    place, items, shapes = _behind(text, text.index("[") + 1), list[bytes](), set[str]()
-    while place < len(text):
-        if text[place] == "]" and (not shapes or not text[place + 1 :].strip()):
-            break
-        try:
-            item, end = decoder.raw_decode(text, place)
-            shapes |= {shape for shape in [_shape(item)] if shape}
-        except (ValueError, RecursionError):
-            end = _next_item(text, place, decoder, shapes)
-        items.append(text[place:end].rstrip(" \t\r\n,").encode("utf8", "surrogateescape"))
-        place = _behind(text, end)
-    if not shapes or text[place + 1 :].strip():
-        return None  # lines, of which the first begins with a bracket
-    return _of_items(items, _fault_between(items) if text[place:] else "the array is broken here")
-
-
-def _of_items(items: list[bytes], cut: str | None = None) -> Block:
-    return Block(1, b"", np.empty(0, np.int64), 0, cut, items)
-
-
-def _fault_between(items: list[bytes]) -> str | None:
-    """What is wrong with an array that has an end, where nothing is wrong with its items."""
-    with contextlib.suppress(msgspec.DecodeError, RecursionError):
-        msgspec.json.decode(b"[" + b",".join(items) + b"]")
-        return "between the items of the array a comma is missing, or there is one too many"
-    return None
-
-
-def _next_item(text: str, place: int, decoder: json.JSONDecoder, shapes: set[str]) -> int:
-    """Where the next object begins that has the shape of the good ones; the end of the text if none does."""
-    for match in _BEGINNING.finditer(text, place + 1):
-        with contextlib.suppress(ValueError, RecursionError):
-            shape = _shape(decoder.raw_decode(text, match.end() - 1)[0])
-            if shape and (not shapes or shape in shapes):
-                return match.end() - 1
-    return len(text)
-
-
-def _shape(item: object) -> str | None:
-    return recognise(item) if isinstance(item, dict) else None
-
-
-def _behind(text: str, place: int) -> int:
-    between = _BETWEEN.match(text, place)
-    return between.end() if between else place
