@@ -30,7 +30,7 @@ FIELDS = frozenset({"messages"})
 THREADS = 2
 """More would wait for the one that makes columns of what they read."""
 
-OPENS, CLOSES = b"{}"
+OPENS, CLOSES, RETURN = b"{}\r"
 _TURN = pa.struct([("role", pa.string()), ("content", pa.string())])
 _SCHEMA = pa.schema([pa.field("messages", pa.list_(_TURN))])
 _ROLES = pa.array(get_args(Role))
@@ -87,10 +87,12 @@ def _one_each(block: Block) -> bool:
     """Whether no object of a text goes over the end of a line, if all of it is objects.
 
     Each end stands between two braces, and no object has `}` and `{` with only white space between them. So
-    where there are as many objects as lines, each line is one.
+    where there are as many objects as lines, each line is one. The first byte is looked at because the place
+    before it is the last one.
     """
     data, inner = np.frombuffer(block.text, np.uint8), block.ends[:-1]
-    between = (data[inner - 1] == CLOSES) & (data[inner + 1] == OPENS)
+    last = inner - 1 - (data[inner - 1] == RETURN)
+    between = (data[last] == CLOSES) & (data[inner + 1] == OPENS)
     return block.text[:1] == b"{" and len(data) < 2**31 - 1 and bool(between.all())
 
 

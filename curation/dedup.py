@@ -119,7 +119,7 @@ def drop_duplicates(
 
     Args:
         rows: Rows with schema ROWS. Where their ids are null, those of rows that others are like are worked
-            out: a file is read in two thirds of the time without.
+            out: a file is read in half the time without.
         how: What counts as a duplicate.
         old: The first so many rows are preferred to the others.
         threads: At most so many; all there are unless given. The result does not depend on it.

@@ -50,7 +50,7 @@ def exact_partners(
     first = np.concatenate(([True], kind[1:] != kind[:-1]))
     kept = members[np.maximum.accumulate(np.where(first, np.arange(len(members)), 0))]
     goes, stays = members[~first], kept[~first]
-    equal = same(rows["messages"].gather(goes), rows["messages"].gather(stays))
+    equal = same(rows["messages"], goes, stays)
     goes, stays = goes[equal], stays[equal]
     partner[goes] = stays
     raw[goes] = (ids.of(goes) == ids.of(stays)).to_numpy()

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 import polars as pl
 
 from curation.errors import UserError
-from curation.files import new_file
+from curation.files import new_file, writing
 from curation.rows import plain
 
 if TYPE_CHECKING:
@@ -47,14 +47,15 @@ def write_rows(rows: pl.DataFrame, path: Path) -> None:
     elif str(path) == "-":
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(encoding="utf8")
-        for part in _lines(rows):
-            sys.stdout.write(part.decode())
+        with writing(path):
+            sys.stdout.writelines(part.decode() for part in _lines(rows))
+            sys.stdout.flush()
     else:
         unpacked = path.with_suffix("") if path.suffix in PACKED else path
         with new_file(path) as temporary, _opened(temporary, path.suffix) as stream:
             if unpacked.suffix == ".json":
                 stream.writelines(_array(rows))
-            elif unpacked == path and _is_plain(rows):
+            elif unpacked == path and _is_plain(rows):  # what packs is fed part by part, below
                 _plain(rows).lazy().sink_ndjson(stream)
             else:
                 stream.writelines(_lines(rows))

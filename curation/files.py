@@ -66,7 +66,8 @@ def new_file(target: Path) -> Iterator[Path]:
         UserError: The disk is full or the folder may not be written to.
     """
     if target.is_char_device():  # /dev/null, /dev/stdout: written to as they are
-        yield target
+        with writing(target):
+            yield target
         return
     target = _regular(target)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")

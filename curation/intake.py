@@ -67,8 +67,8 @@ def read_file(
         source: The name that rows and rejects carry; the file's own name unless given.
         shape: The shape of the file, a key of `SHAPES`; lines of another one are quarantined.
         progress: Called with the bytes and the lines read so far.
-        ids: Whether the rows get their ids: to look at rows one does not need them, and they take a
-            third of the time. The column is null otherwise.
+        ids: Whether the rows get their ids: to look at rows one does not need them, and they take half
+            of the time. The column is null otherwise.
 
     Returns:
         Rows in the order of the file, and the rejected lines. Together they are all lines that are not blank.

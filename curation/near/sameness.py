@@ -160,44 +160,60 @@ def next_character(
     return high, 0, i > begin
 
 
-def same(left: pl.Series, right: pl.Series) -> NDArray[np.bool_]:
-    """Which of two columns of conversations are pairwise equal in normal form (rows,)."""
-    equal = (left.list.len() == right.list.len()).to_numpy()
-    where = np.flatnonzero(equal)
-    a, b = left.gather(where).to_arrow(), right.gather(where).to_arrow()
-    texts, others = contents(a), contents(b)
-    kinds = kinds_of(texts) if len(texts.other) else kinds_of(others)
-    turns = _same_turns(texts, others, kinds)
-    for mine, theirs in zip(_marks(a), _marks(b), strict=True):
-        turns &= pc.equal(mine, theirs).to_numpy(zero_copy_only=False)
-    wrong = np.concatenate(([0], np.cumsum(~turns)))
-    equal[where] = wrong[texts.end] == wrong[texts.first]
-    return equal
+def same(messages: pl.Series, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which pairs of conversations, by number, are equal in normal form (pairs,)."""
+    asked = np.zeros(len(messages), np.bool_)
+    asked[left] = asked[right] = True
+    place = np.cumsum(asked) - 1
+    lists = messages.filter(pl.Series(asked)).to_arrow()  # in half the time of gathering them
+    texts = contents(lists)
+    roles, extras = (np.asarray(pc.dictionary_encode(mark).indices) for mark in _marks(lists))
+    return _same(texts, kinds_of(texts), roles, extras, place[left], place[right])
 
 
 @compiled
-def _same_turns(left: Texts, right: Texts, kinds: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Which messages are pairwise equal in normal form (messages,)."""
-    found = np.ones(len(left.which), np.bool_)
-    for message in range(len(found)):
-        a, low, end = bounds(left, message)
-        b, other, other_end = bounds(right, message)
-        if end - low == other_end - other and _equal_bytes(a, low, b, other, end - low):
-            continue
-        i, width, gap = next_character(a, low, end, kinds)
-        j, other_width, other_gap = next_character(b, other, other_end, kinds)
-        began = False
-        while i < end and j < other_end and width == other_width and (gap == other_gap or not began):
-            k = 0
-            while k < width and lower(a[i + k]) == lower(b[j + k]):
-                k += 1
-            if k < width:
-                break
-            began = True
-            i, width, gap = next_character(a, i + width, end, kinds)
-            j, other_width, other_gap = next_character(b, j + other_width, other_end, kinds)
-        found[message] = i >= end and j >= other_end
+def _same(
+    texts: Texts,
+    kinds: NDArray[np.uint8],
+    roles: NDArray[np.int32],
+    extras: NDArray[np.int32],
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
+) -> NDArray[np.bool_]:
+    found = np.zeros(len(left), np.bool_)
+    for pair in range(len(left)):
+        a, b = texts.first[left[pair]], texts.first[right[pair]]
+        turns = texts.end[left[pair]] - a
+        equal = texts.end[right[pair]] - b == turns
+        k = 0
+        while equal and k < turns:
+            equal = roles[a + k] == roles[b + k] and extras[a + k] == extras[b + k]
+            equal = equal and _same_content(texts, kinds, a + k, b + k)
+            k += 1
+        found[pair] = equal
     return found
+
+
+@compiled
+def _same_content(texts: Texts, kinds: NDArray[np.uint8], message: int, other: int) -> bool:
+    """Whether two messages are equal in normal form."""
+    a, low, end = bounds(texts, message)
+    b, other_low, other_end = bounds(texts, other)
+    if end - low == other_end - other_low and _equal_bytes(a, low, b, other_low, end - low):
+        return True
+    i, width, gap = next_character(a, low, end, kinds)
+    j, other_width, other_gap = next_character(b, other_low, other_end, kinds)
+    began = False
+    while i < end and j < other_end and width == other_width and (gap == other_gap or not began):
+        k = 0
+        while k < width and lower(a[i + k]) == lower(b[j + k]):
+            k += 1
+        if k < width:
+            break
+        began = True
+        i, width, gap = next_character(a, i + width, end, kinds)
+        j, other_width, other_gap = next_character(b, j + other_width, other_end, kinds)
+    return i >= end and j >= other_end
 
 
 @compiled

@@ -154,7 +154,7 @@ def _objects(path: Path, form: str | None) -> Iterator[list[tuple[int, dict[str,
 def _together(found: Iterator[Block]) -> Iterator[Block]:
     """Blocks of lines; one object over all lines, as in a pretty-printed export, becomes one line."""
     for block in found:
-        if block.first == 1 and block.lines()[0].strip() == b"{":
+        if block.first == 1 and next(iter(block.lines()), b"").strip() == b"{":
             lines = chain(block.lines(), *(more.lines() for more in found))
             yield block._replace(items=[b"\n".join(lines)])
         else:

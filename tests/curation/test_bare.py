@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from curation.bare import messages_of
 from curation.decode import decode
+from curation.errors import UserError
 from curation.intake import read_file
 from curation.records import to_row
 from curation.rows import ROWS, row_id
@@ -101,6 +102,15 @@ def test_chats_alone_are_read_by_arrow(tmp_path_factory, chats):
     assert messages_of(block) is not None
 
 
+def test_lines_that_end_as_on_windows_are_read_by_arrow_too(tmp_path):
+    path = tmp_path / "in.jsonl"
+    path.write_text(f"{ROW}\r\n" * 3, newline="")
+    (block,) = blocks(path)
+    messages = messages_of(block)
+    assert messages is not None
+    assert len(messages) == 3
+
+
 @pytest.mark.parametrize("odd", ODD)
 def test_a_block_with_an_odd_line_is_left_to_others(tmp_path, odd):
     path = tmp_path / "in.jsonl"
@@ -114,6 +124,40 @@ def test_an_object_over_two_lines_is_not_made_up_for_by_two_in_one(tmp_path):
     path.write_text(f"{ROW}\n{ROW} {ROW}\n" + ROW.replace(",", ",\n") + "\n")
     (block,) = blocks(path)
     assert messages_of(block) is None
+
+
+def test_a_blank_line_is_not_made_up_for_by_two_objects_in_one(tmp_path):
+    path = tmp_path / "in.jsonl"
+    path.write_text(f"\n{ROW} {ROW}")
+    (block,) = blocks(path)
+    assert messages_of(block) is None
+
+
+def test_lines_of_another_shape_than_the_named_one_stay_out(tmp_path, monkeypatch):
+    monkeypatch.setattr("curation.unpack.BLOCK", 500)
+    path = tmp_path / "in.jsonl"
+    path.write_text(f"{ROW}\n" * 100 + '{"prompt":"a","response":"b"}\n' + f"{ROW}\n" * 100)
+    rows, rejects = read_file(path, shape="prompt/response")
+    assert (rows["line"].to_list(), rejects.height) == ([101], 200)
+
+
+def test_the_first_good_line_is_named_where_another_shape_comes(tmp_path, monkeypatch):
+    monkeypatch.setattr("curation.unpack.BLOCK", 500)
+    path = tmp_path / "in.jsonl"
+    bad = ROW.replace("user", "nobody")
+    path.write_text(f"{bad}\n" * 50 + f"{ROW}\n" * 50 + '{"prompt":"a","response":"b"}\n')
+    with pytest.raises(UserError, match=r"line (5\d|6\d) is messages, line 101 is"):
+        read_file(path)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_progress_tells_the_lines_so_far(tmp_path, monkeypatch, whole):
+    monkeypatch.setattr("curation.unpack.BLOCK", 500)
+    path, told = tmp_path / "in.jsonl", list[tuple[int, int]]()
+    path.write_text("[" + ",\n".join([ROW] * 100) + "]" if whole else f"{ROW}\n" * 100)
+    read_file(path, progress=lambda *seen: told.append(seen))
+    assert told[-1] == (path.stat().st_size, 100)
+    assert told == sorted(told)
 
 
 def test_bytes_that_are_no_text_are_left_to_others(tmp_path):

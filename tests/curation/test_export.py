@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import resource
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -57,6 +59,35 @@ def test_the_same_rows_give_the_same_bytes(tmp_path, form):
     for folder in (tmp_path, tmp_path / "a"):
         write_rows(rows, folder / form)
     assert (tmp_path / form).read_bytes() == (tmp_path / "a" / form).read_bytes()
+
+
+ODD = 'a "quote", a \\, \u00e9\n\x01'
+PLAIN = [make_row([{"role": "user", "content": f"{n} {ODD}"}], line=n) for n in range(30_000)]
+
+
+def test_plain_rows_have_the_same_bytes_packed_or_not(tmp_path):
+    rows = frame(PLAIN)
+    write_rows(rows, tmp_path / "out.jsonl")
+    write_rows(rows, tmp_path / "out.jsonl.gz")
+    assert gzip.decompress((tmp_path / "out.jsonl.gz").read_bytes()) == (tmp_path / "out.jsonl").read_bytes()
+    assert read_file(tmp_path / "out.jsonl").rows["messages"].equals(rows["messages"])
+
+
+def test_a_disk_that_fills_while_plain_rows_are_written_is_told(tmp_path):
+    _, hard = limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(UserError, match="no disk space left"):
+            write_rows(frame(PLAIN), tmp_path / "out.jsonl")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has it")
+def test_a_device_that_is_full_is_told():
+    with pytest.raises(UserError, match="no disk space left"):
+        write_rows(frame(PLAIN), Path("/dev/full"))
 
 
 def test_a_folder_that_exists_is_not_written_into(tmp_path):

@@ -19,6 +19,7 @@ with atheris.instrument_imports(include=["curation"]):
     from curation.decode import decode, separators
     from curation.errors import UserError
     from curation.intake import read_file
+    from curation.records import to_row
     from curation.sources import blocks
 
 PLAIN = b'{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}]}'
@@ -43,8 +44,10 @@ def check(data: bytes) -> None:
         read_file(PATH)
     with contextlib.suppress(UserError):  # no text
         for block in blocks(PATH):
-            if messages_of(block) is not None:
-                assert all(set(decode(line)) == {"messages"} for line in block.lines()), "an odd line passed"
+            messages = messages_of(block)
+            if messages is not None:
+                there = [to_row(decode(line), "messages", 1).turns for line in block.lines()]
+                assert [[tuple(t.values()) for t in chat] for chat in messages] == there, "read otherwise"
     for line, count in zip(lines, separators(lines).tolist(), strict=True):
         if line.strip():
             assert _decoded(line, count) == _decoded(line, -1), "the quick look and the slow one differ"

@@ -57,6 +57,13 @@ def test_importing_twice_changes_nothing(workspace: Workspace) -> None:
     assert waiting(workspace.arrivals) == []
 
 
+def test_an_empty_array_has_no_trace(workspace: Workspace) -> None:
+    (workspace.root / "in.json").write_text("[]\n")
+    done = import_files(workspace, [workspace.root / "in.json"], Progress(quiet=True), patience=5)
+    assert done.drained == (0, 0, 0, 0, 0)
+    assert not any(contents(workspace).values())
+
+
 def test_two_lines_that_say_the_same_are_one_trace_and_ids_belong_to_a_source(workspace: Workspace) -> None:
     nameless = {k: v for k, v in PLAIN.items() if k != "id"}
     assert bring(workspace, nameless, nameless, PLAIN).drained == (2, 1, 2, 0, 0)
